@@ -1,0 +1,156 @@
+"""The small frozen dataclasses that travel between the stages of the main road.
+
+Pure data: no method does more than select or count. Arrays are numpy. Images are uint8; keypoints, vertices and masks
+are float32 or uint8; time, camera matrices and skeleton coordinates are float64. Units are metres, radians, seconds and
+pixels; axes are those of :mod:`marrow.conventions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A perspective camera with OpenCV axes (x right, y down, z forward).
+
+    A world point is seen at ``x_cam = R_cam_world @ x_world + t_cam_world`` and then through ``K``. Pixel ``(0, 0)`` is
+    the centre of the top left pixel.
+
+    Attributes:
+        K: (3, 3) intrinsic matrix, pixels.
+        size: (width, height) of the image, pixels.
+        R_cam_world: (3, 3) rotation from world to camera.
+        t_cam_world: (3,) position of the world's origin in the camera, metres.
+        distortion: (0,), (4,), (5,) or (8,) OpenCV coefficients ``k1 k2 p1 p2 [k3 [k4 k5 k6]]``.
+    """
+
+    K: Float64
+    size: tuple[int, int]
+    R_cam_world: Float64 = field(default_factory=lambda: np.eye(3))
+    t_cam_world: Float64 = field(default_factory=lambda: np.zeros(3))
+    distortion: Float64 = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture of a source.
+
+    Attributes:
+        index: number of the picture in its source, from 0.
+        time: seconds since the first picture, from the stream's own time stamps.
+        image: (H, W, 3) uint8 RGB, upright.
+    """
+
+    index: int
+    time: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Detected points of a named joint set; the leading dimensions are free.
+
+    Attributes:
+        joint_set: a name in :data:`marrow.conventions.JOINT_SETS`.
+        xy: (..., J, 2) float32 pixels of the whole image; NaN where absent.
+        confidence: (..., J) float32 in [0, 1]; 0 where absent.
+        world: (..., J, 3) float32 metres, or None: the detector's own weak 3-D guess, root-centred, in camera axes
+            (x right, y down, z forward). Its directions are worth more than its lengths.
+    """
+
+    joint_set: str
+    xy: Float32
+    confidence: Float32
+    world: Float32 | None = None
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Small person masks, one per frame, with the way back to the image.
+
+    Attributes:
+        values: (N, h, w) uint8, 255 = person.
+        image_from_mask: (N, 2, 3) float32; ``xy_image = A @ (x_mask, y_mask, 1)`` in pixel centres.
+    """
+
+    values: NDArray[np.uint8]
+    image_from_mask: Float32
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person through a video.
+
+    Attributes:
+        id: 1 for the first person found, and so on.
+        frames: (N,) increasing frame indices in which the person was found.
+        keypoints: leading dimension N.
+        box: (N, 4) float32 ``x0 y0 x1 y1`` in pixels.
+        score: (N,) float32 presence in [0, 1].
+        masks: N masks, or None.
+    """
+
+    id: int
+    frames: NDArray[np.int64]
+    keypoints: Keypoints
+    box: Float32
+    score: Float32
+    masks: Masks | None = None
+
+
+#: Values of :attr:`Motion.mark`.
+OBSERVED, WEAK, PRIOR = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A person's movement as coordinates of the biomechanical skeleton.
+
+    Attributes:
+        time: (T,) seconds.
+        coordinates: the D coordinate names, in the skeleton's order.
+        q: (T, D) radians and metres; ``pelvis_tx/ty/tz`` in OpenSim's ground (X forward, Y up, Z right).
+        translation: (T, 3) metres: the same pelvis origin in marrow's world (Y up, +Z ahead).
+        shape: the body's identity: parameter name to value (see the body's ``spec``).
+        q_sd: (T, D) standard deviation of ``q``, or None where it was not estimated.
+        mark: (T, D) uint8 ``OBSERVED``, ``WEAK`` or ``PRIOR``: how much the evidence, and not the prior, decided.
+        observed: (T,) bool: frames with evidence.
+        joints_sd: (T, B) metres: standard deviation of each segment origin (root mean square over axes), or None.
+        contact: (T, 2) probability that the right and the left foot bear on the floor, or None.
+    """
+
+    time: Float64
+    coordinates: tuple[str, ...]
+    q: Float64
+    translation: Float64
+    shape: Mapping[str, float]
+    q_sd: Float64 | None = None
+    mark: NDArray[np.uint8] | None = None
+    observed: NDArray[np.bool_] | None = None
+    joints_sd: Float64 | None = None
+    contact: Float64 | None = None
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh with the joints that pose it; the leading dimensions are free.
+
+    Attributes:
+        vertices: (..., V, 3) float32 metres.
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+        joints: (..., J, 3) float32 metres, or None.
+        joint_names: J names, or empty.
+    """
+
+    vertices: Float32
+    faces: NDArray[np.int32]
+    joints: Float32 | None = None
+    joint_names: tuple[str, ...] = ()
