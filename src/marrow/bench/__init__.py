@@ -1,0 +1,1 @@
+"""Measuring marrow itself: synthetic truth with detector-like errors, and one schema for committed results."""
