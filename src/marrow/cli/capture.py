@@ -1,0 +1,158 @@
+"""``marrow capture``: videos, pictures or keypoints to bodies, skeletons, angles and files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from marrow.cli._options import option
+from marrow.cli._report import INTERRUPTED, run_guarded
+from marrow.errors import InputError
+
+_GLOB = re.compile(r"[*?\[]")
+_METRES = re.compile(r"\d*\.\d+")
+
+
+def run(
+    sources: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        option(
+            'Video file, picture, folder or "quoted*glob" of pictures, keypoint JSON (OpenPose, COCO), or the number '
+            "of a webcam.",
+            metavar="SOURCE…",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        option("Folder for the results. Without it ./marrow_out/NAME; for several sources DIR/NAME each.", "DIR"),
+    ] = None,
+    height: Annotated[
+        str | None,
+        option(
+            "Standing height of each person in metres, in the order person_1, person_2 …, such as --height 1.80 1.65. "
+            "It fixes the scale; without it the scale is assumed.",
+            "M…",
+        ),
+    ] = None,
+    fov: Annotated[
+        float | None,
+        option(
+            "Field of view of the camera along the picture's long side, degrees. Without it from the file, else "
+            "assumed.",
+            "DEG",
+        ),
+    ] = None,
+    max_people: Annotated[int | None, option("Keep at most so many people, those seen most.", "N")] = None,
+    codec: Annotated[
+        str,
+        option("Of overlay.mp4: h264 (default) opens everywhere; vp9 and mpeg4 do without GPL code.", "NAME"),
+    ] = "h264",
+    influences: Annotated[
+        int | None,
+        option(
+            "Largest number of bones that move a vertex in body.glb; the error it makes is told. Without it all.", "N"
+        ),
+    ] = None,
+    overlay: Annotated[bool, option("Leave out the overlay video.")] = True,
+    commercial: Annotated[bool, option("Refuse every part whose licence forbids commercial use.")] = False,
+    force: Annotated[bool, option("Replace earlier results in the folder.")] = False,
+    json: Annotated[bool, option("Write progress, results and errors as JSON lines to the standard output.")] = False,
+) -> int:
+    """Turn videos, pictures or keypoints into bodies, skeletons, angles and files.
+
+    When one of several sources fails, the others are still done; the exit code is that of the first failure.
+    """
+    if not sources:
+        raise InputError("no SOURCE was given; write for example: marrow capture walk.mp4")
+    heights = _metres(height)
+    if influences is not None and influences < 1:
+        raise InputError(f"--influences: expected a whole number of at least 1, got {influences}")
+    if max_people is not None and max_people < 1:
+        raise InputError(f"--max-people: expected a whole number of at least 1, got {max_people}")
+    if fov is not None and not 1 <= fov <= 175:
+        raise InputError(f"--fov: expected degrees between 1 and 175, got {fov:g}")
+    # The import is slow, so plain mistakes in the options are answered before it.
+    from marrow.cli._capture import Request, capture_one
+
+    first_error = 0
+    for source, folder in zip(sources, output_folders(sources, out), strict=True):
+        request = Request(
+            source=source,
+            folder=folder,
+            height=heights,
+            fov_deg=fov,
+            max_people=max_people,
+            codec=codec,
+            influences=influences,
+            overlay=overlay,
+            commercial=commercial,
+            force=force,
+            as_json=json,
+        )
+        code = run_guarded(lambda request=request: capture_one(request), as_json=json, source=source)
+        first_error = first_error or code
+        if code == INTERRUPTED:
+            return INTERRUPTED
+    return first_error
+
+
+def prepare(words: Sequence[str]) -> list[str]:
+    """Join the numbers after ``--height``, so that it may stand before the source: ``--height 1.80 1.65 walk.mp4``.
+
+    Only numbers with a point belong to it: ``0`` is a webcam.
+    """
+    out: list[str] = []
+    joining = False
+    for word in words:
+        if joining and _METRES.fullmatch(word):
+            out[-1] += f",{word}"
+            continue
+        joining = word.startswith("--height=") or (len(out) > 0 and out[-1] == "--height")
+        out.append(word)
+    return out
+
+
+def output_folders(sources: Sequence[str], out: Path | None) -> list[Path]:
+    """A folder for each source: ``out`` for a single one, else ``out/NAME``, or ``marrow_out/NAME`` without ``out``."""
+    if out is not None and len(sources) == 1:
+        return [out]
+    parent = Path("marrow_out") if out is None else out
+    names: list[str] = []
+    for source in sources:
+        name = source_name(source)
+        number = 2
+        while name in names:
+            name, number = f"{source_name(source)}_{number}", number + 1
+        names.append(name)
+    return [parent / name for name in names]
+
+
+def source_name(source: str) -> str:
+    """Short name of a source: the file's stem, the folder's name, ``webcam_0``."""
+    if source.isdecimal():
+        return f"webcam_{source}"
+    path = Path(source).expanduser()
+    while _GLOB.search(path.name):
+        path = path.parent
+    if path.is_dir():
+        return path.resolve().name or "pictures"
+    return path.stem or "capture"
+
+
+def _metres(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        heights = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--height: expected metres, such as 1.80 or 1.80,1.65, got {text!r}") from None
+    for value in heights:
+        if not 0.3 <= value <= 2.8:
+            hint = f"; did you mean {value / 100:.2f}" if 30 <= value <= 280 else ""
+            raise InputError(f"--height: expected metres between 0.3 and 2.8, got {value:g}{hint}")
+    return heights
