@@ -37,7 +37,7 @@ def blend_skin(
             facing = min(abs(nx * rx + ny * ry + nz * rz) / size, 1.0)
             length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
             lit = max((nx * light[0] + ny * light[1] + nz * light[2]) / length, 0.0)
-            shade = 0.45 + 0.65 * lit
+            shade = 0.4 + 0.72 * lit
             rim = 1.0 - facing
             alpha = opacity + (1.0 - opacity) * 0.8 * rim * rim
             for c in range(3):

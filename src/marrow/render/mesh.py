@@ -231,9 +231,10 @@ def window_of(vertices_cam: Float32, camera: Camera, near: float = NEAR) -> tupl
         return None
     if (inverse_depth == -1).any():  # the clipped part can reach anywhere
         return (0, 0, *camera.size)
-    low = np.maximum(np.ceil(xy[ahead].min(0)), 0).astype(int)
-    high = np.minimum(np.floor(xy[ahead].max(0)) + 1, camera.size).astype(int)
-    return (int(low[0]), int(low[1]), int(high[0]), int(high[1])) if (high > low).all() else None
+    x, y = (xy if ahead.all() else xy[ahead]).T
+    x0, y0 = max(int(np.ceil(x.min())), 0), max(int(np.ceil(y.min())), 0)
+    x1, y1 = min(int(np.floor(x.max())) + 1, camera.size[0]), min(int(np.floor(y.max())) + 1, camera.size[1])
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
 def _project(vertices: Float32, camera: Camera, near: float, x0: int, y0: int) -> tuple[Float64, Float64, Float64]:

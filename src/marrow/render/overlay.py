@@ -172,7 +172,7 @@ def blend_skin_reference(
     turned = 1 - np.abs((normals * rays).sum(-1, keepdims=True))
     alpha = opacity + (1 - opacity) * 0.8 * turned**2
     lit = np.maximum((normals * LIGHT).sum(-1, keepdims=True), 0)
-    skin = np.minimum(np.array(figure.colour) * (0.45 + 0.65 * lit), 255)
+    skin = np.minimum(np.array(figure.colour) * (0.4 + 0.72 * lit), 255)
     blended = np.floor(canvas * (1 - alpha) + skin * alpha + 0.5).astype(np.uint8)
     return np.where(mesh.mask(raster)[..., None], blended, canvas)
 
@@ -212,7 +212,7 @@ def skeleton_pieces(figure: Figure, camera: Camera) -> tuple[Float64, Float64, F
     radius = np.where(is_bone, thickness, 1.2 * at_joint[pairs[:, 0]])
     focal = float(np.sqrt(abs(np.linalg.det(camera.K[:2, :2]))))
     iz = inverse_depth[pairs]
-    order = np.argsort(iz.mean(-1), kind="stable")
+    order = np.argsort(iz.mean(-1) * np.where(is_bone, 1, 1.05), kind="stable")  # balls over the ends they join
     order = order[(iz[order] > 0).all(-1) & np.isfinite(xy[pairs[order]]).all((-1, -2))]
     bright = 0.6 * np.array(figure.colour, float) + 0.4 * 255
     colours = np.where(is_bone[:, None], np.array(BONE, float), bright)
