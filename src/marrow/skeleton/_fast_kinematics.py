@@ -1,0 +1,154 @@
+"""Forward kinematics and its derivatives, compiled; the plain twin is :mod:`marrow.skeleton.kinematics`.
+
+All arrays are C-contiguous float64, indices int64. ``R_joint[t, b]`` is the rotation of segment ``b`` against its parent;
+for the root it is the rotation from its segment frame to marrow's world. ``base`` (3, 3) is that rotation at ``q = 0``
+(``R_GROUND_WORLD.T``). ``tangent`` says what ``x`` holds in the three slots of a ball or of the root: a rotation vector
+(True) or the angles about the elementary axes (False).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from marrow._compile import kernel
+
+_FREE, _BALL = 0, 1
+
+
+@kernel()
+def rotate(axis, angle, out):
+    """``out (3, 3) = exp(axis * angle)`` for a unit ``axis``."""
+    s, c = np.sin(angle), np.cos(angle)
+    x, y, z = axis[0], axis[1], axis[2]
+    k = 1.0 - c
+    out[0, 0], out[0, 1], out[0, 2] = c + k * x * x, k * x * y - s * z, k * x * z + s * y
+    out[1, 0], out[1, 1], out[1, 2] = k * x * y + s * z, c + k * y * y, k * y * z - s * x
+    out[2, 0], out[2, 1], out[2, 2] = k * x * z - s * y, k * y * z + s * x, c + k * z * z
+
+
+@kernel()
+def exp_so3(v, out):
+    """``out (3, 3) = exp(v)`` for a rotation vector ``v (3,)``, radians."""
+    x, y, z = v[0], v[1], v[2]
+    t2 = x * x + y * y + z * z
+    if t2 < 1e-8:
+        a, b = 1.0 - t2 / 6.0, 0.5 - t2 / 24.0
+    else:
+        t = np.sqrt(t2)
+        a, b = np.sin(t) / t, (1.0 - np.cos(t)) / t2
+    out[0, 0], out[0, 1], out[0, 2] = 1.0 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y
+    out[1, 0], out[1, 1], out[1, 2] = b * x * y + a * z, 1.0 - b * (x * x + z * z), b * y * z - a * x
+    out[2, 0], out[2, 1], out[2, 2] = b * x * z - a * y, b * y * z + a * x, 1.0 - b * (x * x + y * y)
+
+
+@kernel()
+def multiply(a, b, out):
+    """``out = a @ b`` for (3, 3); ``out`` must be neither ``a`` nor ``b``."""
+    for i in range(3):
+        for k in range(3):
+            out[i, k] = a[i, 0] * b[0, k] + a[i, 1] * b[1, k] + a[i, 2] * b[2, k]
+
+
+@kernel()
+def joint_rotations(kind, start, count, axes, base, x, tangent):
+    """R_joint (T, B, 3, 3) from coordinates ``x`` (T, D).
+
+    Args:
+        kind: (B,) 0 free, 1 ball, 2 hinge chain.
+        start: (B,) first coordinate of each joint.
+        count: (B,) number of coordinates of each joint.
+        axes: (D, 3) unit axes of the elementary rotations.
+    """
+    n_frames, n_bodies = x.shape[0], kind.shape[0]
+    out = np.empty((n_frames, n_bodies, 3, 3))
+    one, chain = np.empty((3, 3)), np.empty((3, 3))
+    for t in range(n_frames):
+        for b in range(n_bodies):
+            d = start[b]
+            R = out[t, b]
+            if tangent and kind[b] <= _BALL:
+                exp_so3(x[t, d : d + 3], R)
+            else:
+                rotate(axes[d], x[t, d], R)
+                for i in range(1, 3 if kind[b] <= _BALL else count[b]):
+                    rotate(axes[d + i], x[t, d + i], one)
+                    multiply(R, one, chain)
+                    R[:] = chain
+            if kind[b] == _FREE:
+                multiply(base, R, chain)
+                R[:] = chain
+    return out
+
+
+@kernel()
+def forward(parents, R_joint, offsets, root_p):
+    """World rotations R (T, B, 3, 3) and origins p (T, B, 3) of the segments.
+
+    Args:
+        parents: (B,) index of the parent, -1 for the root; a parent comes before its children.
+        R_joint: (T, B, 3, 3) against the parent; root: against the world.
+        offsets: (B, 3) metres: joint centre in the parent's frame; the root's row is not used.
+        root_p: (T, 3) metres: the root's origin in the world.
+    """
+    n_frames, n_bodies = R_joint.shape[0], parents.shape[0]
+    R, p = np.empty((n_frames, n_bodies, 3, 3)), np.empty((n_frames, n_bodies, 3))
+    for t in range(n_frames):
+        for b in range(n_bodies):
+            a = parents[b]
+            if a < 0:
+                R[t, b] = R_joint[t, b]
+                p[t, b] = root_p[t]
+            else:
+                multiply(R[t, a], R_joint[t, b], R[t, b])
+                for i in range(3):
+                    p[t, b, i] = (
+                        p[t, a, i]
+                        + R[t, a, i, 0] * offsets[b, 0]
+                        + R[t, a, i, 1] * offsets[b, 1]
+                        + R[t, a, i, 2] * offsets[b, 2]
+                    )
+    return R, p
+
+
+@kernel()
+def dof_axes(parents, kind, start, count, axes, base, x, R, p, tangent):
+    """World axes (T, D, 3) and pivots (T, D, 3) of all coordinates.
+
+    A point fixed to segment ``b`` moves by ``axis x (point - pivot)`` per unit of a rotational coordinate of any joint
+    on its chain, and by ``axis`` per metre of a translation (coordinates 3, 4, 5 of a free joint).
+
+    With ``tangent`` the increment of a ball or of the root is child-side local, ``R_joint <- R_joint exp(delta)``: its
+    axes are the columns of ``R[t, b]``. Otherwise the axes are those of the elementary rotations, for rates of ``q``.
+    """
+    n_frames, n_bodies = R.shape[0], parents.shape[0]
+    axis, pivot = np.empty((n_frames, axes.shape[0], 3)), np.empty((n_frames, axes.shape[0], 3))
+    so_far, one, chain = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    for t in range(n_frames):
+        for b in range(n_bodies):
+            d = start[b]
+            turns = 3 if kind[b] <= _BALL else count[b]
+            if tangent and kind[b] <= _BALL:
+                for i in range(3):
+                    for k in range(3):
+                        axis[t, d + i, k] = R[t, b, k, i]
+            else:
+                so_far[:] = base if parents[b] < 0 else R[t, parents[b]]
+                for i in range(turns):
+                    for k in range(3):
+                        axis[t, d + i, k] = (
+                            so_far[k, 0] * axes[d + i, 0]
+                            + so_far[k, 1] * axes[d + i, 1]
+                            + so_far[k, 2] * axes[d + i, 2]
+                        )
+                    if i + 1 < turns:
+                        rotate(axes[d + i], x[t, d + i], one)
+                        multiply(so_far, one, chain)
+                        so_far[:] = chain
+            for i in range(turns, count[b]):
+                for k in range(3):
+                    axis[t, d + i, k] = (
+                        base[k, 0] * axes[d + i, 0] + base[k, 1] * axes[d + i, 1] + base[k, 2] * axes[d + i, 2]
+                    )
+            for i in range(count[b]):
+                pivot[t, d + i] = p[t, b]
+    return axis, pivot
