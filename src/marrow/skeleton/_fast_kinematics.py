@@ -1,8 +1,8 @@
 """Forward kinematics and its derivatives, compiled; the plain twin is :mod:`marrow.skeleton.kinematics`.
 
-All arrays are C-contiguous float64, indices int64. ``R_joint[t, b]`` is the rotation of segment ``b`` against its parent;
-for the root it is the rotation from its segment frame to marrow's world. ``base`` (3, 3) is that rotation at ``q = 0``
-(``R_GROUND_WORLD.T``). ``tangent`` says what ``x`` holds in the three slots of a ball or of the root: a rotation vector
+All arrays are C-contiguous float64, indices int64. ``R_joint[t, b]`` is the rotation of segment ``b`` against its
+parent; for the root it is the rotation from its segment frame to marrow's world, and ``base`` (3, 3) is that rotation at
+``q = 0`` (``R_GROUND_WORLD.T``). ``tangent`` says what ``x`` holds in the three slots of a ball or of the root: a rotation vector
 (True) or the angles about the elementary axes (False).
 """
 
@@ -47,6 +47,12 @@ def multiply(a, b, out):
     for i in range(3):
         for k in range(3):
             out[i, k] = a[i, 0] * b[0, k] + a[i, 1] * b[1, k] + a[i, 2] * b[2, k]
+
+
+@kernel()
+def dot(a, b):
+    """Scalar product of two (3,) vectors."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @kernel()
@@ -101,12 +107,7 @@ def forward(parents, R_joint, offsets, root_p):
             else:
                 multiply(R[t, a], R_joint[t, b], R[t, b])
                 for i in range(3):
-                    p[t, b, i] = (
-                        p[t, a, i]
-                        + R[t, a, i, 0] * offsets[b, 0]
-                        + R[t, a, i, 1] * offsets[b, 1]
-                        + R[t, a, i, 2] * offsets[b, 2]
-                    )
+                    p[t, b, i] = p[t, a, i] + dot(R[t, a, i], offsets[b])
     return R, p
 
 
@@ -146,9 +147,7 @@ def dof_axes(parents, kind, start, count, axes, base, x, R, p, tangent):
                         so_far[:] = chain
             for i in range(turns, count[b]):
                 for k in range(3):
-                    axis[t, d + i, k] = (
-                        base[k, 0] * axes[d + i, 0] + base[k, 1] * axes[d + i, 1] + base[k, 2] * axes[d + i, 2]
-                    )
+                    axis[t, d + i, k] = dot(base[k], axes[d + i])
             for i in range(count[b]):
                 pivot[t, d + i] = p[t, b]
     return axis, pivot

@@ -1,18 +1,18 @@
 """The skeleton as data: segments, joints, coordinates, axes, ranges and the landmark of each joint centre.
 
 A joint is an ordered list of elementary rotations about constant axes, each driven by one coordinate,
-``R_parent_child = prod_i exp(axis_i * q_i)``. Axes are written in segment axes (X forward, Y up, Z to the right), for the
-*right* side; :func:`mirrored` gives the left side's axes so that a coordinate has the same anatomical meaning on both.
-At ``q = 0`` all segment frames are parallel.
+``R_parent_child = prod_i exp(axis_i * q_i)``. Axes are written in segment axes (X forward, Y up, Z to the right), for
+the *right* side; :func:`mirrored` gives the left side's axes so that a coordinate has the same anatomical meaning on
+both. At ``q = 0`` all segment frames are parallel.
 
-Names, signs and zeros of the pelvis, leg, trunk, elbow and forearm coordinates, and the oblique axes of ankle, subtalar,
-toe, elbow and forearm joints are those of LaiUhlrich2022.osim (Apache-2.0; Rajagopal et al. 2016, IEEE TBME 63(10);
-Lai et al. 2017, Ann. Biomed. Eng. 45; Uhlrich et al. 2022, Sci. Rep. 12), axis = third column of the body-fixed X-Y-Z
-orientation of the pin joint's frame there. Wrist signs are those of Rajagopal 2016.
+Names, signs and zeros of the pelvis, leg, trunk, elbow and forearm coordinates, and the oblique axes of ankle,
+subtalar, toe, elbow and forearm joints are those of LaiUhlrich2022.osim (Apache-2.0; Rajagopal et al. 2016, IEEE TBME
+63(10); Lai et al. 2017, Ann. Biomed. Eng. 45; Uhlrich et al. 2022, Sci. Rep. 12), axis = third column of the body-fixed
+X-Y-Z orientation of the pin joint's frame there. Wrist signs are those of Rajagopal 2016.
 
 Ranges are soft limits in degrees: the wider of LaiUhlrich2022 and the passive ranges of the American Academy of
-Orthopaedic Surgeons (Greene and Heckman 1994), rounded outwards. Ball joints are limited in their Z-X-Y angles; those of
-the shoulder are wide, because the same arm pose has two Z-X-Y readings.
+Orthopaedic Surgeons (Greene and Heckman 1994), rounded outwards. Ball joints are limited in their Z-X-Y angles; those
+of the shoulder are wide, because the same arm pose has two Z-X-Y readings.
 """
 
 from __future__ import annotations
@@ -131,8 +131,9 @@ _ARM = (
     ),
 )
 
-#: Flexion axis of the thumb's last two joints in the frame of the metacarpal: between the fingers' flexion axis (Z) and
-#: the normal of the palm (X), since the thumb stands rotated against the fingers (Cooney et al. 1981, J. Bone Joint Surg.).
+#: Flexion axis of the thumb's last two joints in the frame of the metacarpal: between the fingers' flexion axis (Z)
+#: and the normal of the palm (X), since the thumb stands rotated against the fingers (Cooney et al. 1981, J. Bone Joint
+#: Surg. 63-A).
 THUMB_FLEXION = (0.70710678, 0.0, 0.70710678)
 
 
@@ -153,25 +154,13 @@ def _hand() -> tuple[Joint, ...]:
     ]
     for finger in FINGERS:
         # Abduction leads away from the middle finger; the middle finger's own is positive towards the thumb.
-        away = (1.0, 0.0, 0.0) if finger in ("ring", "little") else (-1.0, 0.0, 0.0)
+        away = X if finger in ("ring", "little") else (-1.0, 0.0, 0.0)
+        proximal, middle, distal = (f"{finger}_{phalanx}" for phalanx in ("proximal", "middle", "distal"))
+        knuckle = (_C(f"{finger}_mcp_flex", Z, -35, 100), _C(f"{finger}_mcp_abd", away, -30, 30))
         joints += [
-            Joint(
-                f"{finger}_proximal",
-                "hand",
-                HINGE,
-                f"{finger}_mcp",
-                (_C(f"{finger}_mcp_flex", Z, -35, 100), _C(f"{finger}_mcp_abd", away, -30, 30)),
-            ),
-            Joint(
-                f"{finger}_middle",
-                f"{finger}_proximal",
-                HINGE,
-                f"{finger}_pip",
-                (_C(f"{finger}_pip_flex", Z, -10, 115),),
-            ),
-            Joint(
-                f"{finger}_distal", f"{finger}_middle", HINGE, f"{finger}_dip", (_C(f"{finger}_dip_flex", Z, -15, 90),)
-            ),
+            Joint(proximal, "hand", HINGE, f"{finger}_mcp", knuckle),
+            Joint(middle, proximal, HINGE, f"{finger}_pip", (_C(f"{finger}_pip_flex", Z, -10, 115),)),
+            Joint(distal, middle, HINGE, f"{finger}_dip", (_C(f"{finger}_dip_flex", Z, -15, 90),)),
         ]
     return tuple(joints)
 
@@ -183,7 +172,7 @@ def _side(joints: tuple[Joint, ...], side: str) -> tuple[Joint, ...]:
     def suffixed(name: str | None) -> str | None:
         return name if name is None or name in _MIDLINE else f"{name}_{side}"
 
-    def coordinate(c: Coordinate, kind: int) -> Coordinate:
+    def coordinate(c: Coordinate) -> Coordinate:
         axis = c.axis if side == "r" else mirrored(c.axis)
         return Coordinate(f"{c.name}_{side}", axis, c.low, c.high)
 
@@ -193,7 +182,7 @@ def _side(joints: tuple[Joint, ...], side: str) -> tuple[Joint, ...]:
             suffixed(j.parent),
             j.kind,
             f"{j.centre}_{side}",
-            tuple(coordinate(c, j.kind) for c in j.coordinates),
+            tuple(coordinate(c) for c in j.coordinates),
         )
         for j in joints
     )
