@@ -1,0 +1,46 @@
+"""A LiteRT network that several threads may call: each thread gets an interpreter of its own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.errors import AssetError
+
+
+class Network:
+    """``network(x) -> outputs`` for a ``.tflite`` file with one input and float32 outputs.
+
+    One interpreter thread each: parallel work comes from the callers' threads (invoke runs without the GIL), which
+    scales better on such small networks than threads inside one of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._content = path.read_bytes()
+        except OSError as error:
+            raise AssetError(f"{path} cannot be read ({error.strerror}); delete its folder and try again") from error
+        self._of_thread = threading.local()
+
+    def __call__(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run on x (1, H, W, 3) float32; every output without its leading batch dimension."""
+        interpreter = getattr(self._of_thread, "interpreter", None)
+        if interpreter is None:
+            interpreter = self._of_thread.interpreter = self._start()
+            self._of_thread.input = interpreter.get_input_details()[0]["index"]
+            # Sorted by name: the order in which a file lists its outputs differs between converters.
+            details = sorted(interpreter.get_output_details(), key=lambda detail: detail["name"])
+            self._of_thread.outputs = [detail["index"] for detail in details]
+        interpreter.set_tensor(self._of_thread.input, x)
+        interpreter.invoke()
+        return tuple(interpreter.get_tensor(index)[0] for index in self._of_thread.outputs)
+
+    def _start(self):
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_content=self._content, num_threads=1)
+        interpreter.allocate_tensors()
+        return interpreter

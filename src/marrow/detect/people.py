@@ -1,0 +1,182 @@
+"""The default detector: BlazePose's two networks through LiteRT, for several people and small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.assets import asset
+from marrow.detect import search as searching
+from marrow.detect._network import Network
+from marrow.detect.blazepose import MASK_SIZE, Landmarks, Region, crop, decode_landmarks
+from marrow.detect.detection import Detection, without_duplicates
+
+#: A candidate of the search network becomes a person when that network and then the landmark network are this sure.
+#: MediaPipe uses 0.5 for both; several tiles a picture ask for more, or trees become people.
+_SEARCH_SCORE, _NEW_SCORE = 0.5, 0.9
+#: A lost person may be looked for with less certainty, since we know somebody was there.
+_NEAR_SEARCH_SCORE, _NEAR_SCORE = 0.35, 0.75
+#: A followed person is lost below this presence (MediaPipe's own threshold).
+_FOLLOW_SCORE = 0.5
+_MIN_VISIBLE = 0.35
+_LOOKS = 3
+_NEAR_MARGIN = 1.4
+_HUES, _SATURATIONS, _VALUES = 8, 3, 4
+
+
+class BlazePose:
+    """Several people per picture in the joint set ``blazepose33``.
+
+    Args:
+        heatmaps: also give each detection's heat-maps.
+        threads: how many pictures' parts are worked on at once.
+
+    Raises:
+        AssetError: the networks could not be obtained.
+    """
+
+    joint_set = "blazepose33"
+
+    def __init__(self, *, heatmaps: bool = False, threads: int = 1) -> None:
+        folder = asset("mediapipe")
+        self._search = Network(folder / "pose_detection.tflite")
+        self._landmarks = Network(folder / "pose_landmark_full.tflite")
+        self._heatmaps = heatmaps
+        self._pool = ThreadPoolExecutor(threads, "marrow-detect") if threads > 1 else None
+        cv2.setNumThreads(1)  # parallel work comes from our own threads
+
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        follow: Sequence[Region] = (),
+        near: Sequence[Region] = (),
+        search: tuple[float, float] = (0.0, 1.0),
+    ) -> list[Detection]:
+        """Find each person once; see :class:`marrow.detect.Detector`."""
+        height, width = image.shape[:2]
+        squares = searching.tiles(width, height)
+        first, last = (int(np.ceil(part * len(squares) - 1e-9)) for part in search)
+        jobs: list[Callable[[], Any]] = [lambda region=region: self._look(image, region) for region in follow]
+        jobs += [
+            lambda tile=tile: searching.search_tile(self._search, image, tile, _SEARCH_SCORE)
+            for tile in squares[first:last]
+        ]
+        jobs += [lambda region=region: self._search_near(image, region) for region in near]
+        results = self._run(jobs)
+        followed = [found for found in results[: len(follow)] if found.score >= _FOLLOW_SCORE]
+        people = [self._detection(image, found) for found in followed]
+        swept = [candidate for found in results[len(follow) : len(jobs) - len(near)] for candidate in found]
+        missed = [candidate for found in results[len(jobs) - len(near) :] for candidate in found]
+        known = [found.next_region for found in followed]
+        fresh = self._newcomers(image, swept, known, _NEW_SCORE)
+        fresh += self._newcomers(image, missed, [*known, *(new.region for new in fresh)], _NEAR_SCORE)
+        return without_duplicates([*people, *fresh], settled=len(people))
+
+    def _run(self, jobs: Iterable[Callable[[], Any]]) -> list[Any]:
+        if self._pool is None:
+            return [job() for job in jobs]
+        return [future.result() for future in [self._pool.submit(job) for job in jobs]]
+
+    def _look(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
+        """Landmarks of the person in one region."""
+        square = crop(image, region)
+        outputs = self._landmarks((square.astype(np.float32) * np.float32(1 / 255))[None])
+        return decode_landmarks(outputs, region, self._heatmaps)  # type: ignore[arg-type]
+
+    def _newcomers(
+        self,
+        image: NDArray[np.uint8],
+        candidates: Sequence[searching.Candidate],
+        known: Sequence[Region],
+        min_score: float,
+    ) -> list[Detection]:
+        """Candidates that the landmark network confirms."""
+        places = [candidate.region for candidate in searching.distinct(candidates, known)]
+        found = self._run([lambda region=region: self._settle(image, region, min_score) for region in places])
+        return [self._detection(image, landmarks) for landmarks in found if landmarks is not None]
+
+    def _settle(self, image: NDArray[np.uint8], region: Region, min_score: float) -> Landmarks | None:
+        """Look again from where the landmarks say the person is until that place is stable; None if it is nobody."""
+        found = self._look(image, region)
+        for _ in range(_LOOKS - 1):
+            if found.score < 0.5:
+                return None
+            before, found = found, self._look(image, found.next_region)
+            if searching.same_place(before.next_region, found.next_region):
+                break
+        return found if self._credible(image, found, min_score) else None
+
+    def _credible(self, image: NDArray[np.uint8], found: Landmarks, min_score: float) -> bool:
+        """Whether landmarks can be a person: sure, mostly seen, centred in the picture, neither a dot nor a giant."""
+        height, width = image.shape[:2]
+        x, y = found.next_region.centre
+        margin = 0.1 * max(width, height)
+        inside = -margin < x < width + margin and -margin < y < height + margin
+        spread = float(np.sqrt(found.xy.var(axis=0).sum())) / max(found.next_region.size, 1e-6)
+        fits = found.next_region.size < 3.0 * max(width, height) and spread > 0.06
+        return found.score >= min_score and inside and fits and float(found.visibility.mean()) > _MIN_VISIBLE
+
+    def _search_near(self, image: NDArray[np.uint8], region: Region) -> list[searching.Candidate]:
+        """Search a turned square around where somebody was lost: upright first, then as they were last turned."""
+        wide = region.size * _NEAR_MARGIN
+        found: list[searching.Candidate] = []
+        for angle in (0.0, region.angle):
+            if angle == 0.0 or abs(angle) > 0.6:
+                turned = Region(region.centre, wide, angle)
+                found += searching.search_region(self._search, image, turned, _NEAR_SEARCH_SCORE)
+        return found
+
+    def _detection(self, image: NDArray[np.uint8], found: Landmarks) -> Detection:
+        height, width = image.shape[:2]
+        inside = np.all((found.xy >= -0.5) & (found.xy <= (width - 0.5, height - 0.5)), axis=1)
+        confidence = (found.visibility * found.presence * inside).astype(np.float32)
+        return Detection(
+            joint_set=self.joint_set,
+            xy=found.xy,
+            confidence=confidence,
+            box=_box(found, width, height),
+            score=float(np.clip(found.score, 0.0, 1.0)),
+            region=found.next_region,
+            world=found.world,
+            mask=found.mask,
+            image_from_mask=found.image_from_mask,
+            colours=_colours(image, found),
+            heatmaps=found.heatmaps,
+        )
+
+
+def _box(found: Landmarks, width: int, height: int) -> NDArray[np.float32]:
+    """(4,) box around landmarks and the top of the head, clipped to the picture."""
+    nose, mouth = found.xy[0], found.xy[9:11].mean(0)
+    eyes = found.xy[[2, 5]].mean(0)
+    crown = eyes + 2.2 * (eyes - mouth)  # the eyes are about half-way up the head, the mouth a fifth
+    head = np.linalg.norm(crown - nose)
+    points = np.vstack([found.xy, crown, crown + (head / 4, 0), crown - (head / 4, 0)])
+    margin = 0.02 * float(np.max(np.ptp(points, axis=0)))
+    low, high = points.min(0) - margin, points.max(0) + margin
+    limit = np.array([width - 0.5, height - 0.5])
+    return np.concatenate([np.clip(low, -0.5, limit), np.clip(high, -0.5, limit)]).astype(np.float32)
+
+
+def _colours(image: NDArray[np.uint8], found: Landmarks) -> NDArray[np.float32]:
+    """(192,) histogram of hue, saturation and value, upper body and lower body apart, inside the mask.
+
+    The mask's square is upright and centred on the hips, so its upper half is the upper body.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    square = cv2.warpAffine(
+        image, found.image_from_mask, (MASK_SIZE, MASK_SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    hsv = cv2.cvtColor(square, cv2.COLOR_RGB2HSV).astype(np.int32)
+    hue, saturation, value = hsv[..., 0] * _HUES // 180, hsv[..., 1] * _SATURATIONS // 256, hsv[..., 2] * _VALUES // 256
+    hue = np.where((saturation == 0) | (value == 0), 0, hue)  # grey and black have no hue worth comparing
+    half = (np.arange(MASK_SIZE) >= MASK_SIZE // 2)[:, None]
+    cell = ((half * _HUES + hue) * _SATURATIONS + saturation) * _VALUES + value
+    counts = np.bincount(cell[found.mask > 127], minlength=2 * _HUES * _SATURATIONS * _VALUES).astype(np.float32)
+    return counts / max(float(counts.sum()), 1.0)

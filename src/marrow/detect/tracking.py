@@ -1,0 +1,217 @@
+"""People through a video: one pass over the frames, each person one track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from queue import Full, Queue
+from threading import Event, Thread
+
+import numpy as np
+
+from marrow.detect.detection import Detection, Detector
+from marrow.detect.identity import Identities
+from marrow.types import Frame, Keypoints, Masks, Track
+
+#: Every part of the picture is searched for newcomers once in this time.
+SWEEP_S = 0.6
+#: Somebody lost is looked for at the expected place in every picture for this long.
+_SEEK_S = 1.0
+_FOLLOW_S = 0.3
+#: What was seen for less time than this (or in less than half of a shorter video) was no person.
+_MIN_SEEN_S, _MIN_MEAN_SCORE = 0.4, 0.7
+_AHEAD = 4
+
+Watch = Callable[[Frame, np.ndarray], None]
+
+
+@dataclass
+class _Record:
+    """What is kept of one person while the video runs; heat-maps and histograms are dropped."""
+
+    frames: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    found: list[Detection] = field(default_factory=list)
+
+
+def track(
+    source: Iterable[Frame],
+    detector: Detector | None = None,
+    *,
+    fps: float | None = None,
+    max_people: int | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+    watch: Watch | None = None,
+    threads: int = 2,
+) -> list[Track]:
+    """Follow each person through a video.
+
+    People are followed from picture to picture; the whole picture is searched for newcomers at least every
+    ``SWEEP_S`` seconds, a part of it in each frame. Memory grows only with the results (about 6 kB per person and
+    frame).
+
+    Args:
+        source: frames in order; read once, ahead of the work, on a thread of its own.
+        detector: who finds people; BlazePose by default.
+        fps: pictures per second, used where the frames' time stamps do not increase.
+        max_people: keep only the so many people seen longest and largest.
+        progress: called as ``progress(frames_done, frames_in_all_or_None)`` after each frame.
+        watch: called with each frame and the (N, 4) boxes of the people in it, to look at pictures in the same pass.
+        threads: parts of a picture worked on at once (for the default detector).
+
+    Returns:
+        Tracks in the order in which the people appeared, ``id`` 1, 2, …; empty where nobody was found.
+
+    Raises:
+        AssetError: the default detector's networks could not be obtained.
+    """
+    if detector is None:
+        from marrow.detect.people import BlazePose
+
+        detector = BlazePose(threads=threads)
+    total = getattr(source, "count", None)
+    identities, records = Identities(), {}
+    before: float | None = None
+    lookahead = read_ahead(source)
+    length = 0.0
+    try:
+        for done, frame in enumerate(lookahead, 1):
+            time = frame.time
+            if before is not None and time <= before:
+                time = before + (1 / fps if fps else 1 / 30)
+            found = _one_frame(detector, identities, frame, time, before)
+            for number, person in zip(identities.update(time, found), found, strict=True):
+                record = records.setdefault(number, _Record())
+                record.frames.append(frame.index)
+                record.times.append(time)
+                record.found.append(_slim(person))
+            if watch is not None:
+                watch(frame, np.array([person.box for person in found], np.float32).reshape(-1, 4))
+            if progress is not None:
+                progress(done, total)
+            length += 0.0 if before is None else time - before
+            before = time
+    finally:
+        lookahead.close()
+    return _as_tracks(records.values(), detector.joint_set, length, max_people)
+
+
+def _one_frame(
+    detector: Detector, identities: Identities, frame: Frame, time: float, before: float | None
+) -> list[Detection]:
+    """Detections of one frame: known people followed, the lost sought, one part of the picture searched."""
+    if before is None:
+        return detector.detect(frame.image)
+    present = [person for person in identities.people if person.time >= before]
+    lost = [person for person in identities.active(time, _SEEK_S) if person.time < before]
+    start, stop = before / SWEEP_S, time / SWEEP_S
+    if stop - start >= 1:
+        parts = [(0.0, 1.0)]
+    elif np.floor(stop) > np.floor(start):
+        parts = [(start % 1, 1.0), (0.0, stop % 1)]
+    else:
+        parts = [(start % 1, stop % 1)]
+    recently = [person for person in lost if time - person.time <= _FOLLOW_S]
+    found = detector.detect(
+        frame.image,
+        follow=[person.region(time) for person in [*present, *recently]],
+        near=[person.region(time) for person in lost],
+        search=parts[0],
+    )
+    return found
+
+
+def _slim(found: Detection) -> Detection:
+    return Detection(
+        joint_set=found.joint_set,
+        xy=found.xy,
+        confidence=found.confidence,
+        box=found.box,
+        score=found.score,
+        region=found.region,
+        world=found.world,
+        mask=found.mask,
+        image_from_mask=found.image_from_mask,
+    )
+
+
+def _as_tracks(records: Iterable[_Record], joint_set: str, length: float, max_people: int | None) -> list[Track]:
+    """Drop what was no person, keep the most present, number the rest by appearance."""
+    kept = [record for record in records if _is_person(record, length)]
+    if max_people is not None:
+        kept = sorted(kept, key=_presence, reverse=True)[:max_people]
+    kept.sort(key=lambda record: (record.frames[0], record.found[0].box[0]))
+    return [_as_track(number, record, joint_set) for number, record in enumerate(kept, 1)]
+
+
+def _is_person(record: _Record, length: float) -> bool:
+    steps = np.diff(record.times)
+    seen = float(np.minimum(steps, 0.2).sum()) if len(steps) else 0.0
+    score = float(np.mean([found.score for found in record.found]))
+    return seen >= min(_MIN_SEEN_S, 0.5 * length) and score >= _MIN_MEAN_SCORE
+
+
+def _presence(record: _Record) -> float:
+    boxes = np.array([found.box for found in record.found])
+    return float(np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)).sum())
+
+
+def _as_track(number: int, record: _Record, joint_set: str) -> Track:
+    found = record.found
+    worlds = [own.world for own in found]
+    squares = [own.mask for own in found]
+    ways = [own.image_from_mask for own in found]
+    masks = None
+    if all(square is not None for square in squares):
+        masks = Masks(np.stack(squares), np.stack(ways).astype(np.float32))  # type: ignore[arg-type]
+    return Track(
+        id=number,
+        frames=np.array(record.frames, np.int64),
+        keypoints=Keypoints(
+            joint_set=joint_set,
+            xy=np.stack([own.xy for own in found]).astype(np.float32),
+            confidence=np.stack([own.confidence for own in found]).astype(np.float32),
+            world=None if any(w is None for w in worlds) else np.stack(worlds).astype(np.float32),  # type: ignore[arg-type]
+        ),
+        box=np.stack([own.box for own in found]).astype(np.float32),
+        score=np.array([own.score for own in found], np.float32),
+        masks=masks,
+    )
+
+
+def read_ahead(source: Iterable[Frame], ahead: int = _AHEAD) -> Iterator[Frame]:
+    """The same frames, decoded on another thread up to ``ahead`` frames early; its exceptions arrive here."""
+    queue: Queue = Queue(ahead)
+    stopped = Event()
+
+    def put(item) -> bool:
+        while not stopped.is_set():
+            try:
+                queue.put(item, timeout=0.1)
+                return True
+            except Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for frame in source:
+                if not put((frame, None)):
+                    return
+            put((None, None))
+        except BaseException as error:
+            put((None, error))
+
+    reader = Thread(target=read, name="marrow-decode", daemon=True)
+    reader.start()
+    try:
+        while True:
+            frame, error = queue.get()
+            if error is not None:
+                raise error
+            if frame is None:
+                return
+            yield frame
+    finally:
+        stopped.set()
+        reader.join(timeout=5)
