@@ -1,0 +1,231 @@
+"""The default body: Anny's shape space (136 rows, face actions, local changes), stretchable limbs, at rest.
+
+Identity only: posing is in :mod:`marrow.body.posing`. The body stands on the floor (lowest vertex at y = 0), its
+pelvis over the origin, facing +Z, in an A-pose (the bind pose).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.body import landmarks as _landmarks
+from marrow.body._store import Store, file_sha256, read_store
+from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
+from marrow.errors import InputError
+from marrow.types import Float32, Float64
+
+if TYPE_CHECKING:
+    from marrow.body.subset import BodySubset
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the body is: units, axes, parameters, bones, where its data come from and under what licence."""
+
+    name: str
+    units: str
+    axes: str
+    bind_pose: str
+    parameters: tuple[Parameter, ...]
+    face_actions: tuple[str, ...]
+    bones: tuple[str, ...]
+    parents: tuple[int, ...]
+    licence: str
+    source: str
+    sha256: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the shape parameters, in order."""
+        return tuple(p.name for p in self.parameters)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Default value of each shape parameter."""
+        return {p.name: p.default for p in self.parameters}
+
+
+@dataclass(frozen=True)
+class Rest:
+    """One person's body at rest (bind pose), marrow's world, metres.
+
+    Attributes:
+        shape: the shape parameters it was made from (those given; the others are at their defaults).
+        face: face actions it wears.
+        vertices: (V, 3) float32.
+        bone_heads: (104, 3) float64.
+        landmarks: name to (3,) float64; see :func:`marrow.body.landmarks.landmarks`.
+        coefficients: (K,) of the shape rows, for the rig's own bone frames.
+    """
+
+    shape: Mapping[str, float]
+    face: Mapping[str, float]
+    vertices: Float32
+    bone_heads: Float64
+    landmarks: Mapping[str, Float64]
+    coefficients: Float64
+
+
+class DefaultBody:
+    """Anny's body as marrow's default. Make it with :func:`marrow.body.load_body`."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store or read_store()
+        arrays = self._store.arrays
+        self._template = arrays["template"].reshape(-1)
+        self._coefficients = Coefficients(self._store)
+        self._bones: tuple[str, ...] = tuple(self._store.meta["bones"])
+        self._parents: tuple[int, ...] = tuple(self._store.meta["parents"])
+        self._stretch = Stretch(self._bones, self._parents)
+        self._parameters = parameters(self._store)
+        self._by_name = {p.name: p for p in self._parameters}
+        self._face_row = {name: i for i, name in enumerate(self._store.meta["face_actions"])}
+        first = len(self._face_row)
+        self._local_row = {
+            local_name(label): first + 2 * i for i, label in enumerate(self._store.meta["local_changes"])
+        }
+        self._all = _Reading(self, np.arange(self.vertex_count))
+
+    @property
+    def vertex_count(self) -> int:
+        """V."""
+        return len(self._template) // 3
+
+    @functools.cached_property
+    def spec(self) -> Spec:
+        """Units, axes, parameters, bones, licence, data's hash."""
+        return Spec(
+            name="anny",
+            units="m",
+            axes="Y up, faces +Z, left is +X",
+            bind_pose="A-pose, standing on the floor",
+            parameters=self._parameters,
+            face_actions=tuple(self._face_row),
+            bones=self._bones,
+            parents=self._parents,
+            licence=self._store.meta["licence"],
+            source=self._store.meta["source"],
+            sha256=file_sha256(),
+        )
+
+    @functools.cached_property
+    def faces(self) -> NDArray[np.int32]:
+        """(F, 3) triangles, counter-clockwise seen from outside."""
+        return self._store.arrays["faces"].astype(np.int32)
+
+    @functools.cached_property
+    def uv(self) -> Float32:
+        """(U, 2) texture coordinates in [0, 1], origin at the lower left."""
+        return self._store.arrays["uv"]
+
+    @functools.cached_property
+    def faces_uv(self) -> NDArray[np.int32]:
+        """(F, 3) rows of :attr:`uv` of each triangle's corners."""
+        return self._store.arrays["faces_uv"].astype(np.int32)
+
+    def rest(self, shape: Mapping[str, float] | None = None, face: Mapping[str, float] | None = None) -> Rest:
+        """The body of one person at rest (a few milliseconds).
+
+        Args:
+            shape: parameter name to value; what is not named is at its default. Phenotypes outside their range are
+                clamped to it, as in Anny.
+            face: face action name to strength in [0, 1].
+        Raises:
+            InputError: unknown name, value that is not finite.
+        """
+        shape = checked(shape, self._by_name, "shape parameter")
+        face = checked(face, self._face_row, "face action")
+        values = self.spec.defaults | shape
+        coefficients = self._coefficients(values)
+        moves = self._moves(values, face)
+        vertices = self._template + coefficients.astype(np.float32) @ self._store.basis
+        vertices = vertices.reshape(-1, 3)
+        for row, strength in moves:
+            ids, move = self._store.sparse_row(row)
+            vertices[ids] += np.float32(strength) * move
+        heads = self._heads(coefficients, moves)
+        vertices, heads, landmarks = self._all.finish(vertices, heads, values)
+        return Rest(shape, face, vertices.astype(np.float32), heads, landmarks, coefficients)
+
+    def stature(self, shape: Mapping[str, float] | None = None) -> float:
+        """Height of the body at rest from sole to crown, metres."""
+        return float(self.rest(shape).vertices[:, 1].max())
+
+    def subset(self, vertex_ids: Sequence[int] | NDArray, names: Sequence[str] | None = None) -> BodySubset:
+        """A few vertices only, for solvers: see :class:`BodySubset`. Raises InputError on ids outside the mesh."""
+        from marrow.body.subset import BodySubset
+
+        return BodySubset(self, vertex_ids, names)
+
+    def _moves(self, values: Mapping[str, float], face: Mapping[str, float]) -> list[tuple[int, float]]:
+        """(sparse row, strength) of everything that is not zero."""
+        moves = [(self._face_row[name], value) for name, value in face.items() if value != 0.0]
+        for name, row in self._local_row.items():
+            value = values.get(name, 0.0)
+            if value != 0.0:
+                moves.append((row, value) if value > 0.0 else (row + 1, -value))
+        return moves
+
+    def _heads(self, coefficients: Float64, moves: Sequence[tuple[int, float]]) -> Float64:
+        """(104, 3) bone heads before any stretch."""
+        a = self._store.arrays
+        heads = a["heads"] + np.tensordot(coefficients, self._heads_basis, 1)
+        for row, strength in moves:
+            chosen = a["local_head_row"] == row
+            heads[a["local_head_bone"][chosen]] += strength * a["local_head_move"][chosen]
+        return heads
+
+    @functools.cached_property
+    def _heads_basis(self) -> Float64:
+        return self._store.arrays["heads_basis"].astype(np.float64)
+
+
+class _Reading:
+    """The steps after blending that all vertices and subsets share: stretch, stand on the floor, read the landmarks."""
+
+    def __init__(self, body: DefaultBody, ids: NDArray) -> None:
+        from scipy.sparse import csr_array
+
+        a = body._store.arrays
+        start, count = a["weight_start"], len(body._bones)
+        weights = csr_array((a["weight"], a["weight_bone"].astype(np.int32), start), shape=(len(start) - 1, count))
+        self._weights = csr_array(weights[ids])
+        place = np.full(len(start) - 1, -1)
+        place[ids] = np.arange(len(ids))
+        self._floor = place[a["floor_vertices"].astype(np.intp)]
+        self._skin = {int(v): int(place[v]) for v in _landmarks.LANDMARK_VERTICES}
+        self._stretch, self._bones = body._stretch, body._bones
+
+    def finish(self, vertices: NDArray, heads: Float64, values: Mapping[str, float]):
+        """Vertices (n, 3), heads (N, 3) and landmarks of the body standing on the floor over the origin."""
+        stretched = self._stretch(values, heads)
+        if stretched is not None:
+            linear, moved = stretched
+            offset = moved - np.einsum("bij,bj->bi", linear, heads)
+            maps = np.concatenate([linear, offset[:, :, None]], axis=2).reshape(len(heads), 12)
+            blended = (self._weights @ maps.astype(vertices.dtype)).reshape(-1, 3, 4)
+            vertices = np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3]
+            heads = moved
+        landmarks = _landmarks.landmarks(
+            self._bones, heads, {v: vertices[i].astype(np.float64) for v, i in self._skin.items()}
+        )
+        floor = float(vertices[self._floor, 1].min())
+        shift = -np.array([landmarks["pelvis"][0], floor, landmarks["pelvis"][2]])
+        moved_landmarks = {name: point + shift for name, point in landmarks.items()}
+        return vertices + shift.astype(vertices.dtype), heads + shift, moved_landmarks
+
+
+def check_vertex_ids(vertex_ids: Sequence[int] | NDArray, count: int) -> NDArray[np.intp]:
+    """``vertex_ids`` as an index array. Raises InputError if any lies outside ``[0, count)``."""
+    ids = np.asarray(vertex_ids)
+    if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
+        raise InputError(f"vertex_ids must be a list of integers, got an array of {ids.dtype} with shape {ids.shape}.")
+    if ids.size and (ids.min() < 0 or ids.max() >= count):
+        raise InputError(f"vertex_ids must lie in 0 … {count - 1}, got {ids.min()} … {ids.max()}.")
+    return ids.astype(np.intp)

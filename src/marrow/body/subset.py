@@ -1,0 +1,84 @@
+"""A few vertices and the landmarks as a fast float64 function of the shape vector, for solvers that difference it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.body._store import read_store
+from marrow.body.default import DefaultBody, _Reading, check_vertex_ids
+from marrow.body.landmarks import LANDMARK_VERTICES
+from marrow.errors import InputError
+from marrow.types import Float64
+
+_SMALL = 20  # shape parameters without the local changes: phenotypes and limb stretches
+
+
+class SubsetRest(NamedTuple):
+    """Chosen vertices (n, 3) and landmarks of the bind pose, metres, float64; as :class:`marrow.body.Rest` has them."""
+
+    vertices: Float64
+    landmarks: dict[str, Float64]
+
+
+class BodySubset:
+    """Chosen vertices of a body as a function of its shape vector.
+
+    Attributes:
+        vertex_ids: (n,) the chosen vertices.
+        names: shape parameters in the order of the shape vector (by default phenotypes and limb stretches).
+        defaults, low, high, mean, sd: (P,) of these parameters.
+    """
+
+    def __init__(self, body: DefaultBody, vertex_ids: Sequence[int] | NDArray, names: Sequence[str] | None) -> None:
+        self.vertex_ids = check_vertex_ids(vertex_ids, body.vertex_count)
+        known = {p.name: p for p in body.spec.parameters}
+        self.names = tuple(names) if names is not None else tuple(n for n in known if not n.startswith("local_"))
+        unknown = [n for n in self.names if n not in known]
+        if unknown:
+            raise InputError(f"Unknown shape parameters {unknown}; the body's spec lists {len(known)} names.")
+        chosen = [known[n] for n in self.names]
+        self.defaults = np.array([p.default for p in chosen])
+        self.low, self.high = np.array([p.low for p in chosen]), np.array([p.high for p in chosen])
+        self.mean, self.sd = np.array([p.mean for p in chosen]), np.array([p.sd for p in chosen])
+        self._body = body
+        floor = read_store().arrays["floor_vertices"].astype(np.intp)
+        rest = np.setdiff1d(np.union1d(floor, np.array(LANDMARK_VERTICES)), self.vertex_ids)
+        self._all_ids = np.concatenate([self.vertex_ids, rest])
+        self._reading = _Reading(body, self._all_ids)
+        columns = (3 * self._all_ids[:, None] + np.arange(3)).ravel()
+        self._template = body._template[columns].astype(np.float64)
+        self._basis = np.ascontiguousarray(body._store.basis[:, columns], dtype=np.float64)
+        self._place = np.full(body.vertex_count, -1)
+        self._place[self._all_ids] = np.arange(len(self._all_ids))
+        self._rows: dict[int, tuple[NDArray, Float64]] = {}
+
+    def rest(self, shape: NDArray | Sequence[float]) -> SubsetRest:
+        """Vertices and landmarks of the shape vector (P,), in the order of :attr:`names`.
+
+        Raises InputError where its length is not P.
+        """
+        vector = np.asarray(shape, dtype=np.float64)
+        if vector.shape != (len(self.names),):
+            raise InputError(f"The shape vector must have shape ({len(self.names)},), got {vector.shape}.")
+        body = self._body
+        values = dict(body.spec.defaults, **dict(zip(self.names, vector.tolist(), strict=True)))
+        coefficients = body._coefficients(values)
+        moves = body._moves(values, {})
+        vertices = (self._template + coefficients @ self._basis).reshape(-1, 3)
+        for row, strength in moves:
+            places, move = self._sparse(row)
+            vertices[places] += strength * move
+        heads = body._heads(coefficients, moves)
+        vertices, _, landmarks = self._reading.finish(vertices, heads, values)
+        return SubsetRest(vertices[: len(self.vertex_ids)], landmarks)
+
+    def _sparse(self, row: int) -> tuple[NDArray, Float64]:
+        if row not in self._rows:
+            ids, move = self._body._store.sparse_row(row)
+            places = self._place[ids]
+            self._rows[row] = places[places >= 0], move[places >= 0].astype(np.float64)
+        return self._rows[row]
