@@ -140,6 +140,23 @@ class Motion:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """A first guess of a movement, from which a fit starts.
+
+    Attributes:
+        R_joint: (T, B, 3, 3) rotation of each segment against its parent; the root's from its segment to marrow's world.
+        root_p: (T, 3) metres: the pelvis origin in marrow's world.
+        score: (T,) how far the guess is from what was seen, lower is better; comparable between guesses of one person.
+        shape: shape parameters that go with it; empty for the average body.
+    """
+
+    R_joint: Float64
+    root_p: Float64
+    score: Float64
+    shape: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Mesh:
     """A triangle mesh with the joints that pose it; the leading dimensions are free.
 
