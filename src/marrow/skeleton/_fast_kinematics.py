@@ -1,9 +1,9 @@
 """Forward kinematics and its derivatives, compiled; the plain twin is :mod:`marrow.skeleton.kinematics`.
 
 All arrays are C-contiguous float64, indices int64. ``R_joint[t, b]`` is the rotation of segment ``b`` against its
-parent; for the root it is the rotation from its segment frame to marrow's world, and ``base`` (3, 3) is that rotation at
-``q = 0`` (``R_GROUND_WORLD.T``). ``tangent`` says what ``x`` holds in the three slots of a ball or of the root: a rotation vector
-(True) or the angles about the elementary axes (False).
+parent; for the root it is the rotation from its segment frame to marrow's world, and ``base`` (3, 3) is that rotation
+at ``q = 0`` (``R_GROUND_WORLD.T``). ``tangent`` says what ``x`` holds in the three slots of a ball or of the root: a
+rotation vector (True) or the angles about the elementary axes (False).
 """
 
 from __future__ import annotations

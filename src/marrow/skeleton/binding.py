@@ -1,7 +1,7 @@
 """From landmarks to a skeleton: anatomical frames, the coordinates of the bind pose and the offsets of the joints.
 
 The bind pose is a standing one: feet flat on the floor, trunk and head neutral, the arms anywhere. The coordinates are
-found from the pelvis outwards, each joint within its own freedom: a ball takes the anatomical frame built on landmarks,
+found from the pelvis outwards, each joint within its freedom: a ball takes the anatomical frame built on landmarks,
 a hinge the angle that brings its segment's long axis nearest to the landmarks. What a hinge cannot express (the varus of
 a knee, the carrying angle of an elbow) stays in the offset of the next joint, so that the bind pose is met exactly and
 the joints' axes are the same for everybody. Everything works on any leading dimensions, one body each.
@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from marrow.conventions import R_GROUND_WORLD, to_ground
 from marrow.errors import InputError
 from marrow.geometry import rotations
-from marrow.skeleton import kinematics
+from marrow.skeleton import _fast_kinematics as fast
 from marrow.skeleton.definition import FINGERS, THUMB_FLEXION, mirrored
-from marrow.skeleton.tree import Tree, whole
+from marrow.skeleton.tree import BASE, Tree, whole
 from marrow.types import Float64
 
 _UP = np.array([0.0, 1.0, 0.0])  # of the world, and the long axis of a segment in its own frame
@@ -46,10 +47,12 @@ def bind(tree: Tree, landmarks: Mapping[str, Float64]) -> tuple[Float64, Float64
         if name in angles:
             q[..., d] = angles[name]
     q[..., tree.translation] = to_ground(points["pelvis"])
-    R_joint = kinematics.joint_rotations(tree, q)
     p = np.stack([points[j.centre] for j in tree.joints], -2)
-    R, _ = kinematics.forward(tree, R_joint, np.zeros((len(tree.joints), 3)), points["pelvis"])
     offsets = np.zeros_like(p)
+    flat = q.reshape(-1, q.shape[-1])
+    R_joint = fast.joint_rotations(tree.kind, tree.start, tree.count, tree.axes, BASE, flat, False)
+    R, _ = fast.forward(tree.parents, R_joint, np.zeros((len(tree.joints), 3)), np.zeros((len(flat), 3)))
+    R = R.reshape(q.shape[:-1] + R.shape[1:])
     parents = tree.parents[1:]
     offsets[..., 1:, :] = _turned_back(R[..., parents, :, :], p[..., 1:, :] - p[..., parents, :])
     return q, R, p, offsets
@@ -77,7 +80,7 @@ def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
         cosine = np.trace(R, axis1=-2, axis2=-1) - np.einsum("i,...ij,j->...", a, R, a)
         return np.arctan2(w @ a, cosine)[..., None]
     first = _hinge_angle(axes[0], axes[1], R @ axes[1])
-    rest = np.swapaxes(rotations.axis_angle(axes[0], first), -1, -2) @ R
+    rest = np.swapaxes(_rotation(axes[0], first), -1, -2) @ R
     return np.concatenate([first[..., None], hinge_coordinates(axes[1:], rest)], -1)
 
 
@@ -122,7 +125,7 @@ def _legs(points: dict[str, Float64], R_pelvis: Float64, out: dict[str, Float64]
     knee_axis = np.array([0.0, 0.0, -1.0])
     bend = _hinge_angle(knee_axis, -_UP, _turned_back(R_femur, ankle - knee))
     _put(out, "knee_angle", bend)
-    R_tibia = R_femur @ rotations.axis_angle(knee_axis, bend)
+    R_tibia = R_femur @ _rotation(knee_axis, bend)
 
     # A flat foot: its upward axis is the world's. The toe-out against the shank stays in the offset of the toe joint.
     up = _turned_back(R_tibia, np.broadcast_to(_UP, knee.shape))
@@ -139,12 +142,12 @@ def _arms(points: dict[str, Float64], R_pelvis: Float64, R_torso: Float64, out: 
     R_level = _frame(shoulder - elbow, R_pelvis[..., None, :, 2])
     level = np.einsum("...ij,...j->...i", R_level, np.broadcast_to(axis, elbow.shape))
     R_plane = _frame(shoulder - elbow, _hinge_axis(shoulder, elbow, wrist, level))
-    R_humerus = R_plane @ rotations.axis_angle(_UP, -np.arctan2(axis[:, 0], axis[:, 2]))
+    R_humerus = R_plane @ _rotation(_UP, -np.arctan2(axis[:, 0], axis[:, 2]))
     _put_ball(out, ("gh_flex", "gh_add", "gh_rot"), np.swapaxes(R_torso, -1, -2)[..., None, :, :] @ R_humerus)
 
     bend = _hinge_angle(axis, -_UP, _turned_back(R_humerus, wrist - elbow))
     _put(out, "elbow_flex", bend)
-    R_ulna = R_humerus @ rotations.axis_angle(axis, bend)
+    R_ulna = R_humerus @ _rotation(axis, bend)
 
     index, middle, little = (_both(points, f"{name}_mcp") for name in ("index", "middle", "little"))
     R_hand = _frame(wrist - middle, (index - little) * _SIGN[:, None])
@@ -153,19 +156,19 @@ def _arms(points: dict[str, Float64], R_pelvis: Float64, R_torso: Float64, out: 
     target = np.swapaxes(R_ulna, -1, -2) @ R_hand
     angle = np.zeros(target.shape[:-2])
     R = target
-    for _ in range(6):
+    for _ in range(4):
         # what is left of the turn about the long axis, once the hand's own axis has been brought in line
         first, second = _two_hinges(flexion, deviation, _UP, R[..., :, 1])
-        bent = rotations.axis_angle(flexion, first) @ rotations.axis_angle(deviation, second)
+        bent = _rotation(flexion, first) @ _rotation(deviation, second)
         twist = rotations.log(R @ np.swapaxes(bent, -1, -2))
         angle = angle + (twist * pronation).sum(-1)
-        R = np.swapaxes(rotations.axis_angle(pronation, angle), -1, -2) @ target
+        R = np.swapaxes(_rotation(pronation, angle), -1, -2) @ target
     first, second = _two_hinges(flexion, deviation, _UP, R[..., :, 1])
     _put(out, "pro_sup", angle)
     _put(out, "wrist_flex", first)
     _put(out, "wrist_dev", second)
-    bent = rotations.axis_angle(flexion, first) @ rotations.axis_angle(deviation, second)
-    return R_ulna @ rotations.axis_angle(pronation, angle) @ bent
+    bent = _rotation(flexion, first) @ _rotation(deviation, second)
+    return R_ulna @ _rotation(pronation, angle) @ bent
 
 
 def _fingers(points: dict[str, Float64], R_hand: Float64, out: dict[str, Float64]) -> None:
@@ -180,11 +183,11 @@ def _fingers(points: dict[str, Float64], R_hand: Float64, out: dict[str, Float64
         first, second = _two_hinges(a, b, -_UP, _unit(_turned_back(R_hand, chain[1] - chain[0])))
         _put(out, root[0], first)
         _put(out, root[1], second)
-        R = R_hand @ rotations.axis_angle(a, first) @ rotations.axis_angle(b, second)
+        R = R_hand @ _rotation(a, first) @ _rotation(b, second)
         for joint, start, end in zip(names[1:3], chain[1:3], chain[2:4], strict=True):
             bend = _hinge_angle(hinge, -_UP, _turned_back(R, end - start))
             _put(out, f"{finger}_{joint}_flex", bend)
-            R = R @ rotations.axis_angle(hinge, bend)
+            R = R @ _rotation(hinge, bend)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -231,17 +234,17 @@ def _frame(up: Float64, right: Float64) -> Float64:
     """Frame (..., 3, 3) in the world with Y along ``up`` and Z as near to ``right`` as that allows."""
     y, right = np.broadcast_arrays(_unit(np.asarray(up, float)), right)
     z = _unit(right - (right * y).sum(-1, keepdims=True) * y)
-    return np.stack([np.cross(y, z), y, z], -1)
+    return np.stack([_cross(y, z), y, z], -1)
 
 
 def _turned_back(R: Float64, x: Float64) -> Float64:
     """``R.T @ x`` for stacks."""
-    return np.einsum("...ij,...i->...j", R, x)
+    return (x[..., None, :] @ R)[..., 0, :]
 
 
 def _hinge_axis(top: Float64, middle: Float64, bottom: Float64, when_straight: Float64) -> Float64:
     """World axis (..., 3) about which ``bottom`` is turned against ``top``; a given one while the limb is straight."""
-    normal = np.cross(_unit(middle - top), _unit(bottom - middle))
+    normal = _cross(_unit(middle - top), _unit(bottom - middle))
     sine = np.linalg.norm(normal, axis=-1, keepdims=True)
     cosine = (_unit(middle - top) * _unit(bottom - middle)).sum(-1, keepdims=True)
     s = np.clip((np.arctan2(sine, cosine) - _STRAIGHT) / (_BENT - _STRAIGHT), 0.0, 1.0)
@@ -253,7 +256,7 @@ def _hinge_angle(axis: Float64, nominal: Float64, direction: Float64) -> Float64
     """Angle (...,) about ``axis`` that turns ``nominal`` nearest to ``direction``."""
     n = nominal - (nominal * axis).sum(-1, keepdims=True) * axis
     d = direction - (direction * axis).sum(-1, keepdims=True) * axis
-    return np.arctan2((np.cross(n, d) * axis).sum(-1), (n * d).sum(-1))
+    return np.arctan2((_cross(n, d) * axis).sum(-1), (n * d).sum(-1))
 
 
 def _two_hinges(first: Float64, second: Float64, nominal: Float64, direction: Float64) -> tuple[Float64, Float64]:
@@ -264,14 +267,33 @@ def _two_hinges(first: Float64, second: Float64, nominal: Float64, direction: Fl
     """
     along = (second * nominal).sum(-1, keepdims=True) * second
     cosine = (first * (nominal - along)).sum(-1)
-    sine = (first * np.cross(second, nominal)).sum(-1)
+    sine = (first * _cross(second, nominal)).sum(-1)
     wanted = (first * direction).sum(-1) - (first * along).sum(-1)
     middle = np.arctan2(sine, cosine)
     spread = np.arccos(np.clip(wanted / np.hypot(sine, cosine), -1.0, 1.0))
     low, high = _wrapped(middle - spread), _wrapped(middle + spread)
     b = np.where(np.abs(low) < np.abs(high), low, high)
-    turned = np.einsum("...ij,j->...i", rotations.axis_angle(np.broadcast_to(second, direction.shape), b), nominal)
+    turned = _rotation(second, b) @ nominal
     return _hinge_angle(first, turned, direction), b
+
+
+def _rotation(axis: ArrayLike, angle: Float64) -> Float64:
+    """Rotation (..., 3, 3) about a unit axis; a leaner ``rotations.axis_angle``."""
+    axis = np.asarray(axis, float)
+    x, y, z = axis[..., 0], axis[..., 1], axis[..., 2]
+    s, c = np.sin(angle), np.cos(angle)
+    k = 1.0 - c
+    out = np.empty(np.shape(angle) + (3, 3))
+    out[..., 0, 0], out[..., 0, 1], out[..., 0, 2] = c + k * x * x, k * x * y - s * z, k * x * z + s * y
+    out[..., 1, 0], out[..., 1, 1], out[..., 1, 2] = k * x * y + s * z, c + k * y * y, k * y * z - s * x
+    out[..., 2, 0], out[..., 2, 1], out[..., 2, 2] = k * x * z - s * y, k * y * z + s * x, c + k * z * z
+    return out
+
+
+def _cross(a: Float64, b: Float64) -> Float64:
+    """``np.cross`` of (..., 3) without its overhead on small arrays."""
+    ax, ay, az, bx, by, bz = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
 
 
 def _wrapped(angle: Float64) -> Float64:

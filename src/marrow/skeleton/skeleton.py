@@ -196,7 +196,7 @@ class Skeleton:
         axis, pivot = fast.dof_axes(t.parents, t.kind, t.start, t.count, t.axes, BASE, flat, R_flat, p_flat, tangent)
         bodies, points = np.asarray(bodies, np.int64), np.asarray(points, float)
         x = p_flat[:, bodies] + np.einsum("tnij,nj->tni", R_flat[:, bodies], points)
-        J = np.cross(axis[:, None], x[:, :, None] - pivot[:, None])
+        J = np.asarray(np.cross(axis[:, None], x[:, :, None] - pivot[:, None]), np.float64)
         J[:, :, t.translation] = axis[:, None, t.translation]
         J *= t.moves[bodies][None, :, :, None]
         return np.swapaxes(J, -1, -2).reshape(*lead, len(bodies), 3, len(self.coordinates))
@@ -205,7 +205,8 @@ class Skeleton:
 
     def to_tangent(self, q: ArrayLike) -> Float64:
         """Tangent coordinates (..., D): rotation vectors of the root (against the ground) and of the balls."""
-        out, slots = np.array(q, float), self.tree.ball_slots
+        out: Float64 = np.array(q, float)
+        slots = self.tree.ball_slots
         out[..., slots] = rotations.log(rotations.from_euler_zxy(self.tree.ball_signs * out[..., slots]))
         return out
 
