@@ -67,7 +67,7 @@ def test_missing_joints_frames_and_what_leaves_the_image():
     xy[:, 7] = [-50, 100]
     noise = DetectorNoise(hidden=0.05, lost=0.1)
     seen, confidence = detect_with_errors(np.random.default_rng(3), xy, 30, SIZE, noise)
-    absent = np.isnan(seen).any(-1)
+    absent = np.isnan(seen)[..., 0]
     np.testing.assert_array_equal(absent, confidence == 0)
     assert np.all(absent[:, 7])
     rest = np.delete(absent, 7, axis=1)

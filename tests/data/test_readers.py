@@ -94,6 +94,7 @@ def test_hand_made_motion_lands_where_it_must(files):
     assert clip.points == ("root", "thigh", "shank", "foot")
     assert (clip.name, clip.subject, clip.fps, clip.xyz.shape) == ("01_12", "cmu_01", 120.0, (3, 4, 3))
     np.testing.assert_allclose(clip.xyz[0] / M, [[0, 18, 0], [0, 9, 0], [0, 4.5, 0], [0, 4.5, 1]], atol=1e-9)
+    np.testing.assert_allclose(clip.rest, clip.xyz[0] - clip.xyz[0, 0], atol=1e-12)
     # The root turns 90 degrees about Y. The shank's own X is the world's -Z (axis 0 90 0), so 90 degrees about it takes
     # the shank from -Y to -X, which the root's turn takes to +Z.
     np.testing.assert_allclose(clip.xyz[1, 2] / M, [1, 9, 4.5], atol=1e-9)
@@ -176,7 +177,7 @@ def test_activities_round_trip_and_refusals(tmp_path):
 
 
 def test_lower_rate_keeps_every_nth_frame():
-    clip = PointClip("x", "s", 120.0, ("a",), np.arange(9, dtype=float)[:, None, None].repeat(3, -1))
+    clip = PointClip("x", "s", 120.0, ("a",), np.arange(9, dtype=float)[:, None, None].repeat(3, -1), np.zeros((1, 3)))
     assert clip.every(30).xyz[:, 0, 0].tolist() == [0, 4, 8]
     with pytest.raises(InputError, match="divide"):
         clip.every(50)

@@ -139,7 +139,8 @@ def read_clip(asf: str | Path, amc: str | Path, *, fps: float = 120.0) -> PointC
     skeleton = read_asf(asf)
     xyz = bone_ends(skeleton, read_amc(amc, skeleton))
     name = Path(amc).stem
-    return PointClip(name, f"cmu_{Path(asf).stem}", fps, skeleton.names, xyz)
+    still = {n: np.zeros((1, len(dof))) for n, dof in zip(skeleton.names, skeleton.dof, strict=True) if dof}
+    return PointClip(name, f"cmu_{Path(asf).stem}", fps, skeleton.names, xyz, bone_ends(skeleton, still)[0])
 
 
 def _sections(path: Path) -> dict[str, list[list[str]]]:

@@ -18,6 +18,7 @@ class PointClip:
         fps: frames per second.
         points: names of the P points.
         xyz: (T, P, 3) float64 metres in marrow's world (Y up, floor near y = 0).
+        rest: (P, 3) metres: the same points in the source's own neutral pose, upright and facing +Z; NaN where unknown.
     """
 
     name: str
@@ -25,6 +26,7 @@ class PointClip:
     fps: float
     points: tuple[str, ...]
     xyz: NDArray[np.float64]
+    rest: NDArray[np.float64]
 
     def every(self, fps: float) -> PointClip:
         """The clip at a lower rate by keeping every n-th frame; ``fps`` must divide the clip's rate."""
@@ -33,7 +35,7 @@ class PointClip:
         step = round(self.fps / fps)
         if step < 1 or abs(self.fps - step * fps) > 1e-6 * self.fps:
             raise InputError(f"{self.name}: {fps} fps does not divide the clip's {self.fps} fps")
-        return PointClip(self.name, self.subject, fps, self.points, self.xyz[::step])
+        return PointClip(self.name, self.subject, fps, self.points, self.xyz[::step], self.rest)
 
 
 def split_of(name: str) -> str:

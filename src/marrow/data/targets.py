@@ -1,0 +1,156 @@
+"""From a clip's measured points to targets for marrow's skeleton: the same posture in this body's definition of joints.
+
+Motion capture models put a joint elsewhere than a body's rig does: CMU's hips are 0.18 m apart and the default body's
+0.23 m, CMU's "wrist" lies in the middle of the forearm, a neutral trunk leans differently. Fitting raw points would
+turn such differences into false angles. So the measured *rotations* of pelvis and trunk (against the source's own
+neutral pose) and the measured limbs (directions and lengths) are kept, and hips and shoulders are put where this body
+has them; a limb moves along with its root. Foot points are tilted so that a foot that stands is a flat foot.
+
+No motion of the clavicle, of the hands or about the neck's long axis is taken: CMU's data has none, or its points do
+not show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from marrow.data.clips import PointClip
+from marrow.errors import InputError
+from marrow.geometry.procrustes import align
+from marrow.geometry.rotations import axis_angle, rotation_between
+from marrow.types import Float64
+
+#: This module's name of a point -> its name in the sources.
+_ASF = {
+    "root": "root", "spine": "upperback", "thorax": "thorax", "head": "head",
+    **{
+        f"{ours}_{s}": f"{s}{theirs}"
+        for s in "lr"
+        for ours, theirs in (
+            ("hip", "hipjoint"), ("knee", "femur"), ("ankle", "tibia"), ("mtp", "foot"), ("shoulder", "clavicle"),
+            ("elbow", "humerus"), ("wrist", "wrist"),
+        )
+    },
+}  # fmt: skip
+_ACTIVITIES = {
+    "root": "pelvis", "spine": "spine", "thorax": "thorax", "head": "head",
+    **{
+        f"{name}_{s}": f"{side}_{name}"
+        for s, side in (("l", "left"), ("r", "right"))
+        for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where landmarks of the body should be.
+
+    Attributes:
+        names: P landmark names of the body.
+        xyz: (T, P, 3) metres, marrow's world.
+        R_pelvis, R_torso: (T, 3, 3) rotation of pelvis and trunk against upright and facing +Z, marrow's world axes.
+    """
+
+    names: tuple[str, ...]
+    xyz: Float64
+    R_pelvis: Float64
+    R_torso: Float64
+
+
+def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
+    """Targets of a clip for a body with these bind-pose landmarks.
+
+    Args:
+        clip: from :func:`~marrow.data.asf_amc.read_clip` or :func:`~marrow.data.activities.read_activities`.
+        landmarks: name to (3,) metres: the (default) body's landmarks in its bind pose, facing +Z.
+
+    Raises:
+        InputError: the clip's points are those of neither source.
+    """
+    x, rest = _common(clip)
+    body = {name: np.asarray(value, float) for name, value in landmarks.items()}
+    middle = 0.5 * (x["hip_l"] + x["hip_r"])
+    R_pelvis = _turned(x, rest, ("root", "hip_l", "hip_r"))
+    R_torso = _turned(x, rest, ("spine", "thorax", "shoulder_l", "shoulder_r"))
+
+    def on_pelvis(name: str) -> Float64:
+        return middle + R_pelvis @ (body[name] - 0.5 * (body["hip_l"] + body["hip_r"]))
+
+    out = {name: on_pelvis(name) for name in ("pelvis", "lumbar", "hip_l", "hip_r")}
+    trunk = _height(rest, "shoulder", "hip") / _height(body, "shoulder", "hip")
+    for name in ("neck", "shoulder_l", "shoulder_r"):
+        out[name] = out["lumbar"] + trunk * R_torso @ (body[name] - body["lumbar"])
+    out |= _head(x, rest, body, out["neck"], R_torso)
+    for s in "lr":
+        out |= _leg(x, body, out[f"hip_{s}"], s)
+        out |= _arm(x, body, out[f"shoulder_{s}"], s)
+    names = tuple(out)
+    return Targets(names, np.stack([out[name] for name in names], 1), R_pelvis, R_torso)
+
+
+def _common(clip: PointClip) -> tuple[dict[str, Float64], dict[str, Float64]]:
+    known = next((t for t in (_ASF, _ACTIVITIES) if set(t.values()) <= set(clip.points)), None)
+    if known is None:
+        raise InputError(f"{clip.name}: expected the points of a CMU .asf or of the 17-joint clips, got {clip.points}")
+    index = {ours: clip.points.index(theirs) for ours, theirs in known.items()}
+    x = {ours: clip.xyz[:, i] for ours, i in index.items()}
+    return x, {ours: clip.rest[i] for ours, i in index.items()}
+
+
+def _turned(x: Mapping[str, Float64], rest: Mapping[str, Float64], names: tuple[str, ...]) -> Float64:
+    """(T, 3, 3) rotation that takes the resting points to the measured ones."""
+    src = np.stack([rest[n] for n in names])
+    dst = np.stack([x[n] for n in names], 1)
+    return align(np.broadcast_to(src, dst.shape), dst, scale=False)[1]
+
+
+def _height(points: Mapping[str, Float64], upper: str, lower: str) -> float:
+    return float(sum(points[f"{upper}_{s}"][1] - points[f"{lower}_{s}"][1] for s in "lr") / 2)
+
+
+def _head(
+    x: Mapping[str, Float64], rest: Mapping[str, Float64], body: Mapping[str, Float64], neck: Float64, R: Float64
+) -> dict[str, Float64]:
+    """Head against trunk: the smallest rotation that explains where the head points."""
+    before = R @ _unit(rest["head"] - rest["thorax"])
+    swing = rotation_between(before, _unit(x["head"] - x["thorax"])) @ R
+    return {name: neck + swing @ (body[name] - body["neck"]) for name in ("head", "head_top")}
+
+
+def _leg(x: Mapping[str, Float64], body: Mapping[str, Float64], hip: Float64, s: str) -> dict[str, Float64]:
+    moved = hip - x[f"hip_{s}"]
+    out = {f"knee_{s}": x[f"knee_{s}"] + moved, f"ankle_{s}": x[f"ankle_{s}"] + moved}
+    if f"mtp_{s}" in x:
+        foot = x[f"mtp_{s}"] - x[f"ankle_{s}"]
+        axis = _unit(np.cross(foot, x[f"knee_{s}"] - x[f"ankle_{s}"]))
+        standing = x[f"ankle_{s}"][:, 1] <= np.quantile(x[f"ankle_{s}"][:, 1], 0.2)
+        flat = body[f"mtp_{s}"] - body[f"ankle_{s}"]
+        tilt = _slope(flat) - float(np.median(_slope(foot[standing])))
+        turned = (axis_angle(axis, np.full(len(axis), -tilt)) @ foot[..., None])[..., 0]
+        out[f"mtp_{s}"] = out[f"ankle_{s}"] + turned
+    return out
+
+
+def _arm(x: Mapping[str, Float64], body: Mapping[str, Float64], shoulder: Float64, s: str) -> dict[str, Float64]:
+    """Elbow and wrist; the forearm has the body's own share of the upper arm's measured length."""
+    elbow = x[f"elbow_{s}"] + shoulder - x[f"shoulder_{s}"]
+    upper = np.linalg.norm(x[f"elbow_{s}"] - x[f"shoulder_{s}"], axis=-1, keepdims=True)
+    share = np.linalg.norm(body[f"wrist_{s}"] - body[f"elbow_{s}"]) / np.linalg.norm(
+        body[f"elbow_{s}"] - body[f"shoulder_{s}"]
+    )
+    along = _unit(x[f"wrist_{s}"] - x[f"elbow_{s}"])
+    return {f"elbow_{s}": elbow, f"wrist_{s}": elbow + share * upper * along}
+
+
+def _unit(v: Float64) -> Float64:
+    return v / np.linalg.norm(v, axis=-1, keepdims=True)
+
+
+def _slope(v: Float64) -> Float64:
+    """Angle below the horizontal, radians."""
+    return np.arctan2(-v[..., 1], np.hypot(v[..., 0], v[..., 2]))
