@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return run_guarded(lambda: _dispatch(words))
+        code = run_guarded(lambda: _dispatch(words))
+        sys.stdout.flush()
+        return code
     except SystemExit as stop:  # tyro leaves this way after help (0) and after a mistake in the options (2)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BrokenPipeError:

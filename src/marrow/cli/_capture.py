@@ -62,6 +62,7 @@ def capture_one(request: Request) -> int:
     seconds = time.monotonic() - begin
     people = capture.summary()
     warnings = [str(warning) for warning in capture.warnings]
+    warnings += [f"{person.name}: {warning}" for person in capture.people for warning in person.warnings]
     if request.as_json:
         result = {"people": people, "warnings": warnings, "seconds": round(seconds, 2)}
         write_event("result", source=request.source, folder=str(request.folder), **result)
@@ -70,9 +71,6 @@ def capture_one(request: Request) -> int:
     print_table(people)
     for warning in warnings:
         print(f"warning: {warning}")
-    for person in capture.people:
-        for warning in person.warnings:
-            print(f"warning: {person.name}: {warning}")
     print_files(request.folder)
     print(f"done in {seconds:.1f} s")
     return 0

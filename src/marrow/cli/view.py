@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -20,5 +21,6 @@ def run(
     """
     from marrow.view import show
 
-    show(folder, port=port)
+    with contextlib.suppress(KeyboardInterrupt):
+        show(folder, port=port)
     return 0
