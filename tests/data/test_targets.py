@@ -6,11 +6,16 @@ import pytest
 from marrow.body import load_body
 from marrow.data.activities import JOINTS, REST
 from marrow.data.clips import PointClip
-from marrow.data.targets import targets
+from marrow.data.targets import first_guess, targets
 from marrow.errors import InputError
 from marrow.geometry.rotations import exp, rotation_y
+from marrow.skeleton import Skeleton
 
 BODY = load_body().rest().landmarks
+
+
+def unit(v: np.ndarray) -> np.ndarray:
+    return v / np.linalg.norm(v, axis=-1, keepdims=True)
 
 
 def activity(frames: int = 40, seed: int = 0) -> tuple[PointClip, np.ndarray, np.ndarray]:
@@ -73,19 +78,17 @@ def test_turning_and_moving_the_clip_turns_and_moves_the_targets():
 
 
 def test_a_standing_foot_of_an_asf_clip_becomes_flat():
-    names = ("root", "upperback", "thorax", "head")
-    rest = {
+    rest: dict[str, tuple[float, float, float]] = {
         "root": (0, 0.1, -0.04),
         "upperback": (0, 0.33, -0.05),
         "thorax": (0, 0.45, -0.05),
-        "head": (0, 0.74, -0.05),
     }
+    rest["head"] = (0, 0.74, -0.05)
     for s, side in (("l", 1.0), ("r", -1.0)):
-        rest |= {
-            f"{s}hipjoint": (side * 0.09, 0, 0), f"{s}femur": (side * 0.09, -0.42, 0.02), f"{s}tibia": (side * 0.09, -0.84, 0),
-            f"{s}foot": (side * 0.09, -0.87, 0.13), f"{s}clavicle": (side * 0.2, 0.5, -0.06),
-            f"{s}humerus": (side * 0.48, 0.5, -0.06), f"{s}wrist": (side * 0.76, 0.5, -0.05),
-        }  # fmt: skip
+        rest[f"{s}hipjoint"], rest[f"{s}femur"] = (side * 0.09, 0, 0), (side * 0.09, -0.42, 0.02)
+        rest[f"{s}tibia"], rest[f"{s}foot"] = (side * 0.09, -0.84, 0), (side * 0.09, -0.87, 0.13)
+        rest[f"{s}clavicle"], rest[f"{s}humerus"] = (side * 0.2, 0.5, -0.06), (side * 0.48, 0.5, -0.06)
+        rest[f"{s}wrist"] = (side * 0.76, 0.5, -0.05)
     names = tuple(rest)
     still = np.array([rest[n] for n in names], float)
     xyz = np.repeat(still[None] + [0, 0.9, 0], 10, 0)
@@ -103,3 +106,25 @@ def test_points_of_another_source_are_refused():
     clip = PointClip("x", "s", 30.0, ("a", "b"), np.zeros((2, 2, 3)), np.zeros((2, 3)))
     with pytest.raises(InputError, match="17-joint"):
         targets(clip, BODY)
+
+
+def test_the_guess_puts_the_joints_at_the_targets():
+    """A body whose limbs have the clip's lengths meets the targets of knees, elbows and trunk exactly."""
+    clip, _, _ = activity(seed=3)
+    landmarks = {k: v.copy() for k, v in BODY.items()}
+    got = targets(clip, landmarks)
+    skeleton = Skeleton.inside(landmarks)
+    guess = first_guess(got, skeleton.bodies, skeleton.parents)
+    np.testing.assert_allclose(np.linalg.det(guess.R_joint), 1, atol=1e-9)
+    p = skeleton.compose(guess.R_joint, guess.root_p)[1]
+    at = {name: got.xyz[:, i] for i, name in enumerate(got.names)}
+    origin = {name: p[:, i] for i, name in enumerate(skeleton.bodies)}
+    np.testing.assert_allclose(origin["pelvis"], at["pelvis"], atol=1e-9)
+    for s in "lr":
+        np.testing.assert_allclose(origin[f"femur_{s}"], at[f"hip_{s}"], atol=1e-6)
+        thigh = origin[f"tibia_{s}"] - origin[f"femur_{s}"]
+        np.testing.assert_allclose(unit(thigh), unit(at[f"knee_{s}"] - at[f"hip_{s}"]), atol=1e-3)
+        shank, want = unit(origin[f"talus_{s}"] - origin[f"tibia_{s}"]), unit(at[f"ankle_{s}"] - at[f"knee_{s}"])
+        assert np.median((shank * want).sum(-1)) > np.cos(np.radians(3))
+        forearm, want = unit(origin[f"hand_{s}"] - origin[f"ulna_{s}"]), unit(at[f"wrist_{s}"] - at[f"elbow_{s}"])
+        assert np.median((forearm * want).sum(-1)) > np.cos(np.radians(20))

@@ -12,17 +12,18 @@ not show it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from marrow.conventions import R_GROUND_WORLD
 from marrow.data.clips import PointClip
 from marrow.errors import InputError
 from marrow.geometry.procrustes import align
-from marrow.geometry.rotations import axis_angle, rotation_between
-from marrow.types import Float64
+from marrow.geometry.rotations import axis_angle, rotation_between, rotation_z
+from marrow.types import Float64, Guess
 
 #: This module's name of a point -> its name in the sources.
 _ASF = {
@@ -54,12 +55,14 @@ class Targets:
         names: P landmark names of the body.
         xyz: (T, P, 3) metres, marrow's world.
         R_pelvis, R_torso: (T, 3, 3) rotation of pelvis and trunk against upright and facing +Z, marrow's world axes.
+        head_direction: (3,) where the body's neutral head points from the neck, trunk upright.
     """
 
     names: tuple[str, ...]
     xyz: Float64
     R_pelvis: Float64
     R_torso: Float64
+    head_direction: Float64
 
 
 def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
@@ -90,7 +93,50 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
         out |= _leg(x, body, out[f"hip_{s}"], s)
         out |= _arm(x, body, out[f"shoulder_{s}"], s)
     names = tuple(out)
-    return Targets(names, np.stack([out[name] for name in names], 1), R_pelvis, R_torso)
+    head = _unit(body["head_top"] - body["neck"])
+    return Targets(names, np.stack([out[name] for name in names], 1), R_pelvis, R_torso, head)
+
+
+def first_guess(targets: Targets, bodies: Sequence[str], parents: ArrayLike) -> Guess:
+    """Joint rotations that bring a skeleton near the targets, from which a fit starts.
+
+    The femur's flexion axis is the normal of the bent leg, fading to the pelvis' lateral axis where the leg is
+    straight; the humerus likewise. Feet, hands and clavicles are left at zero.
+
+    Args:
+        targets: of T frames.
+        bodies: the B segment names of the skeleton.
+        parents: (B,) index of each segment's parent, -1 for the root.
+    """
+    at = {name: targets.xyz[:, i] for i, name in enumerate(targets.names)}
+    upright = R_GROUND_WORLD.T
+    R: dict[str, Float64] = {"pelvis": targets.R_pelvis @ upright, "torso": targets.R_torso @ upright}
+    parent_of = {b: bodies[int(p)] for b, p in zip(bodies, np.asarray(parents, int), strict=True) if p >= 0}
+    neck = _unit(at["head_top"] - at["neck"])
+    neutral = targets.R_torso @ targets.head_direction
+    R["head"] = rotation_between(neutral, neck) @ R["torso"]
+    for s in "lr":
+        R[f"femur_{s}"], knee = _limb(at[f"hip_{s}"], at[f"knee_{s}"], at[f"ankle_{s}"], R["pelvis"], 1.0)
+        R[f"tibia_{s}"] = R[f"femur_{s}"] @ rotation_z(-knee)
+        R[f"humerus_{s}"], elbow = _limb(at[f"shoulder_{s}"], at[f"elbow_{s}"], at[f"wrist_{s}"], R["torso"], -1.0)
+        R[f"ulna_{s}"] = R[f"humerus_{s}"] @ rotation_z(elbow)
+    for body in bodies:
+        if body not in R:
+            R[body] = R[parent_of[body]]
+    joint = [R[b] if b not in parent_of else np.swapaxes(R[parent_of[b]], -1, -2) @ R[b] for b in bodies]
+    return Guess(np.stack(joint, 1), at["pelvis"], np.zeros(len(targets.xyz)))
+
+
+def _limb(start: Float64, middle: Float64, end: Float64, R_parent: Float64, sign: float) -> tuple[Float64, Float64]:
+    """Rotation of the upper segment and bend of a two-bone limb; ``sign`` 1 bends backwards (knee), -1 forwards."""
+    up, lower = _unit(start - middle), _unit(end - middle)
+    normal = sign * np.cross(up, lower)
+    sine = np.linalg.norm(normal, axis=-1, keepdims=True)
+    bent = np.clip(sine / np.sin(np.radians(25.0)), 0.0, 1.0)
+    lateral = bent * normal / np.maximum(sine, 1e-9) + (1.0 - bent) * R_parent[..., :, 2]
+    right = _unit(lateral - (lateral * up).sum(-1, keepdims=True) * up)
+    R = np.stack([np.cross(up, right), up, right], -1)
+    return R, np.arctan2(sine[..., 0], -(up * lower).sum(-1))
 
 
 def _common(clip: PointClip) -> tuple[dict[str, Float64], dict[str, Float64]]:
