@@ -122,7 +122,7 @@ def _sigmas(joint_set: str) -> NDArray[np.float64]:
 
 
 def person_size(box: NDArray[np.floating]) -> float:
-    """Side of the square of the box's area, not less than half its longer side (a person seen edge-on is no smaller)."""
+    """Side of the square of the box's area, at least half its longer side (nobody is smaller when seen edge-on)."""
     width, height = float(box[2] - box[0]), float(box[3] - box[1])
     return max(float(np.sqrt(max(width * height, 0.0))), 0.5 * max(width, height))
 
@@ -160,7 +160,7 @@ def _same_person(new: Detection, old: Detection, newcomer: bool) -> bool:
     face = np.array([any(part in name for part in ("nose", "eye", "ear", "mouth")) for name in names])
     legs = np.array([any(part in name for part in ("knee", "ankle", "heel", "foot")) for name in names])
     parts = [oks(old.xy, new.xy, weight * part, size, old.joint_set) for part in (face, legs)]
-    return max(parts) > 0.5 or _contained(new.box, old.box) > 0.8 or shared_mask(new, old) > 0.4
+    return max(parts) > 0.5 or contained(new.box, old.box) > 0.8 or shared_mask(new, old) > 0.4
 
 
 def shared_mask(a: Detection, b: Detection) -> float:
@@ -191,7 +191,7 @@ def _gap(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool:
     return bool(np.any(np.minimum(a[2:], b[2:]) <= np.maximum(a[:2], b[:2])))
 
 
-def _contained(inner: NDArray[np.floating], outer: NDArray[np.floating]) -> float:
+def contained(inner: NDArray[np.floating], outer: NDArray[np.floating]) -> float:
     """Fraction of the first box (4,) that lies in the second."""
     side = np.minimum(inner[2:], outer[2:]) - np.maximum(inner[:2], outer[:2])
     area = float(np.prod(inner[2:] - inner[:2]))

@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from marrow.detect.blazepose import Region, box_iou
-from marrow.detect.detection import Detection, person_size
+from marrow.detect.detection import Detection, contained, person_size
 
-#: Seconds after which a person who was lost is forgotten.
-MEMORY_S = 2.0
+#: Seconds after which a person who was lost is forgotten, and one who was hardly seen yet.
+MEMORY_S, _DOUBTFUL_MEMORY_S = 2.0, 0.3
+#: From this much time in view on a person is established, and doubles of them are taken for what they are.
+ESTABLISHED_S = 0.5
 #: Standard deviation of a keypoint's place about its prediction, in person sizes: at once, and added per second.
 _SPREAD, _SPREAD_PER_S = 0.10, 0.60
+#: The same for the middle of the body, and the price of comparing no more than that.
+_MIDDLE_SPREAD, _MIDDLE_PRICE = 0.15, 2.5
 #: Weight of the colours' distance (0 same, 1 nothing in common) and the cost at which nobody known fits.
-_COLOUR_WEIGHT, _LIMIT = 6.0, 9.0
+_COLOUR_WEIGHT, _LIMIT = 5.0, 9.0
 _VELOCITY_S, _COLOUR_SHARE = 0.12, 0.08
 _COAST_S = 0.5
+_DOUBLE_INSIDE = 0.55
 
 
 @dataclass
@@ -36,8 +41,19 @@ class Person:
     time: float
     velocity: NDArray[np.float64]
     colours: NDArray[np.float32] | None
-    #: Seconds of evidence behind ``velocity``.
+    #: Seconds of evidence behind ``velocity``, and in view in all.
     known_s: float = 0.0
+    seen_s: float = 0.0
+
+    @property
+    def established(self) -> bool:
+        """Seen long enough to be no mistake."""
+        return self.seen_s >= ESTABLISHED_S
+
+    @property
+    def memory_s(self) -> float:
+        """Seconds for which the person is remembered when not seen."""
+        return MEMORY_S if self.established else _DOUBTFUL_MEMORY_S
 
     def expected(self, time: float) -> NDArray[np.float64]:
         """(2,) pixels by which the person has moved since last seen; motion is not trusted beyond half a second."""
@@ -56,55 +72,85 @@ class Identities:
     def __init__(self) -> None:
         self.people: list[Person] = []
         self._next = 1
-
-    def active(self, time: float, within_s: float) -> list[Person]:
-        """People seen within the last ``within_s`` seconds."""
-        return [person for person in self.people if time - person.time <= within_s]
+        self._first: float | None = None
 
     def update(self, time: float, detections: Sequence[Detection]) -> list[int]:
-        """Person numbers of the detections of one picture, in their order.
+        """Person numbers of the detections of one picture, in their order; 0 for a double of somebody else.
 
         Args:
             time: seconds, increasing from call to call.
-            detections: people found, each once.
+            detections: people found.
         """
-        self.people = [person for person in self.people if time - person.time <= MEMORY_S]
-        cost = np.array([[_cost(person, found, time) for found in detections] for person in self.people])
+        self._first = time if self._first is None else self._first
+        self.people = [person for person in self.people if time - person.time <= person.memory_s]
         owner: dict[int, Person] = {}
-        if cost.size:
-            # A dear assignment is worth a newcomer, so costs beyond the limit all count the same.
-            for row, column in zip(*linear_sum_assignment(np.minimum(cost, _LIMIT)), strict=True):
-                if cost[row, column] < _LIMIT:
-                    owner[int(column)] = self.people[int(row)]
+        for group in (True, False):  # the established choose first
+            people = [person for person in self.people if person.established == group]
+            self._assign(people, detections, time, owner)
+        sure = [i for i, person in owner.items() if person.established]
         ids = []
-        boxes = np.array([found.box for found in detections]).reshape(-1, 4)
         for i, found in enumerate(detections):
-            others = np.delete(boxes, i, axis=0)
-            crowded = bool(len(others) and box_iou(found.box, others).max() > 0.15)
             person = owner.get(i)
+            if i not in sure and any(_double(found, detections[j]) for j in sure):
+                self.people = [other for other in self.people if other is not person]
+                ids.append(0)
+                continue
             if person is None:
-                person = Person(self._next, found, time, np.zeros(2), found.colours)
+                known_s = ESTABLISHED_S if time == self._first else 0.0
+                person = Person(self._next, found, time, np.zeros(2), found.colours, seen_s=known_s)
                 self.people.append(person)
                 self._next += 1
             else:
-                _advance(person, found, time, crowded)
+                _advance(person, found, time, _crowded(i, detections))
             ids.append(person.id)
         return ids
 
+    @staticmethod
+    def _assign(
+        people: Sequence[Person], detections: Sequence[Detection], time: float, owner: dict[int, Person]
+    ) -> None:
+        """Enter the cheapest assignment of people to detections that have no owner yet into ``owner``."""
+        free = [i for i in range(len(detections)) if i not in owner]
+        if not people or not free:
+            return
+        cost = np.array([[_cost(person, detections[i], time) for i in free] for person in people])
+        # A dear assignment is worth a newcomer, so costs beyond the limit all count the same.
+        for row, column in zip(*linear_sum_assignment(np.minimum(cost, _LIMIT)), strict=True):
+            if cost[row, column] < _LIMIT:
+                owner[free[int(column)]] = people[int(row)]
+
+
+def _crowded(i: int, detections: Sequence[Detection]) -> bool:
+    others = np.array([found.box for j, found in enumerate(detections) if j != i]).reshape(-1, 4)
+    return bool(len(others) and box_iou(detections[i].box, others).max() > 0.15)
+
+
+def _double(found: Detection, known: Detection) -> bool:
+    """Whether a newcomer is a second finding of somebody known: most of it lies where that person is."""
+    return contained(found.box, known.box) > _DOUBLE_INSIDE or contained(known.box, found.box) > _DOUBLE_INSIDE
+
 
 def _cost(person: Person, found: Detection, time: float) -> float:
-    """How badly a detection fits a person: half the squared normalised distance plus the weighted colour distance."""
+    """How badly a detection fits a person: half the squared normalised distance plus the weighted colour distance.
+
+    The distance is that of the keypoints, or of the middle of the body where that is more favourable: in a somersault
+    between two pictures, or with left and right mistaken, the keypoints say little.
+    """
     gap = time - person.time
     size = max(person_size(person.last.box), 0.7 * person_size(found.box), 1.0)
     weight = np.sqrt(np.maximum(person.last.confidence * found.confidence, 0.0)) + 1e-3
+    weight = weight / weight.sum()
     expected = person.last.xy + person.expected(time)
     away = ((found.xy - expected) ** 2).sum(-1)
     spread = size * (_SPREAD + _SPREAD_PER_S * gap)
     # A point far off (a limb mistaken) must not outweigh the body, hence the bounded penalty per point.
-    motion = float((weight * np.minimum(away / (2 * spread**2), 2 * _LIMIT)).sum() / weight.sum())
-    ratio = person_size(found.box) / size
-    scale = float(np.log(max(ratio, 1e-3)) ** 2) * 2
-    return motion + scale + _COLOUR_WEIGHT * _colour_distance(person.colours, found.colours)
+    points = float((weight * np.minimum(away / (2 * spread**2), 2 * _LIMIT)).sum())
+    step = weight @ (found.xy - expected)
+    middle = float(step @ step) / (2 * (size * (_MIDDLE_SPREAD + _SPREAD_PER_S * gap)) ** 2)
+    scale = float(np.log(max(person_size(found.box) / size, 1e-3)) ** 2) * 2
+    return (
+        min(points, middle + _MIDDLE_PRICE) + scale + _COLOUR_WEIGHT * _colour_distance(person.colours, found.colours)
+    )
 
 
 def _colour_distance(a: NDArray[np.floating] | None, b: NDArray[np.floating] | None) -> float:
@@ -121,6 +167,7 @@ def _advance(person: Person, found: Detection, time: float, crowded: bool) -> No
     moved = (weight[:, None] * (found.xy - person.last.xy)).sum(0) / weight.sum() / gap
     # The first steps count fully, so that a newcomer's velocity is known at once; later ones are smoothed.
     person.known_s += gap
+    person.seen_s += min(gap, 0.2)
     share = max(1 - np.exp(-gap / _VELOCITY_S), min(1.0, gap / person.known_s))
     person.velocity = person.velocity + share * (moved - person.velocity)
     if found.colours is not None and not crowded:

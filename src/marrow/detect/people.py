@@ -23,8 +23,11 @@ _SEARCH_SCORE, _NEW_SCORE = 0.5, 0.9
 _NEAR_SEARCH_SCORE, _NEAR_SCORE = 0.35, 0.75
 #: A followed person is lost below this presence (MediaPipe's own threshold).
 _FOLLOW_SCORE = 0.5
-_MIN_VISIBLE = 0.35
+#: Mean confidence of the points (hidden ones and those outside the picture count as 0) for a known and a new person.
+_FOLLOW_SEEN, _NEW_SEEN = 0.15, 0.35
 _LOOKS = 3
+_FOLLOW_TURNS = (0.7, -0.7)
+_NEAR_TURNS = (0.0, 2 * np.pi / 3, -2 * np.pi / 3)
 _NEAR_MARGIN = 1.4
 _HUES, _SATURATIONS, _VALUES = 8, 3, 4
 
@@ -62,7 +65,7 @@ class BlazePose:
         height, width = image.shape[:2]
         squares = searching.tiles(width, height)
         first, last = (int(np.ceil(part * len(squares) - 1e-9)) for part in search)
-        jobs: list[Callable[[], Any]] = [lambda region=region: self._look(image, region) for region in follow]
+        jobs: list[Callable[[], Any]] = [lambda region=region: self._follow(image, region) for region in follow]
         jobs += [
             lambda tile=tile: searching.search_tile(self._search, image, tile, _SEARCH_SCORE)
             for tile in squares[first:last]
@@ -70,10 +73,10 @@ class BlazePose:
         jobs += [lambda region=region: self._search_near(image, region) for region in near]
         results = self._run(jobs)
         followed = [found for found in results[: len(follow)] if found.score >= _FOLLOW_SCORE]
-        people = [self._detection(image, found) for found in followed]
+        people = [own for own in (self._detection(image, found) for found in followed) if _seen(own) > _FOLLOW_SEEN]
         swept = [candidate for found in results[len(follow) : len(jobs) - len(near)] for candidate in found]
         missed = [candidate for found in results[len(jobs) - len(near) :] for candidate in found]
-        known = [found.next_region for found in followed]
+        known = [own.region for own in people]
         fresh = self._newcomers(image, swept, known, _NEW_SCORE)
         fresh += self._newcomers(image, missed, [*known, *(new.region for new in fresh)], _NEAR_SCORE)
         return without_duplicates([*people, *fresh], settled=len(people))
@@ -89,6 +92,16 @@ class BlazePose:
         outputs = self._landmarks((square.astype(np.float32) * np.float32(1 / 255))[None])
         return decode_landmarks(outputs, region, self._heatmaps)  # type: ignore[arg-type]
 
+    def _follow(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
+        """Landmarks in a known person's region; if they are doubtful, the best of a few turns of it."""
+        best = self._look(image, region)
+        for turn in _FOLLOW_TURNS:
+            if best.score >= _FOLLOW_SCORE:
+                break
+            other = self._look(image, Region(region.centre, region.size, region.angle + turn))
+            best = max(best, other, key=lambda found: found.score)
+        return best
+
     def _newcomers(
         self,
         image: NDArray[np.uint8],
@@ -99,7 +112,8 @@ class BlazePose:
         """Candidates that the landmark network confirms."""
         places = [candidate.region for candidate in searching.distinct(candidates, known)]
         found = self._run([lambda region=region: self._settle(image, region, min_score) for region in places])
-        return [self._detection(image, landmarks) for landmarks in found if landmarks is not None]
+        people = [self._detection(image, landmarks) for landmarks in found if landmarks is not None]
+        return [own for own in people if _seen(own) > _NEW_SEEN]
 
     def _settle(self, image: NDArray[np.uint8], region: Region, min_score: float) -> Landmarks | None:
         """Look again from where the landmarks say the person is until that place is stable; None if it is nobody."""
@@ -113,23 +127,22 @@ class BlazePose:
         return found if self._credible(image, found, min_score) else None
 
     def _credible(self, image: NDArray[np.uint8], found: Landmarks, min_score: float) -> bool:
-        """Whether landmarks can be a person: sure, mostly seen, centred in the picture, neither a dot nor a giant."""
+        """Whether landmarks can be a person: sure, centred in the picture, neither a dot nor a giant."""
         height, width = image.shape[:2]
         x, y = found.next_region.centre
         margin = 0.1 * max(width, height)
         inside = -margin < x < width + margin and -margin < y < height + margin
         spread = float(np.sqrt(found.xy.var(axis=0).sum())) / max(found.next_region.size, 1e-6)
         fits = found.next_region.size < 3.0 * max(width, height) and spread > 0.06
-        return found.score >= min_score and inside and fits and float(found.visibility.mean()) > _MIN_VISIBLE
+        return found.score >= min_score and inside and fits
 
     def _search_near(self, image: NDArray[np.uint8], region: Region) -> list[searching.Candidate]:
-        """Search a turned square around where somebody was lost: upright first, then as they were last turned."""
+        """Search turned squares around where somebody was lost; in a somersault any side may be up."""
         wide = region.size * _NEAR_MARGIN
         found: list[searching.Candidate] = []
-        for angle in (0.0, region.angle):
-            if angle == 0.0 or abs(angle) > 0.6:
-                turned = Region(region.centre, wide, angle)
-                found += searching.search_region(self._search, image, turned, _NEAR_SEARCH_SCORE)
+        for turn in _NEAR_TURNS:
+            turned = Region(region.centre, wide, region.angle + turn)
+            found += searching.search_region(self._search, image, turned, _NEAR_SEARCH_SCORE)
         return found
 
     def _detection(self, image: NDArray[np.uint8], found: Landmarks) -> Detection:
@@ -149,6 +162,10 @@ class BlazePose:
             colours=_colours(image, found),
             heatmaps=found.heatmaps,
         )
+
+
+def _seen(person: Detection) -> float:
+    return float(person.confidence.mean())
 
 
 def _box(found: Landmarks, width: int, height: int) -> NDArray[np.float32]:

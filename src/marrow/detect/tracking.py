@@ -80,13 +80,21 @@ def track(
             if before is not None and time <= before:
                 time = before + (1 / fps if fps else 1 / 30)
             found = _one_frame(detector, identities, frame, time, before)
-            for number, person in zip(identities.update(time, found), found, strict=True):
+            numbers = identities.update(time, found)
+            for number, person in zip(numbers, found, strict=True):
+                if number == 0:
+                    continue
                 record = records.setdefault(number, _Record())
                 record.frames.append(frame.index)
                 record.times.append(time)
                 record.found.append(_slim(person))
             if watch is not None:
-                watch(frame, np.array([person.box for person in found], np.float32).reshape(-1, 4))
+                watch(
+                    frame,
+                    np.array([person.box for number, person in zip(numbers, found, strict=True) if number]).reshape(
+                        -1, 4
+                    ),
+                )
             if progress is not None:
                 progress(done, total)
             length += 0.0 if before is None else time - before
@@ -103,22 +111,22 @@ def _one_frame(
     if before is None:
         return detector.detect(frame.image)
     present = [person for person in identities.people if person.time >= before]
-    lost = [person for person in identities.active(time, _SEEK_S) if person.time < before]
-    start, stop = before / SWEEP_S, time / SWEEP_S
-    if stop - start >= 1:
-        parts = [(0.0, 1.0)]
-    elif np.floor(stop) > np.floor(start):
-        parts = [(start % 1, 1.0), (0.0, stop % 1)]
-    else:
-        parts = [(start % 1, stop % 1)]
+    lost = [person for person in identities.people if person.time < before and time - person.time <= _SEEK_S]
     recently = [person for person in lost if time - person.time <= _FOLLOW_S]
-    found = detector.detect(
+    return detector.detect(
         frame.image,
         follow=[person.region(time) for person in [*present, *recently]],
-        near=[person.region(time) for person in lost],
-        search=parts[0],
+        near=[person.region(time) for person in lost if person.established],
+        search=_due(before, time),
     )
-    return found
+
+
+def _due(before: float, time: float) -> tuple[float, float]:
+    """Part of a sweep that falls between two moments; a new sweep starts in the frame after one has ended."""
+    start, stop = before / SWEEP_S, time / SWEEP_S
+    if stop - start >= 1:
+        return 0.0, 1.0
+    return (start % 1, 1.0) if np.floor(stop) > np.floor(start) else (start % 1, stop % 1)
 
 
 def _slim(found: Detection) -> Detection:
