@@ -1,10 +1,10 @@
 """From landmarks to a skeleton: anatomical frames, the coordinates of the bind pose and the offsets of the joints.
 
 The bind pose is a standing one: feet flat on the floor, trunk and head neutral, the arms anywhere. The coordinates are
-found from the pelvis outwards, each joint within its freedom: a ball takes the anatomical frame built on landmarks,
-a hinge the angle that brings its segment's long axis nearest to the landmarks. What a hinge cannot express (the varus of
-a knee, the carrying angle of an elbow) stays in the offset of the next joint, so that the bind pose is met exactly and
-the joints' axes are the same for everybody. Everything works on any leading dimensions, one body each.
+found from the pelvis outwards, each joint within its own freedom: a ball takes the anatomical frame built on landmarks,
+a hinge the angle that brings its segment's long axis nearest to them. What a hinge cannot express (the varus of a knee,
+the carrying angle of an elbow) stays in the offset of the next joint, so that the bind pose is met exactly and the
+joints' axes are the same for everybody. Everything works on any leading dimensions, one body each.
 """
 
 from __future__ import annotations

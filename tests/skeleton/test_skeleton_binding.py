@@ -1,0 +1,133 @@
+"""Placing the skeleton: whatever the landmarks, the bind pose is met exactly by coordinates the joints have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from standing_body import standing
+
+from marrow.errors import InputError
+from marrow.geometry import rotations
+from marrow.skeleton import Skeleton, bind_many, binding
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    stature=st.floats(0.5, 2.2),
+    abduction=st.floats(0.0, 1.5),
+    bend=st.floats(0.0, 2.0),
+)
+def test_bind_pose_meets_every_landmark(seed, stature, abduction, bend):
+    rng = np.random.default_rng(seed)
+    landmarks = standing(stature, abduction, bend)
+    noisy = {name: x + rng.normal(0, 0.003 * stature, 3) for name, x in landmarks.items()}
+    skeleton = Skeleton.inside(noisy)
+    R, p = skeleton.forward(skeleton.bind_q)
+    np.testing.assert_allclose(R, skeleton.bind[:, :3, :3], atol=1e-12)
+    np.testing.assert_allclose(p, skeleton.bind[:, :3, 3], atol=1e-12)
+    found = skeleton.points(R, p)
+    for name, x in zip(skeleton.point_names, found, strict=True):
+        np.testing.assert_allclose(x, noisy[name], atol=1e-12)
+    assert set(skeleton.point_names) == set(landmarks)
+
+
+def test_angles_of_the_bind_pose_are_the_geometric_ones():
+    skeleton = Skeleton.inside(standing(arm_abduction=0.6, elbow_bend=1.0))
+    q = dict(zip(skeleton.coordinates, skeleton.bind_q, strict=True))
+    for side in "rl":
+        assert q[f"elbow_flex_{side}"] == pytest.approx(1.0, abs=0.06)
+        assert q[f"gh_add_{side}"] == pytest.approx(-0.6, abs=0.15)
+        assert 0 < q[f"knee_angle_{side}"] < 0.12
+        assert abs(q[f"hip_rotation_{side}"]) < 1e-9
+        assert q[f"pro_sup_{side}"] == pytest.approx(np.pi / 2, abs=0.3), "palm at the thigh: half pronated"
+        assert q[f"thumb_cmc_abd_{side}"] > 0.2
+    assert q["pelvis_ty"] == pytest.approx(0.56 * 1.7)
+    assert q["pelvis_tx"] == pytest.approx(0.01)
+
+
+def test_feet_are_flat_and_both_sides_alike():
+    skeleton = Skeleton.inside(standing())
+    for side in "rl":
+        sole = skeleton.bind[skeleton.body_index(f"calcn_{side}"), :3, 1]
+        np.testing.assert_allclose(sole, [0, 1, 0], atol=1e-9)
+    names = [n for n in skeleton.coordinates if n.endswith("_r")]
+    right = skeleton.bind_q[[skeleton.index(n) for n in names]]
+    left = skeleton.bind_q[[skeleton.index(n[:-1] + "l") for n in names]]
+    np.testing.assert_allclose(right, left, atol=1e-12)
+
+
+def test_a_bent_leg_gives_the_knee_axis():
+    landmarks = standing()
+    turn = rotations.rotation_y(0.4)  # the whole right leg turned out, its knee bent by 1.2
+    hip, knee = landmarks["hip_r"], landmarks["knee_r"]
+    for name in ("ankle", "subtalar", "heel", "mtp", "toe_tip"):
+        bent = rotations.axis_angle([1.0, 0.0, 0.0], 1.2) @ (landmarks[f"{name}_r"] - knee) + knee
+        landmarks[f"{name}_r"] = turn @ (bent - hip) + hip
+    landmarks["knee_r"] = turn @ (knee - hip) + hip
+    skeleton = Skeleton.inside(landmarks)
+    assert skeleton.bind_q[skeleton.index("knee_angle_r")] == pytest.approx(1.25, abs=0.06)
+    assert abs(skeleton.bind_q[skeleton.index("hip_rotation_r")] - 0.4) < 0.12
+    R, p = skeleton.forward(skeleton.bind_q)
+    np.testing.assert_allclose(skeleton.points(R, p, ("toe_tip_r",))[0], landmarks["toe_tip_r"], atol=1e-12)
+
+
+def test_many_bodies_at_once_equal_one_by_one():
+    bodies = [standing(s, a) for s, a in ((0.7, 0.2), (1.6, 0.9), (1.9, 0.5))]
+    stacked = {name: np.stack([b[name] for b in bodies]) for name in bodies[0]}
+    q, frames, offsets = bind_many(stacked)
+    for i, body in enumerate(bodies):
+        one = Skeleton.inside(body)
+        np.testing.assert_allclose(q[i], one.bind_q, atol=1e-13)
+        np.testing.assert_allclose(frames[i], one.bind, atol=1e-13)
+        np.testing.assert_allclose(offsets[i], one.offsets, atol=1e-13)
+
+
+def test_offsets_change_smoothly_with_the_arm():
+    """No jump where the elbow's plane takes over from the pelvis' lateral axis."""
+    bends = np.linspace(0.0, 1.2, 400)
+    bodies = [standing(elbow_bend=float(b)) for b in bends]
+    q, _, offsets = bind_many({name: np.stack([b[name] for b in bodies]) for name in bodies[0]})
+    assert np.abs(np.diff(q, axis=0)).max() < 0.02
+    assert np.abs(np.diff(offsets, axis=0)).max() < 0.002
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.floats(-1.4, 1.4), st.floats(-1.4, 1.4))
+def test_two_hinges_reach_what_they_can(seed, a, b):
+    rng = np.random.default_rng(seed)
+    first = rotations.exp(rng.normal(0, 0.3, 3)) @ np.array([0.0, 0.0, 1.0])
+    second = rotations.exp(rng.normal(0, 0.3, 3)) @ np.array([1.0, 0.0, 0.0])
+    nominal = np.array([0.0, 1.0, 0.0])
+    direction = rotations.axis_angle(first, a) @ rotations.axis_angle(second, b) @ nominal
+    found_a, found_b = binding._two_hinges(first, second, nominal, direction)
+    reached = rotations.axis_angle(first, found_a) @ rotations.axis_angle(second, found_b) @ nominal
+    np.testing.assert_allclose(reached, direction, atol=1e-6)
+
+
+def test_hinge_coordinates_are_the_nearest_angle():
+    axis = np.array([[0.0, 0.6, 0.8]])
+    away = rotations.exp(np.array([0.1, 0.05, -0.02]))
+    R = rotations.axis_angle(axis[0], 0.7) @ away
+    best = binding.hinge_coordinates(axis, R)[0]
+    angles = best + np.linspace(-0.3, 0.3, 301)
+    distance = rotations.angle_between(rotations.axis_angle(axis[0], angles), R)
+    assert abs(int(distance.argmin()) - 150) <= 1
+
+
+def test_bad_landmarks_are_refused():
+    landmarks = standing()
+    with pytest.raises(InputError, match="knee_r missing"):
+        Skeleton.inside({k: v for k, v in landmarks.items() if k != "knee_r"})
+    with pytest.raises(InputError, match="knee_r"):
+        Skeleton.inside(landmarks | {"knee_r": np.array([np.nan, 0, 0])})
+    with pytest.raises(InputError, match="shape"):
+        Skeleton.inside(landmarks | {"knee_r": np.zeros(2)})
+    with pytest.raises(InputError, match="coincide"):
+        Skeleton.inside(landmarks | {"knee_r": landmarks["hip_r"]})
+    without_tips = {k: v for k, v in landmarks.items() if "_tip_" not in k}
+    with pytest.raises(InputError, match="index_tip_l"):
+        Skeleton.inside(without_tips)
+    assert len(Skeleton.inside(without_tips, fingers=False).bodies) == 23
