@@ -30,11 +30,11 @@ class Person:
 class Road:
     """Stands in for ``marrow.main_road``: remembers what it was asked for, and fails where it is told to."""
 
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    asked: list[tuple[str | int, dict[str, Any]]] = field(default_factory=list)
     saved: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
-    failures: dict[str, BaseException] = field(default_factory=dict)
+    failures: dict[str | int, BaseException] = field(default_factory=dict)
 
-    def capture(self, source: str, **options: Any) -> Any:
+    def capture(self, source: str | int, **options: Any) -> Any:
         self.asked.append((source, options))
         options["progress"]("detect", 0, 4)
         options["progress"]("detect", 4, 4)
@@ -96,6 +96,13 @@ def test_what_is_not_given_is_left_open(road: Road) -> None:
     assert saving["overlay"] is True
     assert saving["codec"] == "h264"
     assert saving["influences"] is None
+
+
+def test_a_number_is_a_webcam_unless_a_file_has_that_name(road: Road, tmp_path: Path) -> None:
+    assert main(["capture", "0"]) == 0
+    (tmp_path / "7").write_text("")
+    assert main(["capture", "7"]) == 0
+    assert [source for source, _ in road.asked] == [0, "7"]
 
 
 def test_several_sources_get_a_folder_each_and_a_failure_does_not_stop_the_others(

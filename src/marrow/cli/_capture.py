@@ -19,7 +19,7 @@ from marrow.progress import show_progress
 class Request:
     """The options of one capture, as in ``marrow capture --help``."""
 
-    source: str
+    source: str | int
     folder: Path
     height: tuple[float, ...] | None = None
     fov_deg: float | None = None
@@ -42,7 +42,10 @@ def capture_one(request: Request) -> int:
     begin = time.monotonic()
     if request.overlay:
         choose_encoder(request.codec)  # a codec that is not there is told before the long work
-    with _folder(request), show_progress(as_json=request.as_json, title=request.title or request.source) as progress:
+    with (
+        _folder(request),
+        show_progress(as_json=request.as_json, title=request.title or str(request.source)) as progress,
+    ):
         capture = main_road.capture(
             request.source,
             height=request.height,
@@ -65,7 +68,7 @@ def capture_one(request: Request) -> int:
     warnings += [f"{person.name}: {warning}" for person in capture.people for warning in person.warnings]
     if request.as_json:
         result = {"people": people, "warnings": warnings, "seconds": round(seconds, 2)}
-        write_event("result", source=request.source, folder=str(request.folder), **result)
+        write_event("result", source=str(request.source), folder=str(request.folder), **result)
         return 0
     print()
     print_table(people)

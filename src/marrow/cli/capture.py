@@ -82,7 +82,7 @@ def run(
     first_error = 0
     for source, folder in zip(sources, output_folders(sources, out), strict=True):
         request = Request(
-            source=source,
+            source=int(source) if _is_webcam(source) else source,
             folder=folder,
             height=heights,
             fov_deg=fov,
@@ -134,7 +134,7 @@ def output_folders(sources: Sequence[str], out: Path | None) -> list[Path]:
 
 def source_name(source: str) -> str:
     """Short name of a source: the file's stem, the folder's name, ``webcam_0``."""
-    if source.isdecimal():
+    if _is_webcam(source):
         return f"webcam_{source}"
     path = Path(source).expanduser()
     while _GLOB.search(path.name):
@@ -142,6 +142,10 @@ def source_name(source: str) -> str:
     if path.is_dir():
         return path.resolve().name or "pictures"
     return path.stem or "capture"
+
+
+def _is_webcam(source: str) -> bool:
+    return source.isdecimal() and not Path(source).exists()
 
 
 def _metres(text: str | None) -> tuple[float, ...] | None:
