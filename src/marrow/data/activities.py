@@ -18,12 +18,15 @@ JOINTS = (
 
 #: The trunk in the neutral pose, metres from the hips' midpoint, facing +Z. The clips were computed with the skeleton
 #: of CMU's subject 02 (all their bone lengths agree), so its neutral pose is theirs, less the bone ``thorax``, which
-#: the conversion left out: shoulders, neck and head stand 0.117 m too low on the trunk.
+#: the conversion left out: shoulders, neck and head stand ``MISSING_TRUNK`` too low on the trunk.
 REST = {
     "pelvis": (0.0, 0.102, -0.035), "right_hip": (-0.092, 0.0, 0.0), "left_hip": (0.092, 0.0, 0.0),
     "spine": (0.0, 0.334, -0.047), "thorax": (0.0, 0.422, -0.039), "neck": (0.0, 0.511, -0.044),
     "head": (0.0, 0.602, -0.047), "left_shoulder": (0.200, 0.385, -0.057), "right_shoulder": (-0.200, 0.385, -0.057),
 }  # fmt: skip
+
+#: Length of the bone that the conversion left out, metres.
+MISSING_TRUNK = 0.117
 
 
 def read_activities(path: str | Path, *, fps: float = 60.0) -> list[PointClip]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marrow.conventions import R_GROUND_WORLD
+from marrow.data.activities import MISSING_TRUNK
 from marrow.data.clips import PointClip
 from marrow.errors import InputError
 from marrow.geometry.procrustes import align
@@ -75,7 +76,7 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
     Raises:
         InputError: the clip's points are those of neither source.
     """
-    x, rest = _common(clip)
+    x, rest, missing = _common(clip)
     body = {name: np.asarray(value, float) for name, value in landmarks.items()}
     middle = 0.5 * (x["hip_l"] + x["hip_r"])
     R_pelvis = _turned(x, rest, ("root", "hip_l", "hip_r"))
@@ -85,7 +86,7 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
         return middle + R_pelvis @ (body[name] - 0.5 * (body["hip_l"] + body["hip_r"]))
 
     out = {name: on_pelvis(name) for name in ("pelvis", "lumbar", "hip_l", "hip_r")}
-    trunk = _height(rest, "shoulder", "hip") / _height(body, "shoulder", "hip")
+    trunk = (_height(rest, "shoulder", "hip") + missing) / _height(body, "shoulder", "hip")
     for name in ("neck", "shoulder_l", "shoulder_r"):
         out[name] = out["lumbar"] + trunk * R_torso @ (body[name] - body["lumbar"])
     out |= _head(x, rest, body, out["neck"], R_torso)
@@ -139,13 +140,15 @@ def _limb(start: Float64, middle: Float64, end: Float64, R_parent: Float64, sign
     return R, np.arctan2(sine[..., 0], -(up * lower).sum(-1))
 
 
-def _common(clip: PointClip) -> tuple[dict[str, Float64], dict[str, Float64]]:
+def _common(clip: PointClip) -> tuple[dict[str, Float64], dict[str, Float64], float]:
+    """Moving and resting points under common names, and the length missing from the source's trunk."""
     known = next((t for t in (_ASF, _ACTIVITIES) if set(t.values()) <= set(clip.points)), None)
     if known is None:
         raise InputError(f"{clip.name}: expected the points of a CMU .asf or of the 17-joint clips, got {clip.points}")
     index = {ours: clip.points.index(theirs) for ours, theirs in known.items()}
     x = {ours: clip.xyz[:, i] for ours, i in index.items()}
-    return x, {ours: clip.rest[i] for ours, i in index.items()}
+    rest = {ours: clip.rest[i] for ours, i in index.items()}
+    return x, rest, MISSING_TRUNK if known is _ACTIVITIES else 0.0
 
 
 def _turned(x: Mapping[str, Float64], rest: Mapping[str, Float64], names: tuple[str, ...]) -> Float64:

@@ -1,0 +1,139 @@
+"""Fit the CMU clips to marrow's skeleton and write the motion pack that ships with it.
+
+    python scripts/build_motion_pack.py --data FOLDER
+
+``FOLDER`` holds ``asf_amc/`` (subjects 01 and 02) and ``activities_17joints_60hz.npz``. Per subject the shape is fitted
+once, to frames of all clips; then every clip is fitted with that shape at 30 Hz. Prints the distance between the fitted
+joints and their targets (see ``marrow.data.targets``) and writes ``src/marrow/data/motion_pack.npz``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from marrow.body import load_body
+from marrow.data.activities import read_activities
+from marrow.data.asf_amc import read_clip
+from marrow.data.clips import PointClip, split_of
+from marrow.data.motion_pack import PACK, PackedMotion, write_motion_pack
+from marrow.data.targets import Targets, first_guess, targets
+from marrow.fit import Evidence, FitOptions, Points, fit
+from marrow.skeleton import Skeleton
+
+FPS = 30.0
+#: Coordinates that the measured points determine. The head's turn about the neck is not among them, but its tilt is,
+#: and a ball joint's three coordinates belong together.
+KEPT = (
+    *("pelvis_tilt", "pelvis_list", "pelvis_rotation", "pelvis_tx", "pelvis_ty", "pelvis_tz"),
+    *(f"{name}_{s}" for s in "rl" for name in (
+        "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle")),
+    *("lumbar_extension", "lumbar_bending", "lumbar_rotation", "neck_extension", "neck_bending", "neck_rotation"),
+    *(f"{name}_{s}" for s in "rl" for name in ("gh_flex", "gh_add", "gh_rot", "elbow_flex")),
+)  # fmt: skip
+#: Standard deviation of a target, metres: the ends of limbs are measured well, points inside the trunk are not.
+SD = {"pelvis": 0.02, "lumbar": 0.02, "neck": 0.02, "head": 0.02, "head_top": 0.02}
+STILL = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.0, limits=True)
+MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=1.0, limits=True)
+
+
+def evidence(target: Targets, clip_shape: dict[str, float] | None) -> Evidence:
+    """The targets as points for the fit, with the first guess that belongs to them."""
+    skeleton = Skeleton.inside(load_body().rest(clip_shape).landmarks)
+    sd = np.array([SD.get(name, 0.01) for name in target.names])
+    return Evidence(
+        points=(Points(target.xyz, target.names, sd),),
+        initial=first_guess(target, skeleton.bodies, skeleton.parents),
+        known_shape=clip_shape,
+    )
+
+
+def subject_shape(clips: list[PointClip], frames: int = 150) -> dict[str, float]:
+    """Body shape of one subject from frames spread over all the clips, each on its own."""
+    landmarks = load_body().rest().landmarks
+    made = [targets(clip, landmarks) for clip in clips]
+    # every subject's clips have the same points
+    xyz = np.concatenate([t.xyz for t in made])
+    pelvis, torso = (np.concatenate([getattr(t, name) for t in made]) for name in ("R_pelvis", "R_torso"))
+    pick = np.linspace(0, len(xyz) - 1, frames).astype(int)
+    some = Targets(made[0].names, xyz[pick], pelvis[pick], torso[pick], made[0].head_direction)
+    result = fit([evidence(some, None)], np.arange(frames) * 1.0, body=load_body(), floor=False, options=STILL)
+    return dict(result.people[0].motion.shape)
+
+
+def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np.ndarray]:
+    """Fit one clip; returns the packed motion and the distances (T, P) between joints and targets."""
+    target = targets(clip, load_body().rest().landmarks)
+    result = fit(
+        [evidence(target, shape)], np.arange(len(clip.xyz)) / FPS, body=load_body(), floor=False, options=MOVING
+    )
+    person = result.people[0]
+    motion, skeleton = person.motion, person.skeleton
+    R, p = skeleton.forward(motion.q)
+    distance = np.linalg.norm(skeleton.points(R, p, target.names) - target.xyz, axis=-1)
+    column = [motion.coordinates.index(name) for name in KEPT]
+    q = motion.q[:, column].copy()
+    for name in ("pelvis_tx", "pelvis_tz"):
+        i = KEPT.index(name)
+        q[:, i] -= q[0, i]
+    rms = float(np.sqrt((distance**2).mean()))
+    return PackedMotion(clip.name, clip.subject, split_of(clip.name), FPS, KEPT, q, rms), distance
+
+
+def _work(job: tuple[PointClip, dict[str, float]]) -> tuple[PackedMotion, np.ndarray, float]:
+    start = time.perf_counter()
+    return *fit_clip(*job), time.perf_counter() - start
+
+
+def read_all(folder: Path) -> list[PointClip]:
+    """All clips at 30 Hz."""
+    clips = [
+        read_clip(folder / "asf_amc" / f"{amc.stem[:2]}.asf", amc) for amc in sorted((folder / "asf_amc").glob("*.amc"))
+    ]
+    clips += read_activities(folder / "activities_17joints_60hz.npz")
+    return [clip.every(FPS) for clip in clips]
+
+
+def main() -> None:
+    """Read, fit, report, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with asf_amc/ and the 17-joint clips")
+    parser.add_argument("--out", type=Path, default=PACK)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="fit only clips whose name starts so (for trying)")
+    args = parser.parse_args()
+    clips = [clip for clip in read_all(args.data) if clip.name.startswith(args.only)]
+    by_subject = defaultdict(list)
+    for clip in clips:
+        by_subject[clip.subject].append(clip)
+    shapes = {subject: subject_shape(own) for subject, own in by_subject.items()}
+    for subject, shape in shapes.items():
+        print(f"{subject}: stature {load_body().stature(shape):.3f} m,", {k: round(v, 3) for k, v in shape.items()})
+    motions, distances = [], []
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for motion, distance, seconds in pool.map(_work, [(clip, shapes[clip.subject]) for clip in clips]):
+            motions.append(motion)
+            distances.append(distance.ravel())
+            print(
+                f"{motion.name:24s} {motion.split:5s} {len(motion.q):5d} frames  rms {1e3 * motion.error:5.1f} mm  "
+                f"median {1e3 * np.median(distance):5.1f}  95 % {1e3 * np.quantile(distance, 0.95):5.1f}  {seconds:5.1f} s",
+                flush=True,
+            )
+    every = np.concatenate(distances)
+    print(
+        f"all: median {1e3 * np.median(every):.1f} mm, 95 % {1e3 * np.quantile(every, 0.95):.1f} mm, {len(every)} points"
+    )
+    write_motion_pack(args.out, motions, shapes)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, {sum(len(m.q) for m in motions)} frames")
+
+
+if __name__ == "__main__":
+    main()
