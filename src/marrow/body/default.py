@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.body import landmarks as _landmarks
 from marrow.body import posing
 from marrow.body._store import Store, file_sha256, read_store
+from marrow.body.landmarks import LANDMARK_VERTICES, Landmarks
 from marrow.body.rig import grouped_weights, rig_matrix
 from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
 from marrow.body.skinning import SkinWeights, skin
@@ -64,7 +64,7 @@ class Rest:
         face: face actions it wears.
         vertices: (V, 3) float32.
         bone_heads: (104, 3) float64.
-        landmarks: name to (3,) float64; see :func:`marrow.body.landmarks.landmarks`.
+        landmarks: name to (3,) float64; see :class:`marrow.body.landmarks.Landmarks`.
         coefficients: (K,) of the shape rows, for the rig's own bone frames.
     """
 
@@ -87,6 +87,7 @@ class DefaultBody:
         self._bones: tuple[str, ...] = tuple(self._store.meta["bones"])
         self._parents: tuple[int, ...] = tuple(self._store.meta["parents"])
         self._stretch = Stretch(self._bones, self._parents)
+        self._landmarks = Landmarks(self._bones)
         self._parameters = parameters(self._store)
         self._by_name = {p.name: p for p in self._parameters}
         self._face_row = {name: i for i, name in enumerate(self._store.meta["face_actions"])}
@@ -161,6 +162,33 @@ class DefaultBody:
     def stature(self, shape: Mapping[str, float] | None = None) -> float:
         """Height of the body at rest from sole to crown, metres."""
         return float(self.rest(shape).vertices[:, 1].max())
+
+    def shape_for_height(self, stature: float, shape: Mapping[str, float] | None = None) -> dict[str, float]:
+        """``shape`` with its ``height`` phenotype set so that the body is ``stature`` metres tall (within 0.1 mm).
+
+        Raises:
+            InputError: no value of ``height`` in its range gives that stature (then ``age`` is wrong, most likely).
+        """
+        shape = checked(shape, self._by_name, "shape parameter")
+        parameter = self._by_name["height"]
+        low, high = parameter.low, parameter.high
+        shortest, tallest = self.stature(shape | {"height": low}), self.stature(shape | {"height": high})
+        if not shortest <= stature <= tallest:
+            raise InputError(
+                f"A stature of {stature} m is outside what this body can have: {shortest:.2f} to {tallest:.2f} m. "
+                "Give metres; for a child, set 'age' (-0.33 newborn, 0 baby, 0.33 child, 0.67 young adult) as well."
+            )
+        height = low
+        for _ in range(8):  # stature is all but linear in the phenotype
+            height = low + (high - low) * (stature - shortest) / (tallest - shortest)
+            found = self.stature(shape | {"height": height})
+            if abs(found - stature) < 1e-4:
+                break
+            if found < stature:
+                low, shortest = height, found
+            else:
+                high, tallest = height, found
+        return shape | {"height": height}
 
     def subset(self, vertex_ids: Sequence[int] | NDArray, names: Sequence[str] | None = None) -> BodySubset:
         """A few vertices only, for solvers: see :class:`BodySubset`. Raises InputError on ids outside the mesh."""
@@ -295,26 +323,26 @@ class _Reading:
         place = np.full(len(start) - 1, -1)
         place[ids] = np.arange(len(ids))
         self._floor = place[a["floor_vertices"].astype(np.intp)]
-        self._skin = {int(v): int(place[v]) for v in _landmarks.LANDMARK_VERTICES}
-        self._stretch, self._bones = body._stretch, body._bones
+        self._skin = place[np.array(LANDMARK_VERTICES)]
+        self._stretch, self._landmarks = body._stretch, body._landmarks
 
-    def finish(self, vertices: NDArray, heads: Float64, values: Mapping[str, float]):
+    def finish(
+        self, vertices: NDArray, heads: Float64, values: Mapping[str, float]
+    ) -> tuple[NDArray, Float64, dict[str, Float64]]:
         """Vertices (n, 3), heads (N, 3) and landmarks of the body standing on the floor over the origin."""
         stretched = self._stretch(values, heads)
         if stretched is not None:
             linear, moved = stretched
-            offset = moved - np.einsum("bij,bj->bi", linear, heads)
+            offset = moved - (linear @ heads[:, :, None])[:, :, 0]
             maps = np.concatenate([linear, offset[:, :, None]], axis=2).reshape(len(heads), 12)
             blended = (self._weights @ maps.astype(vertices.dtype)).reshape(-1, 3, 4)
-            vertices = np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3]
+            vertices = (blended[:, :, :3] @ vertices[:, :, None])[:, :, 0] + blended[:, :, 3]
             heads = moved
-        landmarks = _landmarks.landmarks(
-            self._bones, heads, {v: vertices[i].astype(np.float64) for v, i in self._skin.items()}
-        )
+        landmarks = self._landmarks(heads, vertices[self._skin].astype(np.float64))
         floor = float(vertices[self._floor, 1].min())
         shift = -np.array([landmarks["pelvis"][0], floor, landmarks["pelvis"][2]])
-        moved_landmarks = {name: point + shift for name, point in landmarks.items()}
-        return vertices + shift.astype(vertices.dtype), heads + shift, moved_landmarks
+        landmarks = {name: point + shift for name, point in landmarks.items()}
+        return vertices + shift.astype(vertices.dtype), heads + shift, landmarks
 
 
 def check_vertex_ids(vertex_ids: Sequence[int] | NDArray, count: int) -> NDArray[np.intp]:

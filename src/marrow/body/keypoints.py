@@ -27,7 +27,7 @@ class KeypointSource:
     Attributes:
         name: the keypoint's name in its joint set.
         vertices, vertex_weights: skin vertex ids and weights.
-        landmarks, landmark_weights: names of :func:`marrow.body.landmarks.landmarks`; all weights sum to one. Each
+        landmarks, landmark_weights: names of :class:`marrow.body.landmarks.Landmarks`; all weights sum to one. Each
         landmark
             moves with the segment :func:`landmark_body` tells.
         offset: metres along the axes of the segment ``offset_body`` (X forward, Y up, Z right), for a body of average

@@ -6,7 +6,8 @@ here, behind the same names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,44 +30,52 @@ _SIDED = {
 }  # fmt: skip
 _SKIN = ("heel", "toe_tip", "asis", "thumb_tip", "index_tip", "middle_tip", "ring_tip", "little_tip")
 
-#: Vertices that :func:`landmarks` reads.
-LANDMARK_VERTICES: tuple[int, ...] = tuple(
-    sorted({v for name in (*(f"{n}_{s}" for n in _SKIN for s in "rl"), "head_top") for v in SKIN_POINTS[name]})
-)
+_SIDES = ("r", "l")
+
+_BONE_NAMES = tuple(_CENTRE) + tuple(f"{name}_{s}" for s in _SIDES for name in _SIDED)
+_BONES = tuple(_CENTRE.values()) + tuple(f"{bone}.{s.upper()}" for s in _SIDES for bone in _SIDED.values())
+_SKIN_NAMES = ("head_top", *(f"{name}_{s}" for s in _SIDES for name in _SKIN))
+
+#: Vertices that :class:`Landmarks` reads.
+LANDMARK_VERTICES: tuple[int, ...] = tuple(sorted({v for name in _SKIN_NAMES for v in SKIN_POINTS[name]}))
 
 
-def landmarks(bones: Sequence[str], heads: Float64, skin: Mapping[int, Float64]) -> dict[str, Float64]:
-    """Points of the bind pose, marrow's world, metres.
+class Landmarks:
+    """Reads the landmarks off bone heads and skin; made once per list of bones.
 
-    Args:
-        bones: the N bone names.
-        heads: (N, 3) bone heads.
-        skin: vertex id to (3,) position, at least :data:`LANDMARK_VERTICES`.
-    Returns:
-        name to (3,) float64. ``lumbar`` lies between the rig's spine04 and spine03, which puts it relative to the
-        pelvis where the full-body model of Rajagopal et al. 2016 has its back joint (0.10 behind, 0.08 m above).
-        ``pelvis`` is the midpoint of the two anterior superior iliac spines, the origin of OpenSim's
-        pelvis: their skin points, moved back by the soft tissue (:data:`ASIS_DEPTH`). ``subtalar`` lies under the ankle
-        centre, 40 % of the way down to the heel's sole. ``mtp`` is the mean of the roots of toes 1 and 5.
+    ``pelvis`` is the midpoint of the two anterior superior iliac spines, the origin of OpenSim's pelvis: their skin
+    points, moved back by the soft tissue (:data:`ASIS_DEPTH`). ``lumbar`` lies between the rig's spine04 and spine03,
+    which puts it relative to the pelvis where Rajagopal et al. 2016 have their back joint (0.10 m behind, 0.08 m
+    above). ``subtalar`` lies under the ankle centre, 40 % of the way down to the height of the heel's hindmost point.
+    ``mtp`` is the midpoint of the roots of toes 1 and 5. The others are bone heads or skin points of the same place.
     """
-    head = {name: heads[i] for i, name in enumerate(bones)}
-    out: dict[str, Float64] = {name: head[bone].copy() for name, bone in _CENTRE.items()}
-    out["head_top"] = np.mean([skin[v] for v in SKIN_POINTS["head_top"]], axis=0)
-    out["lumbar"] = 0.5 * (head["spine04"] + head["spine03"])
-    for side in "rl":
-        suffix = "." + side.upper()
-        for name, bone in _SIDED.items():
-            out[f"{name}_{side}"] = head[bone + suffix].copy()
-        for name in _SKIN:
-            out[f"{name}_{side}"] = np.mean([skin[v] for v in SKIN_POINTS[f"{name}_{side}"]], axis=0)
-        ankle, heel = out[f"ankle_{side}"], out[f"heel_{side}"]
-        out[f"subtalar_{side}"] = np.array([ankle[0], ankle[1] + 0.4 * (heel[1] - ankle[1]), ankle[2]])
-        out[f"mtp_{side}"] = 0.5 * (head[f"toe1-1{suffix}"] + head[f"toe5-1{suffix}"])
-    out["pelvis"] = _pelvis(out)
-    return out
 
+    def __init__(self, bones: Sequence[str]) -> None:
+        index = {name: i for i, name in enumerate(bones)}
+        self._bones = np.array([index[bone] for bone in _BONES])
+        self._spine = np.array([index["spine04"], index["spine03"]])
+        self._toes = np.array([[index[f"toe{k}-1.{s.upper()}"] for k in (1, 5)] for s in _SIDES])
+        self._mean = np.zeros((len(_SKIN_NAMES), len(LANDMARK_VERTICES)))
+        for row, name in zip(self._mean, _SKIN_NAMES, strict=True):
+            for vertex in SKIN_POINTS[name]:
+                row[LANDMARK_VERTICES.index(vertex)] += 1.0 / len(SKIN_POINTS[name])
 
-def _pelvis(found: Mapping[str, Float64]) -> Float64:
-    hips = float(np.linalg.norm(found["hip_r"] - found["hip_l"]))
-    middle = 0.5 * (found["asis_r"] + found["asis_l"])
-    return middle - np.array([0.0, 0.0, ASIS_DEPTH * hips])
+    def __call__(self, heads: Float64, skin: Float64) -> dict[str, Float64]:
+        """Points of the bind pose: name to (3,) float64, marrow's world, metres.
+
+        Args:
+            heads: (N, 3) bone heads.
+            skin: (L, 3) positions of :data:`LANDMARK_VERTICES`.
+        """
+        out: dict[str, Float64] = dict(zip(_BONE_NAMES, heads[self._bones], strict=True))
+        out |= dict(zip(_SKIN_NAMES, self._mean @ skin, strict=True))
+        out["lumbar"] = heads[self._spine].mean(0)
+        toes = heads[self._toes].mean(1)
+        for side, toe in zip(_SIDES, toes, strict=True):
+            subtalar = out[f"ankle_{side}"].copy()
+            subtalar[1] += 0.4 * (out[f"heel_{side}"][1] - subtalar[1])
+            out[f"subtalar_{side}"], out[f"mtp_{side}"] = subtalar, toe
+        hips = out["hip_r"] - out["hip_l"]
+        out["pelvis"] = 0.5 * (out["asis_r"] + out["asis_l"])
+        out["pelvis"][2] -= ASIS_DEPTH * math.sqrt(hips @ hips)
+        return out

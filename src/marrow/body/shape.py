@@ -33,13 +33,13 @@ class Parameter:
     sd: float
 
 
-# Prior of an adult population. Each figure's source is in docs of :func:`parameters`.
+# Prior of an adult population; sources in :func:`parameters`.
 _PHENOTYPES = (
     Parameter("gender", 0.5, 0.0, 1.0, 0.5, 0.30),
-    Parameter("age", 0.7, -1 / 3, 1.0, 0.7, 0.05),
+    Parameter("age", 0.75, -1 / 3, 1.0, 0.75, 0.04),
     Parameter("muscle", 0.5, 0.0, 1.0, 0.5, 0.15),
     Parameter("weight", 0.5, 0.0, 1.0, 0.5, 0.15),
-    Parameter("height", 0.5, 0.0, 1.0, 0.5, 0.20),
+    Parameter("height", 0.375, 0.0, 1.0, 0.375, 0.08),
     Parameter("proportions", 0.5, 0.0, 1.0, 0.5, 0.20),
 )
 
@@ -60,15 +60,21 @@ LIMBS: Mapping[str, tuple[tuple[str, ...], tuple[str, str] | str | None]] = {
 }
 
 # Standard deviation of a limb's log length given the phenotypes.
-_LIMB_SD = dict.fromkeys(LIMBS, 0.035) | {"trunk": 0.03, "head": 0.025, "neck": 0.06, "shoulders": 0.05, "hips": 0.05}
+_LIMB_SD = {
+    "trunk": 0.03, "shoulders": 0.05, "hips": 0.05, "neck": 0.06, "head": 0.025, "upper_arm": 0.035, "forearm": 0.035,
+    "hand": 0.035, "thigh": 0.035, "shank": 0.035, "foot": 0.035,
+}  # fmt: skip
 
 
 def parameters(store: Store) -> tuple[Parameter, ...]:
     """All shape parameters: phenotypes, log stretches of limbs, local changes (in this order).
 
-    The prior is that of adults. Phenotypes: wide enough that stature is 1.70 ± 0.10 m (both sexes together; NCD-RisC
-    2016 world means lie at 1.59 and 1.71 m with sd 0.07 m each, tall populations 0.1 m higher). Limbs: segment
-    lengths at equal stature vary by 3-4 % (residual sd of segment lengths on stature, ANSUR II: 3-5 %).
+    The prior is that of adults of both sexes together, stature 1.70 ± 0.10 m (NHANES 2015-2018, Fryar et al. 2021,
+    Vital Health Stat 3(46): men 1.753 m, women 1.613 m, each with sd 0.07 m: pooled 1.68 ± 0.10 m). ``age`` 2/3 is a
+    young adult and 1 an old one. Limbs: at equal stature segment lengths vary with a sd of 3-4 % (residuals of
+    regressions of segment length on stature, as in de Leva 1996, J. Biomech. 29(9), whose mean proportions lie within
+    4 % of this body's for thigh, shank and upper arm; this body's forearm is 9 % shorter). The other spreads are our
+    choice.
     """
     limbs = tuple(Parameter(f"log_scale_{name}", 0.0, -0.4, 0.4, 0.0, _LIMB_SD[name]) for name in LIMBS)
     local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15) for label in store.meta["local_changes"])
@@ -131,31 +137,31 @@ class Stretch:
     """Stretches limbs: every bone gets an affine map about its head, children follow; the skin blends the maps."""
 
     def __init__(self, bones: Sequence[str], parents: Sequence[int]) -> None:
-        self._parents = list(parents)
+        count = len(bones)
         self._index = {name: i for i, name in enumerate(bones)}
-        self._limb = [_limb_of(name) for name in bones]
-        self._side = [name[-2:] if name.endswith((".L", ".R")) else "" for name in bones]
-        self._toes = {
-            side: [i for i, n in enumerate(bones) if n.startswith("toe") and n.endswith(f"-1{side}")]
-            for side in (".L", ".R")
-        }
+        sides = [name[-2:] if name.endswith((".L", ".R")) else "" for name in bones]
+        keys = [(_limb_of(name), side) for name, side in zip(bones, sides, strict=True)]
+        self._keys = list(dict.fromkeys(keys))
+        self._key_of_bone = np.array([self._keys.index(key) for key in keys])
+        self._parent = np.maximum(np.array(parents), 0)
+        self._path = np.zeros((count, count))  # [b, a] = 1 where a is b or an ancestor of b (the root left out)
+        for bone in range(count):
+            a = bone
+            while parents[a] >= 0:
+                self._path[bone, a] = 1.0
+                a = parents[a]
 
-    def __call__(self, log_scale: Mapping[str, float], heads: Float64) -> tuple[Float64, Float64] | None:
+    def __call__(self, values: Mapping[str, float], heads: Float64) -> tuple[Float64, Float64] | None:
         """Linear parts (N, 3, 3) and new heads (N, 3): ``x -> A_b (x - heads_b) + new_b``; None without a stretch."""
-        wanted = {name: log_scale.get(f"log_scale_{name}", 0.0) for name in LIMBS}
+        wanted = {limb: values.get(f"log_scale_{limb}", 0.0) for limb in LIMBS}
         if not any(wanted.values()):
             return None
-        maps: dict[tuple[str, str], Float64] = {}
-        linear, moved = np.empty((len(heads), 3, 3)), heads.copy()
-        for bone, limb in enumerate(self._limb):
-            key = (limb, self._side[bone])
-            if key not in maps:
-                maps[key] = self._map(limb, self._side[bone], wanted[limb], heads)
-            linear[bone] = maps[key]
-            parent = self._parents[bone]
-            if parent >= 0:
-                moved[bone] = moved[parent] + linear[parent] @ (heads[bone] - heads[parent])
-        return linear, moved
+        maps = np.empty((len(self._keys), 3, 3))
+        for i, (limb, side) in enumerate(self._keys):
+            maps[i] = self._map(limb, side, wanted[limb], heads) if wanted[limb] != 0.0 else np.eye(3)
+        linear = maps[self._key_of_bone]
+        steps = (linear[self._parent] @ (heads - heads[self._parent])[:, :, None])[:, :, 0]
+        return linear, heads[0] + self._path @ steps
 
     def _map(self, limb: str, side: str, log_scale: float, heads: Float64) -> Float64:
         scale, direction = math.exp(log_scale), LIMBS[limb][1]
@@ -164,12 +170,13 @@ class Stretch:
         if direction == "x":
             along = np.array([1.0, 0.0, 0.0])
         elif direction == "foot":  # level, from the ankle to the balls of the toes: the ankle keeps its height
-            along = heads[self._toes[side]].mean(0) - heads[self._index["foot" + side]]
+            toes = heads[[self._index[f"toe{k}-1{side}"] for k in range(1, 6)]]
+            along = toes.mean(0) - heads[self._index["foot" + side]]
             along[1] = 0.0
         else:
             start, end = (self._index.get(name + side, self._index.get(name, -1)) for name in direction)
             along = heads[end] - heads[start]
-        along = along / np.linalg.norm(along)
+        along = along / math.sqrt(along @ along)
         return np.eye(3) + (scale - 1.0) * np.outer(along, along)
 
 

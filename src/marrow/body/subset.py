@@ -14,8 +14,6 @@ from marrow.body.landmarks import LANDMARK_VERTICES
 from marrow.errors import InputError
 from marrow.types import Float64
 
-_SMALL = 20  # shape parameters without the local changes: phenotypes and limb stretches
-
 
 class SubsetRest(NamedTuple):
     """Chosen vertices (n, 3) and landmarks of the bind pose, metres, float64; as :class:`marrow.body.Rest` has them."""
@@ -44,7 +42,7 @@ class BodySubset:
         self.defaults = np.array([p.default for p in chosen])
         self.low, self.high = np.array([p.low for p in chosen]), np.array([p.high for p in chosen])
         self.mean, self.sd = np.array([p.mean for p in chosen]), np.array([p.sd for p in chosen])
-        self._body = body
+        self._body, self._base = body, body.spec.defaults
         floor = read_store().arrays["floor_vertices"].astype(np.intp)
         rest = np.setdiff1d(np.union1d(floor, np.array(LANDMARK_VERTICES)), self.vertex_ids)
         self._all_ids = np.concatenate([self.vertex_ids, rest])
@@ -65,7 +63,7 @@ class BodySubset:
         if vector.shape != (len(self.names),):
             raise InputError(f"The shape vector must have shape ({len(self.names)},), got {vector.shape}.")
         body = self._body
-        values = dict(body.spec.defaults, **dict(zip(self.names, vector.tolist(), strict=True)))
+        values = self._base | dict(zip(self.names, vector.tolist(), strict=True))
         coefficients = body._coefficients(values)
         moves = body._moves(values, {})
         vertices = (self._template + coefficients @ self._basis).reshape(-1, 3)
