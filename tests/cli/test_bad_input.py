@@ -61,15 +61,21 @@ def hills(count: int, width: int = 320, height: int = 240) -> list[np.ndarray]:
     return out
 
 
+def message(err: str) -> str:
+    """The one line that marrow wrote to the standard error stream."""
+    (line,) = [line for line in err.splitlines() if line.startswith("marrow: ")]
+    return line
+
+
 def refused(words: list[str], code: int, capfd: pytest.CaptureFixture[str], *needles: str) -> None:
     """Run, and check exit code, message, and that no file and no folder was left."""
     before = sorted(Path().rglob("*"))
     assert main(["capture", *words]) == code
     out, err = capfd.readouterr()
-    assert err.startswith("marrow: ")
+    told = message(err)
     assert "Traceback" not in out + err
     for needle in needles:
-        assert needle in err
+        assert needle in told
     assert sorted(Path().rglob("*")) == before
 
 
@@ -95,10 +101,15 @@ def test_a_video_whose_pictures_are_missing(capfd: pytest.CaptureFixture[str]) -
     refused(["head.mp4"], InputError.exit_code, capfd, "head.mp4")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"people": 3}', '[{"image_id": 1, "keypoints": [1, 2]}]', '"x"'])
+@pytest.mark.parametrize("text", ["{", '{"people": 3}', '[{"image_id": 1, "keypoints": [1, 2]}]', '"x"'])
 def test_keypoint_files_that_are_none(capfd: pytest.CaptureFixture[str], text: str) -> None:
     Path("points.json").write_text(text)
     refused(["points.json"], InputError.exit_code, capfd, "points.json")
+
+
+def test_nobody_in_keypoints(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("points.json").write_text("[]")  # COCO results without a detection
+    refused(["points.json"], NoPersonError.exit_code, capfd, "no person")
 
 
 @pytest.mark.usefixtures("weights")
@@ -122,7 +133,7 @@ def test_nobody_in_pictures_of_every_kind(capfd: pytest.CaptureFixture[str], mod
 def test_a_picture_of_one_pixel(capfd: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (1, 1)).save("dot.png")
     assert main(["capture", "dot.png"]) in (InputError.exit_code, NoPersonError.exit_code)
-    assert capfd.readouterr().err.startswith("marrow: dot.png: ")
+    assert message(capfd.readouterr().err).startswith("marrow: dot.png: ")
     assert not Path("marrow_out").exists()
 
 
@@ -157,5 +168,5 @@ def test_a_process_of_its_own_returns_the_code() -> None:
     done = subprocess.run([sys.executable, "-m", "marrow", "capture", "hills.mp4"], capture_output=True, text=True)
     assert done.returncode == NoPersonError.exit_code
     assert done.stdout == ""
-    assert done.stderr.startswith("marrow: hills.mp4: ")
-    assert done.stderr.count("\n") == 1
+    assert message(done.stderr).startswith("marrow: hills.mp4: ")
+    assert "Traceback" not in done.stderr
