@@ -47,7 +47,8 @@ def _tell(text: str, code: int, error: BaseException, as_json: bool, source: str
         traceback.print_exception(error)
     if as_json:
         write_event("error", source=source, code=code, message=text)
-    print(f"marrow: {f'{source}: ' if source else ''}{text}", file=sys.stderr)
+    named = source is None or source in text or text.startswith(Path(source).stem)
+    print(f"marrow: {text}" if named else f"marrow: {source}: {text}", file=sys.stderr)
 
 
 def write_event(event: str, **fields: Any) -> None:
