@@ -26,7 +26,11 @@ _FOLLOW_SCORE = 0.5
 #: Mean confidence of the points (hidden ones and those outside the picture count as 0) for a known and a new person.
 _FOLLOW_SEEN, _NEW_SEEN = 0.15, 0.35
 _LOOKS = 3
-_FOLLOW_TURNS = (0.7, -0.7)
+#: Changes (turn, zoom) of a region to look again: after losing somebody, and when the network contradicts itself.
+_TURNED, _SHAKEN = ((0.7, 1.0), (-0.7, 1.0)), ((-0.1, 1.1), (0.1, 0.92))
+_GOOD_QUALITY = 0.55
+#: A point's confidence is reduced where its heat-map stays below this at the point.
+_FULL_TRUST = 0.5
 _NEAR_TURNS = (0.0, 2 * np.pi / 3, -2 * np.pi / 3)
 _NEAR_MARGIN = 1.4
 _HUES, _SATURATIONS, _VALUES = 8, 3, 4
@@ -93,13 +97,15 @@ class BlazePose:
         return decode_landmarks(outputs, region, self._heatmaps)  # type: ignore[arg-type]
 
     def _follow(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
-        """Landmarks in a known person's region; if they are doubtful, the best of a few turns of it."""
+        """Landmarks in a known person's region; if nobody seems to be there, or the two answers that the network gives
+        for each point disagree, the best of a few slightly different looks."""
         best = self._look(image, region)
-        for turn in _FOLLOW_TURNS:
-            if best.score >= _FOLLOW_SCORE:
+        others = _TURNED if best.score < _FOLLOW_SCORE else _SHAKEN
+        for turn, zoom in others:
+            if best.score >= _FOLLOW_SCORE and _quality(best) >= _GOOD_QUALITY:
                 break
-            other = self._look(image, Region(region.centre, region.size, region.angle + turn))
-            best = max(best, other, key=lambda found: found.score)
+            other = self._look(image, Region(region.centre, region.size * zoom, region.angle + turn))
+            best = max(best, other, key=lambda found: (found.score >= _FOLLOW_SCORE, _quality(found)))
         return best
 
     def _newcomers(
@@ -122,7 +128,7 @@ class BlazePose:
             if found.score < 0.5:
                 return None
             before, found = found, self._look(image, found.next_region)
-            if searching.same_place(before.next_region, found.next_region):
+            if _quality(found) >= _GOOD_QUALITY and searching.same_place(before.next_region, found.next_region):
                 break
         return found if self._credible(image, found, min_score) else None
 
@@ -148,7 +154,8 @@ class BlazePose:
     def _detection(self, image: NDArray[np.uint8], found: Landmarks) -> Detection:
         height, width = image.shape[:2]
         inside = np.all((found.xy >= -0.5) & (found.xy <= (width - 0.5, height - 0.5)), axis=1)
-        confidence = (found.visibility * found.presence * inside).astype(np.float32)
+        trust = np.clip(found.agreement / _FULL_TRUST, 0.1, 1.0)
+        confidence = (found.visibility * found.presence * trust * inside).astype(np.float32)
         return Detection(
             joint_set=self.joint_set,
             xy=found.xy,
@@ -162,6 +169,12 @@ class BlazePose:
             colours=_colours(image, found),
             heatmaps=found.heatmaps,
         )
+
+
+def _quality(found: Landmarks) -> float:
+    """How far regression and heat-maps agree on the visible points below the neck, in [0, 1]."""
+    weight = found.visibility[11:] * found.presence[11:] + 1e-6
+    return float(weight @ found.agreement[11:] / weight.sum())
 
 
 def _seen(person: Detection) -> float:
