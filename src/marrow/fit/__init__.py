@@ -1,0 +1,28 @@
+"""The fit: one Levenberg-Marquardt solver over all frames, the body's shape, the camera and the floor.
+
+``fit(people, time, ...)`` takes any evidence (keypoints in one or several cameras, bone directions, measured 3-D points) and
+returns, for each person, a movement of the skeleton with a standard deviation and a mark for every coordinate. See
+``docs/fit.md`` for the mathematics.
+"""
+
+from __future__ import annotations
+
+from marrow.fit.api import FitResult, Hypothesis, PersonFit, fit, framewise
+from marrow.fit.evidence import Evidence, Points, View
+from marrow.fit.floor import Floor
+from marrow.fit.options import FitOptions
+from marrow.types import Guess
+
+__all__ = [
+    "Evidence",
+    "FitOptions",
+    "FitResult",
+    "Floor",
+    "Guess",
+    "Hypothesis",
+    "PersonFit",
+    "Points",
+    "View",
+    "fit",
+    "framewise",
+]

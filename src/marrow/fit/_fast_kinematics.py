@@ -1,0 +1,187 @@
+"""Kernels: forward kinematics, skin points and their derivatives for one frame.
+
+A tree here is the skeleton reduced to what the evidence can see (:class:`Tree`). A point is a fixed sum over entries,
+
+    X_k = sum_e  R_b(e) y_e + w_e p_b(e),
+
+where ``R_b, p_b`` are the world rotation and origin of body ``b``, ``w_e`` the skinning weight and ``y_e`` the weighted
+local point (metres, segment frame). Joint centres are the special case ``y = 0, w = 1``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow._compile import kernel
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+TRANSLATION, BALL, HINGE = 0, 1, 2
+
+
+class Tree(NamedTuple):
+    """The kinematic tree as arrays (B bodies, M hinges, d unknowns per frame).
+
+    ``ground`` is the world rotation of a body whose joint rotations are all the identity. A body's joint rotation is
+    ``ball_rotation @ Rot(axis_1, angle_1) @ Rot(axis_2, angle_2) …``; ``hinge_start[b]:hinge_start[b+1]`` are its hinges.
+    """
+
+    parents: Ints  # (B,), -1 for the root; parents come first
+    ground: Floats  # (3, 3)
+    hinge_start: Ints  # (B + 1,)
+    hinge_axis: Floats  # (M, 3) unit, in the frame left by the hinges before it
+    dof_body: Ints  # (d,)
+    dof_kind: Ints  # (d,) TRANSLATION, BALL or HINGE
+    dof_index: Ints  # (d,) axis 0..2 of a translation or ball; hinge number of a hinge
+    below: NDArray[np.bool_]  # (B, B): below[b, a] where b is a or hangs below a
+
+
+class PointTable(NamedTuple):
+    """Which entries make each point and which unknowns move it (K points, E entries)."""
+
+    start: Ints  # (K + 1,) entries of point k
+    body: Ints  # (E,)
+    weight: Floats  # (E,)
+    dof_start: Ints  # (K + 1,) into dof
+    dof: Ints
+
+
+class Template(NamedTuple):
+    """What the shape decides, with its derivatives (S shape unknowns)."""
+
+    offsets: Floats  # (B, 3) joint centre in the parent's frame
+    local: Floats  # (E, 3) weighted local points
+    d_offsets: Floats  # (S, B, 3)
+    d_local: Floats  # (S, E, 3)
+
+
+@kernel()
+def _turn(R, axis, angle, out):
+    """out = R @ Rot(axis, angle), all (3, 3)."""
+    s, c = np.sin(angle), np.cos(angle)
+    x, y, z = axis
+    u = 1.0 - c
+    m00, m01, m02 = c + x * x * u, x * y * u - z * s, x * z * u + y * s
+    m10, m11, m12 = y * x * u + z * s, c + y * y * u, y * z * u - x * s
+    m20, m21, m22 = z * x * u - y * s, z * y * u + x * s, c + z * z * u
+    for i in range(3):
+        a, b, d = R[i, 0], R[i, 1], R[i, 2]
+        out[i, 0] = a * m00 + b * m10 + d * m20
+        out[i, 1] = a * m01 + b * m11 + d * m21
+        out[i, 2] = a * m02 + b * m12 + d * m22
+
+
+@kernel()
+def pose_tree(tree, offsets, ball, angle, root, R, p, hinge_world):
+    """World rotation ``R`` (B,3,3), origin ``p`` (B,3) of each body and world axis of each hinge (M,3).
+
+    ``ball`` (B,3,3) are joint rotations of balls (identity for hinged bodies), ``angle`` (M,), ``root`` (3,) world.
+    """
+    for b in range(tree.parents.shape[0]):
+        a = tree.parents[b]
+        up = tree.ground if a < 0 else R[a]
+        for i in range(3):
+            if a < 0:
+                p[b, i] = root[i]
+            else:
+                p[b, i] = p[a, i] + up[i, 0] * offsets[b, 0] + up[i, 1] * offsets[b, 1] + up[i, 2] * offsets[b, 2]
+            for j in range(3):
+                R[b, i, j] = up[i, 0] * ball[b, 0, j] + up[i, 1] * ball[b, 1, j] + up[i, 2] * ball[b, 2, j]
+        for h in range(tree.hinge_start[b], tree.hinge_start[b + 1]):
+            axis = tree.hinge_axis[h]
+            for i in range(3):
+                hinge_world[h, i] = R[b, i, 0] * axis[0] + R[b, i, 1] * axis[1] + R[b, i, 2] * axis[2]
+            _turn(R[b].copy(), axis, angle[h], R[b])
+
+
+@kernel()
+def place_points(points, local, R, p, X, arm):
+    """World points ``X`` (K,3) and the share of each entry ``arm`` (E,3) = R_b y_e + w_e p_b."""
+    for k in range(X.shape[0]):
+        X[k, 0] = X[k, 1] = X[k, 2] = 0.0
+        for e in range(points.start[k], points.start[k + 1]):
+            b, w = points.body[e], points.weight[e]
+            for i in range(3):
+                v = R[b, i, 0] * local[e, 0] + R[b, i, 1] * local[e, 1] + R[b, i, 2] * local[e, 2] + w * p[b, i]
+                arm[e, i] = v
+                X[k, i] += v
+
+
+@kernel()
+def point_jacobian(tree, points, k, R, p, hinge_world, arm, out):
+    """Derivative of point ``k`` by the unknowns of the frame, ``out`` (3, d); only the unknowns that move it are set."""
+    for n in range(points.dof_start[k], points.dof_start[k + 1]):
+        f = points.dof[n]
+        kind, index, body = tree.dof_kind[f], tree.dof_index[f], tree.dof_body[f]
+        if kind == TRANSLATION:
+            for i in range(3):
+                out[i, f] = 1.0 if i == index else 0.0
+            continue
+        if kind == BALL:
+            ax, ay, az = R[body, 0, index], R[body, 1, index], R[body, 2, index]
+        else:
+            ax, ay, az = hinge_world[index, 0], hinge_world[index, 1], hinge_world[index, 2]
+        x = y = z = 0.0
+        for e in range(points.start[k], points.start[k + 1]):
+            if tree.below[points.body[e], body]:
+                w = points.weight[e]
+                x += arm[e, 0] - w * p[body, 0]
+                y += arm[e, 1] - w * p[body, 1]
+                z += arm[e, 2] - w * p[body, 2]
+        out[0, f] = ay * z - az * y
+        out[1, f] = az * x - ax * z
+        out[2, f] = ax * y - ay * x
+
+
+@kernel()
+def shape_jacobian(tree, points, template, R, d_origin, out):
+    """Derivative of every point by the shape: ``out`` (K,3,S). ``d_origin`` (B,3,S) is scratch."""
+    S = template.d_offsets.shape[0]
+    for b in range(tree.parents.shape[0]):
+        a = tree.parents[b]
+        for s in range(S):
+            d = template.d_offsets[s, b]
+            for i in range(3):
+                if a < 0:
+                    d_origin[b, i, s] = 0.0
+                else:
+                    d_origin[b, i, s] = d_origin[a, i, s] + R[a, i, 0] * d[0] + R[a, i, 1] * d[1] + R[a, i, 2] * d[2]
+    for k in range(out.shape[0]):
+        out[k] = 0.0
+        for e in range(points.start[k], points.start[k + 1]):
+            b, w = points.body[e], points.weight[e]
+            for s in range(S):
+                d = template.d_local[s, e]
+                for i in range(3):
+                    turned = R[b, i, 0] * d[0] + R[b, i, 1] * d[1] + R[b, i, 2] * d[2]
+                    out[k, i, s] += turned + w * d_origin[b, i, s]
+
+
+@kernel()
+def joint_variances(tree, table, template, ball, angle, root, own, gain, border):
+    """(T, B) summed variance over the three axes of the segments' origins.
+
+    The pose has the covariance ``own`` (T,d,d) for a known border and follows the border by ``gain`` (T,d,n); the
+    border (first the shape) has the covariance ``border`` (n,n). ``table`` holds the origins as points.
+    """
+    T, B = ball.shape[0], ball.shape[1]
+    d, S, n = own.shape[1], template.d_offsets.shape[0], border.shape[0]
+    R, p, hinge_world = np.empty((B, 3, 3)), np.empty((B, 3)), np.empty((angle.shape[1], 3))
+    X, arm, d_origin, JS = np.empty((B, 3)), np.empty((B, 3)), np.empty((B, 3, S)), np.empty((B, 3, S))
+    J, total = np.zeros((3, d)), np.empty((3, n))
+    out = np.zeros((T, B))
+    for t in range(T):
+        pose_tree(tree, template.offsets, ball[t], angle[t], root[t], R, p, hinge_world)
+        place_points(table, template.local, R, p, X, arm)
+        shape_jacobian(tree, table, template, R, d_origin, JS)
+        for b in range(B):
+            J[:] = 0.0
+            point_jacobian(tree, table, b, R, p, hinge_world, arm, J)
+            total[:] = J @ gain[t]
+            total[:, :S] += JS[b]
+            out[t, b] = np.trace(J @ own[t] @ J.T) + np.trace(total @ border @ total.T)
+    return out

@@ -1,0 +1,50 @@
+"""Settings of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Shape parameters that a fit looks for.
+SHAPE = (
+    "gender", "muscle", "weight", "height", "proportions", "log_scale_trunk", "log_scale_shoulders", "log_scale_hips",
+    "log_scale_neck", "log_scale_head", "log_scale_upper_arm", "log_scale_forearm", "log_scale_hand", "log_scale_thigh",
+    "log_scale_shank", "log_scale_foot",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Weights and limits of a fit; the defaults are those of a single uncalibrated camera.
+
+    Attributes:
+        shape: shape parameters to fit.
+        pose_prior: factor on the pose prior; 0 = none. The base is what makes neighbouring frames count once.
+        shape_prior: factor on the precision of the shape prior.
+        smoothness: factor on the acceleration precision; 0 = none.
+        limits: keep joints within their ranges.
+        robust: Geman-McClure scales at the end of the fit, in standard deviations; 0 = plain least squares.
+        directions: weight of the bone directions at the end of the fit.
+        upright: standard deviation (rad) of the trunk against the vertical; 0 = no such prior.
+        focal_sd: prior standard deviation of the log of an unknown focal length.
+        pitch_deg, roll_deg: prior standard deviation of a static camera's tilt.
+        contact: find and use the feet's contacts.
+        iterations: most steps of each of the three stages.
+        window, overlap: longest stretch of frames that is solved at once, and what neighbouring stretches share.
+    """
+
+    shape: tuple[str, ...] = SHAPE
+    pose_prior: float = 1.0
+    shape_prior: float = 1.0
+    smoothness: float = 1.0
+    limits: bool = True
+    robust: float = 3.0
+    directions: float = 0.3
+    upright: float = 0.25
+    focal_sd: float = 0.25
+    pitch_deg: float = 12.0
+    roll_deg: float = 3.0
+    contact: bool = True
+    iterations: tuple[int, int, int] = (12, 8, 12)
+    tolerance: float = 1e-4
+    window: int = 300
+    overlap: int = 45

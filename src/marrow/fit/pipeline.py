@@ -1,0 +1,172 @@
+"""The stages of a fit: start, robust fit without a floor, contacts and floor, tight fit, read-out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from marrow.fit import floor as floors
+from marrow.fit import sequence
+from marrow.fit._fast_residuals import Scales, Shared
+from marrow.fit.options import FitOptions
+from marrow.fit.problem import Prepared
+from marrow.fit.solver import Problem, SharedPrior, Solution, with_contact
+from marrow.fit.starts import starts
+from marrow.fit.state import State, orthonormal
+
+Progress = Callable[[str, int, "int | None"], None]
+
+#: Robust scales and weights of directions of the three stages, as multiples of the final ones.
+_STAGES = ((4.0, 3.0), (2.0, 1.5), (1.0, 1.0))
+_CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.02, 0.15, 0.015  # m, m/s, m
+_FREE_HEIGHT_SD = 2.0  # m: prior of the floor's height about where the feet were first seen
+_TRUNK_MEMORY = 2.0  # s for which a person keeps leaning the same way
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all people of a fit share.
+
+    Attributes:
+        prior: of camera and floor in the first stage (floor fixed).
+        gravity: the camera is static and alone, so that the vertical is to be found.
+        floor: contacts are to be used.
+    """
+
+    prior: SharedPrior
+    gravity: bool
+    floor: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished solve with the problems as they were last (contacts included)."""
+
+    solution: Solution
+    problems: list[Problem]
+    setting: Setting
+    alternatives: list[list[tuple[float, State]]]
+
+
+def scales(options: FitOptions, stage: int, setting: Setting, contact: bool) -> Scales:
+    """Robust scales and standard deviations of one stage."""
+    robust, directions = _STAGES[stage]
+    upright = 1.0 / (options.upright**2 * _TRUNK_MEMORY * 30.0) if setting.gravity and options.upright > 0 else 0.0
+    return Scales(
+        robust_pixel=options.robust * robust,
+        robust_direction=options.robust * robust,
+        robust_place=options.robust * robust,
+        direction=options.directions * directions,
+        contact_height=_CONTACT_HEIGHT,
+        contact_speed=_CONTACT_SPEED,
+        below=_BELOW if contact else 0.0,
+        upright=upright,
+    )
+
+
+def setting_of(
+    people: Sequence[Prepared], options: FitOptions, *, focal_known: bool, static: bool, floor: bool
+) -> Setting:
+    """Which of camera, vertical and floor are unknown. Several views come with their world; points need no camera."""
+    views = people[0].evidence.views
+    alone = all(len(p.evidence.views) == 1 for p in people)
+    gravity = bool(views) and alone and static
+    level = views[0].camera.R_cam_world[[0, 2]].T if views else np.eye(3)[:, [0, 2]]
+    tilt = np.radians([options.roll_deg, options.pitch_deg])
+    prior = SharedPrior(
+        focal_precision=np.inf if focal_known or not views else 1.0 / options.focal_sd**2,
+        level=np.ascontiguousarray(level),
+        tilt_precision=1.0 / tilt**2 if gravity else np.full(2, np.inf),
+    )
+    return Setting(prior, gravity, floor and static and bool(views) and options.contact and len(people[0].feet) > 0)
+
+
+def run(
+    people: Sequence[Prepared], times: Sequence, setting: Setting, options: FitOptions, progress: Progress | None
+) -> Outcome:
+    """All stages. Each person is first solved alone from every start; then all together with camera and floor."""
+    shared = Shared(1.0, np.eye(3), 0.0)
+    total = sum(options.iterations)
+    tell = _teller(progress, total)
+    states, alternatives = [], []
+    for person in people:
+        found = _first_stage(person, shared, setting, options)
+        alternatives.append([(s.cost, s.states[0]) for s in found])
+        states.append(found[0].states[0])
+    tell(options.iterations[0])
+    problems = [p.problem for p in people]
+    prior = setting.prior
+    solution = sequence.solve_windows(
+        problems, states, shared, scales(options, 1, setting, False), prior, options, iterations=options.iterations[1]
+    )
+    tell(options.iterations[1])
+    contact = setting.floor
+    if contact:
+        located = _locate(people, times, solution, setting)
+        prior = replace(prior, height=located.height, height_precision=1.0 / _FREE_HEIGHT_SD**2)
+        solution = replace(solution, shared=located)
+    for round_, loose in enumerate((2.0, 1.0)):
+        if contact:
+            problems, contact = _contacts(people, times, problems, solution, loose)
+        final = scales(options, 2, setting, contact)
+        solution = sequence.solve_windows(
+            problems, [orthonormal(s) for s in solution.states], solution.shared, final,
+            prior if contact else setting.prior, options, iterations=-(-options.iterations[2] // 2),
+        )  # fmt: skip
+        tell(options.iterations[2] // 2)
+        if not contact and round_ == 0 and solution.converged:
+            break
+    return Outcome(
+        solution, problems, replace(setting, floor=contact, prior=prior if contact else setting.prior), alternatives
+    )
+
+
+def _teller(progress: Progress | None, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done = min(done + more, total)
+        if progress is not None:
+            progress("fit", done, total)
+
+    return tell
+
+
+def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: FitOptions) -> list[Solution]:
+    """Solutions from every start, best first, camera and floor as given."""
+    fixed = replace(setting.prior, focal_precision=np.inf, tilt_precision=np.full(2, np.inf))
+    first = scales(options, 0, setting, False)
+    found = [
+        sequence.solve_windows(
+            [person.problem], [state], shared, first, fixed, options, iterations=options.iterations[0]
+        )
+        for state in starts(person)
+    ]
+    return sorted(found, key=lambda s: s.cost)
+
+
+def _soles(people: Sequence[Prepared], solution: Solution) -> list[np.ndarray]:
+    return [n.points[:, p.feet] for p, n in zip(people, solution.normals, strict=True)]
+
+
+def _locate(people: Sequence[Prepared], times: Sequence, solution: Solution, setting: Setting) -> Shared:
+    """First floor under the feet; its tilt only where the vertical is unknown."""
+    sd = setting.prior.tilt_precision**-0.5 if setting.gravity else np.full(2, 1e-6)
+    return floors.first_floor(
+        _soles(people, solution), times, solution.shared, [p.seen for p in people], setting.prior.level, sd
+    )
+
+
+def _contacts(people, times, problems, solution, loose):
+    """Problems with new contact probabilities, and whether they are enough for a floor."""
+    probabilities = [
+        floors.contact(x, t, solution.shared, p.seen, loose=loose)
+        for x, t, p in zip(_soles(people, solution), times, people, strict=True)
+    ]
+    if not floors.enough(probabilities):
+        return problems, False
+    new = [with_contact(p, c * p.observations.share[:, None]) for p, c in zip(problems, probabilities, strict=True)]
+    return new, True

@@ -1,0 +1,329 @@
+"""Levenberg-Marquardt over all frames of all people at once.
+
+The normal matrix is an arrow. Each person has a band (T frames of d unknowns; frames two apart are coupled by the second
+difference) and cross terms to a border: the shapes of all people, the camera and the floor. The band is eliminated by
+LAPACK's banded Cholesky, the border by its Schur complement (Triggs et al. 2000, "Bundle adjustment", section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.linalg import lapack
+
+from marrow.fit import _fast_priors as fast_priors
+from marrow.fit import _fast_residuals as fast
+from marrow.fit._fast_priors import Mixture, Slots, Smooth
+from marrow.fit._fast_residuals import FOCAL, HEIGHT, SHARED, TILT, Observations, Scales, Shared
+from marrow.fit.model import Linear, Model
+from marrow.fit.state import State, moved_shared
+from marrow.types import Float64
+
+#: Sizes of a plausible step, which scale the damping: radians of a joint, metres of the root.
+_ANGLE_STEP, _ROOT_STEP = 0.3, 0.3
+_MAX_DAMPING = 1e8
+_STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
+#: The template is taken anew where the shape has moved by this many finite-difference steps.
+_RELINEARISE = 20.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One person's evidence and priors. ``rate`` is the frame rate (Hz) at which one frame has a share of time of 1."""
+
+    model: Model
+    observations: Observations
+    slots: Slots
+    mixture: Mixture
+    smooth: Smooth
+    prior_weight: float
+    shape_mean: Float64
+    shape_precision: Float64  # (S, S)
+    shape_step: Float64  # (S,) for finite differences
+    stature: float | None = None  # m
+    rate: float = 30.0
+
+
+@dataclass(frozen=True)
+class SharedPrior:
+    """Quadratic prior of camera and floor; a precision of ``inf`` fixes the value.
+
+    ``level`` (3, 2): directions in the world that the floor's normal should be square to (the camera's x and z axes).
+    """
+
+    log_focal: float = 0.0
+    focal_precision: float = np.inf
+    level: Float64 = field(default_factory=lambda: np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]))
+    tilt_precision: Float64 = field(default_factory=lambda: np.full(2, np.inf))
+    height: float = 0.0
+    height_precision: float = np.inf
+
+
+@dataclass
+class Normal:
+    """Normal equations of a person at a state (band layout: see ``_fast_residuals``)."""
+
+    band: Float64
+    g: Float64
+    C: Float64
+    Hb: Float64
+    gb: Float64
+    costs: Float64
+    residual: Float64
+    points: Float64
+
+    @property
+    def cost(self) -> float:
+        return float(self.costs.sum())
+
+
+@dataclass
+class Solution:
+    """Where a solve ended."""
+
+    states: list[State]
+    shared: Shared
+    normals: list[Normal]
+    cost: float
+    iterations: int
+    converged: bool
+
+
+def evaluate(problem: Problem, linear: Linear, state: State, shared: Shared, scales: Scales) -> Normal:
+    """Cost and normal equations of one person."""
+    model, obs = problem.model, problem.observations
+    T, d, S = len(state.root), model.size, len(state.shape)
+    template = linear.at(state.shape)
+    band = np.zeros((T * d, 2 * d + 3))
+    nb = S + SHARED
+    normal = Normal(
+        band,
+        np.zeros(T * d),
+        np.zeros((T * d, nb)),
+        np.zeros((nb, nb)),
+        np.zeros(nb),
+        np.zeros(fast.KINDS),
+        np.full((T, len(obs.pixel_point)), np.nan),
+        np.empty((T, len(model.points.start) - 1, 3)),
+    )
+    costs = fast.add_evidence(
+        model.tree, model.points, template, obs, scales, shared, state.ball, state.angle, state.root,
+        band, normal.g, normal.C, normal.Hb, normal.gb, normal.residual, normal.points,
+    )  # fmt: skip
+    add_static(problem, state, normal, costs)
+    costs[fast.PRIOR] += _add_shape(problem, linear, state.shape, normal)
+    normal.Hb = normal.Hb + np.tril(normal.Hb, -1).T
+    normal.costs = costs
+    return normal
+
+
+def _add_shape(problem: Problem, linear: Linear, shape: Float64, normal: Normal) -> float:
+    """Prior of the shape, and the stature where it is known."""
+    S = len(shape)
+    dx = shape - problem.shape_mean
+    slope = problem.shape_precision @ dx
+    cost = 0.5 * float(dx @ slope)
+    normal.Hb[:S, :S] += np.tril(problem.shape_precision)
+    if problem.stature is not None:
+        off = linear.stature + float(linear.d_stature @ (shape - linear.shape)) - problem.stature
+        weight = 1.0 / _STATURE_SD**2
+        cost += 0.5 * weight * off**2
+        slope = slope + weight * off * linear.d_stature
+        normal.Hb[:S, :S] += np.tril(weight * np.outer(linear.d_stature, linear.d_stature))
+    normal.gb[:S] += slope
+    return cost
+
+
+def add_static(problem: Problem, state: State, normal: Normal, costs: Float64) -> None:
+    """Add what needs no picture: pose prior, limits, smoothness."""
+    d = problem.model.size
+    prior, limits = fast_priors.add_prior(
+        d, problem.slots, problem.mixture, problem.prior_weight, problem.observations.share,
+        state.ball, state.angle, normal.band, normal.g,
+    )  # fmt: skip
+    costs[fast.PRIOR] += prior + limits
+    costs[fast.SMOOTH] += fast_priors.add_smooth(
+        d, problem.smooth, problem.rate, problem.observations.dt,
+        state.ball, state.angle, state.root, normal.band, normal.g,
+    )  # fmt: skip
+
+
+def shared_terms(prior: SharedPrior, shared: Shared) -> tuple[float, Float64, Float64]:
+    """Cost, gradient (4,) and matrix (4, 4) of the prior of camera and floor. Fixed entries contribute nothing."""
+    g, H, cost = np.zeros(SHARED), np.zeros((SHARED, SHARED)), 0.0
+    rows = [(FOCAL, np.log(shared.focal) - prior.log_focal, prior.focal_precision)]
+    rows.append((HEIGHT, shared.height - prior.height, prior.height_precision))
+    for index, value, precision in rows:
+        if np.isfinite(precision):
+            cost += 0.5 * precision * value**2
+            g[index] += precision * value
+            H[index, index] += precision
+    for k in range(2):
+        if np.isfinite(prior.tilt_precision[k]):
+            value = float(prior.level[:, k] @ shared.up[:, 1])
+            J = np.array([prior.level[:, k] @ shared.up[:, 0], prior.level[:, k] @ shared.up[:, 2]])
+            cost += 0.5 * prior.tilt_precision[k] * value**2
+            g[TILT : TILT + 2] += prior.tilt_precision[k] * value * J
+            H[TILT : TILT + 2, TILT : TILT + 2] += prior.tilt_precision[k] * np.outer(J, J)
+    return cost, g, H
+
+
+def free_border(prior: SharedPrior, sizes: Sequence[int]) -> np.ndarray:
+    """Which entries of the border (all shapes, then camera and floor) are unknown."""
+    fixed = [np.isinf(prior.focal_precision), *np.isinf(prior.tilt_precision), np.isinf(prior.height_precision)]
+    return np.concatenate([np.ones(sum(sizes), bool), ~np.array(fixed)])
+
+
+@dataclass
+class Factor:
+    """Eliminated band of one person: Cholesky factor and forward solves of gradient and cross block."""
+
+    lower: Float64
+    y: Float64  # (N, 1 + nb)
+
+
+def factorise(normal: Normal, damping: Float64) -> Factor | None:
+    """Cholesky of the damped band, or None where it is not positive definite. ``damping`` (N,) adds to the diagonal."""
+    ab = normal.band.copy()
+    ab[:, 0] += damping
+    lower, info = lapack.dpbtrf(ab.T, lower=1, overwrite_ab=1)
+    if info != 0:
+        return None
+    rhs = np.empty((normal.C.shape[1] + 1, len(normal.g))).T  # Fortran order: LAPACK then copies nothing
+    rhs[:, 0], rhs[:, 1:] = normal.g, normal.C
+    y, info = lapack.dtbtrs(lower, rhs, uplo="L", overwrite_b=1)
+    return Factor(lower, y) if info == 0 else None
+
+
+def border_system(normals: Sequence[Normal], factors: Sequence[Factor], prior: SharedPrior, shared: Shared):
+    """Schur complement of the whole border (matrix, gradient); order: shapes of all people, camera, floor."""
+    sizes = [n.Hb.shape[0] - SHARED for n in normals]
+    total = sum(sizes)
+    _, g_shared, H_shared = shared_terms(prior, shared)
+    H, g = np.zeros((total + SHARED, total + SHARED)), np.zeros(total + SHARED)
+    H[total:, total:] += H_shared
+    g[total:] += g_shared
+    for index, normal, factor in zip(border_indices(sizes), normals, factors, strict=True):
+        Y = factor.y[:, 1:]
+        H[np.ix_(index, index)] += normal.Hb - Y.T @ Y
+        g[index] += normal.gb - Y.T @ factor.y[:, 0]
+    return H, g
+
+
+def border_indices(sizes: Sequence[int]) -> list[np.ndarray]:
+    """Where each person's border columns stand in the whole border."""
+    starts, total = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int), int(sum(sizes))
+    shared = np.arange(total, total + SHARED)
+    return [np.concatenate([np.arange(s, s + n), shared]) for s, n in zip(starts, sizes, strict=True)]
+
+
+def _step(problems, normals, prior, shared, damping, pool):
+    """Gauss-Newton step with damping: per person (T, d), and the border; None where the matrix is indefinite."""
+    scales = [_diagonal(p.model, len(n.points), damping) for p, n in zip(problems, normals, strict=True)]
+    factors = list(pool(factorise, normals, scales))
+    if any(f is None for f in factors):
+        return None
+    sizes = [n.Hb.shape[0] - SHARED for n in normals]
+    H, g = border_system(normals, factors, prior, shared)
+    free = free_border(prior, sizes)
+    border = np.zeros(len(g))
+    if free.any():
+        matrix = H[np.ix_(free, free)]
+        matrix = matrix + np.diag(damping * np.maximum(np.diag(matrix), 1e-9))
+        try:
+            border[free] = -np.linalg.solve(matrix, g[free])
+        except np.linalg.LinAlgError:
+            return None
+    steps = []
+    for index, problem, factor in zip(border_indices(sizes), problems, factors, strict=True):
+        rhs = -(factor.y[:, 0] + factor.y[:, 1:] @ border[index])
+        x, _ = lapack.dtbtrs(factor.lower, rhs[:, None], uplo="L", trans="T")
+        steps.append(x[:, 0].reshape(-1, problem.model.size))
+    return steps, border
+
+
+def _diagonal(model: Model, frames: int, damping: float) -> Float64:
+    scale = np.full(model.size, 1.0 / _ANGLE_STEP**2)
+    scale[3:6] = 1.0 / _ROOT_STEP**2
+    return np.tile(damping * scale, frames)
+
+
+def solve(
+    problems: Sequence[Problem],
+    states: Sequence[State],
+    shared: Shared,
+    scales: Scales,
+    prior: SharedPrior,
+    *,
+    iterations: int = 20,
+    tolerance: float = 1e-4,
+    damping: float = 1e-2,
+    on_iteration: Callable[[int, float], None] | None = None,
+) -> Solution:
+    """Minimise the cost. A step is taken only where the true (robust) cost falls.
+
+    Args:
+        iterations: at most so many steps are tried.
+        tolerance: stop where the cost falls by less than this share of itself, twice.
+    """
+    with ThreadPoolExecutor(max_workers=max(len(problems), 1)) as executor:
+        pool = executor.map if len(problems) > 1 else map
+
+        def at(states, shared):
+            count = len(problems)
+            normals = list(pool(evaluate, problems, linears, states, [shared] * count, [scales] * count))
+            return normals, sum(n.cost for n in normals) + shared_terms(prior, shared)[0]
+
+        states = list(states)
+        linears = [p.model.linearised(s.shape, p.shape_step) for p, s in zip(problems, states, strict=True)]
+        normals, cost = at(states, shared)
+        small, done, tried = 0, False, 0
+        for tried in range(1, iterations + 1):
+            step = _step(problems, normals, prior, shared, damping, pool)
+            new_cost = np.inf
+            if step is not None:
+                new_states, new_shared = _moved(problems, states, shared, step)
+                new_normals, new_cost = at(new_states, new_shared)
+            if new_cost < cost:
+                fell = (cost - new_cost) / max(abs(cost), 1e-12)
+                states, shared, normals, cost = new_states, new_shared, new_normals, new_cost
+                damping = max(damping / 5, 1e-9)
+                small = small + 1 if fell < tolerance else 0
+            else:
+                damping *= 8
+            if on_iteration is not None:
+                on_iteration(tried, cost)
+            done = small >= 2 or damping > _MAX_DAMPING
+            moved = [_relinearised(p, k, s, done) for p, k, s in zip(problems, linears, states, strict=True)]
+            if any(new is not old for new, old in zip(moved, linears, strict=True)):
+                linears, done, small = moved, False, 0
+                normals, cost = at(states, shared)
+            if done:
+                break
+    return Solution(states, shared, normals, cost, tried, done)
+
+
+def _relinearised(problem: Problem, linear: Linear, state: State, last: bool) -> Linear:
+    """A new template where the shape has left the reach of the old one (a shorter reach before stopping)."""
+    reach = problem.shape_step * (1.0 if last else _RELINEARISE)
+    if (np.abs(state.shape - linear.shape) <= reach).all():
+        return linear
+    return problem.model.linearised(state.shape, problem.shape_step)
+
+
+def _moved(problems, states, shared, step):
+    steps, border = step
+    new, start = [], 0
+    for problem, state, x in zip(problems, states, steps, strict=True):
+        S = len(state.shape)
+        new.append(state.moved(problem.model, x, border[start : start + S]))
+        start += S
+    return new, moved_shared(shared, border[start:])
+
+
+def with_contact(problem: Problem, contact: Float64) -> Problem:
+    """The problem with other contact probabilities (T, F), already times the frames' share of time."""
+    return replace(problem, observations=problem.observations._replace(foot_contact=np.ascontiguousarray(contact)))

@@ -1,0 +1,201 @@
+"""What the normal matrix at the solution says about every coordinate and joint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from marrow.fit import _fast_priors as fast_priors
+from marrow.fit._fast_kinematics import PointTable, joint_variances
+from marrow.fit.priors import calibration_of, load_calibration
+from marrow.fit.solver import Factor, Problem
+from marrow.fit.state import State
+from marrow.geometry import rotations
+from marrow.skeleton import tree as trees
+from marrow.types import OBSERVED, PRIOR, WEAK, Float64
+
+#: A coordinate whose variance the evidence reduced by less than this is the prior's; by less than that, weak.
+_PRIOR_RATIO, _WEAK_RATIO = 0.8, 0.4
+_ROOT_ANGLE_SD, _ROOT_PLACE_SD = 0.5, 0.5  # what one knows of a root without evidence: rad, m
+_MAX_ANGLE_SD = np.pi / np.sqrt(3)  # of an angle of which nothing is known
+_GIMBAL = np.sin(np.radians(10.0))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Covariances of one person's unknowns.
+
+    Attributes:
+        own: (T, d, d) of each frame's unknowns for a known border.
+        border_gain: (T, d, n) how the unknowns follow the border (minus sign included).
+        border: (n, n) covariance of the border.
+    """
+
+    own: Float64
+    border_gain: Float64
+    border: Float64
+
+    def covariance(self) -> Float64:
+        """(T, d, d) with the border's share."""
+        return self.own + self.border_gain @ self.border @ np.swapaxes(self.border_gain, -1, -2)
+
+
+def diagonal_blocks(factor: Factor, size: int) -> Float64:
+    """(T, d, d) diagonal blocks of the inverse of the band, from its Cholesky factor.
+
+    Two frames make one block, so that the matrix is block-tridiagonal; then, from the last block backwards,
+    ``Z_i = (L_i L_iᵀ)^-1 + Gᵀ Z_{i+1} G`` with ``G = L_{i+1,i} L_i^-1`` (Takahashi et al. 1973).
+    """
+    N = factor.lower.shape[1]
+    T = N // size
+    out = np.empty((T, size, size))
+    edges = [*range(0, N, 2 * size), N]
+    Z = None
+    for i in range(len(edges) - 2, -1, -1):
+        lo, hi = edges[i], edges[i + 1]
+        inverse, _ = lapack.dtrtri(_block(factor.lower, lo, hi, lo, hi), lower=1)
+        inverse = np.tril(inverse)
+        here = inverse.T @ inverse
+        if Z is not None:
+            G = _block(factor.lower, hi, edges[i + 2], lo, hi) @ inverse
+            here = here + G.T @ Z @ G
+        for t in range(lo // size, hi // size):
+            at = slice(t * size - lo, (t + 1) * size - lo)
+            out[t] = here[at, at]
+        Z = here
+    return out
+
+
+def _block(lower: Float64, r0: int, r1: int, c0: int, c1: int) -> Float64:
+    """Dense rows r0:r1, columns c0:c1 of a lower band matrix stored as LAPACK does, (bandwidth + 1, N)."""
+    rows, columns = np.arange(r0, r1)[:, None], np.arange(c0, c1)[None]
+    offset = rows - columns
+    inside = (offset >= 0) & (offset < lower.shape[0])
+    return np.where(inside, lower[np.where(inside, offset, 0), np.broadcast_to(columns, offset.shape)], 0.0)
+
+
+def spread(problem: Problem, factor: Factor, border: Float64, variance: float) -> Spread:
+    """Covariances from the factor at the solution; ``border`` (n, n) is the covariance of the person's border."""
+    d = problem.model.size
+    gain, _ = lapack.dtbtrs(factor.lower, factor.y[:, 1:], uplo="L", trans="T")
+    gain = np.ascontiguousarray(-gain.reshape(-1, d, gain.shape[1]))
+    return Spread(variance * diagonal_blocks(factor, d), gain, variance * border)
+
+
+def pixel_variance(residual: Float64, sd: Float64, weight: Float64) -> float:
+    """Robust variance of normalised reprojections: 1 where the assumed noise is right."""
+    seen = (weight > 0) & np.isfinite(residual)
+    if seen.sum() < 20:
+        return 1.0
+    # squared length of a unit normal 2-vector has the median 2 ln 2
+    return float(np.clip(np.median((residual[seen] / sd[seen]) ** 2) / (2 * np.log(2)), 0.05, 25.0))
+
+
+def angle_sd(problem: Problem, structure: trees.Tree, q: Float64, covariance: Float64, turn: Float64) -> Float64:
+    """(T, D) standard deviation of the coordinates ``q`` (T, D): local rotation vectors become Z-X-Y angles.
+
+    Near gimbal lock the angles' spread grows without bound; within 10 degrees of it, it is that at 10 degrees or the
+    spread of an unknown angle, whichever is larger. Coordinates that were not fitted are NaN. ``turn`` (3, 3) leads from
+    the world of the fit to that of the result.
+    """
+    model = problem.model
+    sd = np.full(q.shape, np.nan)
+    variance = np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0)
+    hinges = model.tree.dof_kind != 1
+    sd[:, model.coordinates[hinges]] = np.sqrt(variance[:, hinges])
+    balls = {int(b): (first, signs) for b, first, signs in structure.balls}
+    for b, f in model.balls:
+        first, signs = balls[int(model.bodies[b])]
+        angles = signs * q[:, first : first + 3]
+        J = rotations.euler_zxy_jacobian(angles)
+        locked = np.abs(np.cos(angles[:, 1])) < _GIMBAL
+        J[locked] = np.eye(3)
+        inverse = np.linalg.inv(J)
+        turned = inverse @ covariance[:, f : f + 3, f : f + 3] @ np.swapaxes(inverse, -1, -2)
+        own = np.sqrt(np.maximum(np.diagonal(turned, axis1=1, axis2=2), 0.0))
+        own[locked, 0] = own[locked, 2] = _MAX_ANGLE_SD
+        sd[:, first : first + 3] = own
+    places = turn @ covariance[:, 3:6, 3:6] @ turn.T
+    places = np.sqrt(np.maximum(np.diagonal(places, axis1=1, axis2=2), 0.0))
+    sd[:, 3:6] = places[:, [2, 1, 0]]  # ground's X is the world's Z; the third changes sign only
+    known = load_calibration()
+    sd *= np.array([calibration_of(name, known) for name in structure.coordinates])
+    angular = np.ones(q.shape[1], bool)
+    angular[3:6] = False
+    sd[:, angular] = np.minimum(sd[:, angular], _MAX_ANGLE_SD)
+    return sd
+
+
+def marks(problem: Problem, structure: trees.Tree, state: State, covariance: Float64, seen: np.ndarray) -> np.ndarray:
+    """(T, D) uint8: OBSERVED, WEAK or PRIOR by the ratio of posterior to prior variance of the unknowns."""
+    model = problem.model
+    out = np.full((len(seen), len(structure.coordinates)), PRIOR, np.uint8)
+    ratio = np.diagonal(covariance, axis1=1, axis2=2) / prior_variance(problem, state)
+    kind = np.where(ratio > _PRIOR_RATIO, PRIOR, np.where(ratio > _WEAK_RATIO, WEAK, OBSERVED)).astype(np.uint8)
+    out[:, model.coordinates] = kind
+    # the unknowns of a ball are increments about x, y, z; its coordinates are read out about Z, X, Y
+    for b, f in model.balls:
+        first = int(structure.start[model.bodies[b]])
+        out[:, first : first + 3] = kind[:, [f + 2, f, f + 1]]
+    out[:, 3:6] = kind[:, [5, 4, 3]]
+    return out
+
+
+def prior_variance(problem: Problem, state: State) -> Float64:
+    """(d,) variance of the unknowns under the static prior alone, the median over some poses of the solution."""
+    model, d = problem.model, problem.model.size
+    T = len(state.root)
+    frames = np.unique(np.linspace(0, T - 1, min(T, 24)).astype(int))
+    n = len(frames)
+    band, g = np.zeros((n * d, 2 * d + 3)), np.zeros(n * d)
+    slots = problem.slots._replace(limit_precision=0.0)
+    weight = 1.0 if problem.prior_weight > 0 else 0.0
+    fast_priors.add_prior(
+        d, slots, problem.mixture, weight, np.ones(n), state.ball[frames], state.angle[frames], band, g
+    )
+    variance = np.empty((n, d))
+    for t in range(n):
+        own = band[t * d : (t + 1) * d]
+        A = np.zeros((d, d))
+        for j in range(d):
+            A[j:, j] = own[j, : d - j]
+        A = A + np.tril(A, -1).T
+        A[range(3), range(3)] += 1.0 / _ROOT_ANGLE_SD**2
+        A[range(3, 6), range(3, 6)] += 1.0 / _ROOT_PLACE_SD**2
+        variance[t] = np.diag(np.linalg.inv(A + 1e-3 * np.eye(d)))
+    return np.median(variance, 0)
+
+
+def joint_sd(problem: Problem, template, state: State, found: Spread, bodies: int) -> Float64:
+    """(T, bodies) metres: standard deviation of the origins of the segments, root mean square over the axes.
+
+    Segments that were not fitted (fingers) have that of the nearest fitted one above them.
+    """
+    model, structure = problem.model, trees.whole()
+    B = len(model.bodies)
+    table = _origins(model.tree)
+    blank = template._replace(local=np.zeros((B, 3)), d_local=np.zeros((template.d_offsets.shape[0], B, 3)))
+    variance = joint_variances(
+        model.tree, table, blank, state.ball, state.angle, state.root, found.own, found.border_gain, found.border
+    )
+    out = np.full((len(state.root), bodies), np.nan)
+    out[:, model.bodies] = np.sqrt(np.maximum(variance, 0.0) / 3)
+    for b in range(bodies):
+        if np.isnan(out[:, b]).any():
+            out[:, b] = out[:, structure.parents[b]]
+    return out * calibration_of("joints", load_calibration())
+
+
+def _origins(tree) -> PointTable:
+    """Table of points that are the segments' origins."""
+    B = len(tree.parents)
+    dofs = [
+        np.flatnonzero(tree.below[b, tree.dof_body] & ((tree.dof_body != b) | (tree.dof_kind == 0))) for b in range(B)
+    ]
+    start = np.cumsum([0, *(len(f) for f in dofs)]).astype(np.int64)
+    return PointTable(
+        np.arange(B + 1, dtype=np.int64), np.arange(B, dtype=np.int64), np.ones(B), start,
+        np.concatenate(dofs).astype(np.int64),
+    )  # fmt: skip
