@@ -79,7 +79,7 @@ def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
         w = np.stack([R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]], -1)
         cosine = np.trace(R, axis1=-2, axis2=-1) - np.einsum("i,...ij,j->...", a, R, a)
         return np.arctan2(w @ a, cosine)[..., None]
-    first = _hinge_angle(axes[0], axes[1], R @ axes[1])
+    first = hinge_angle(axes[0], axes[1], R @ axes[1])
     rest = np.swapaxes(_rotation(axes[0], first), -1, -2) @ R
     return np.concatenate([first[..., None], hinge_coordinates(axes[1:], rest)], -1)
 
@@ -123,7 +123,7 @@ def _legs(points: dict[str, Float64], R_pelvis: Float64, out: dict[str, Float64]
     _put_ball(out, ("hip_flexion", "hip_adduction", "hip_rotation"), between)
 
     knee_axis = np.array([0.0, 0.0, -1.0])
-    bend = _hinge_angle(knee_axis, -_UP, _turned_back(R_femur, ankle - knee))
+    bend = hinge_angle(knee_axis, -_UP, _turned_back(R_femur, ankle - knee))
     _put(out, "knee_angle", bend)
     R_tibia = R_femur @ _rotation(knee_axis, bend)
 
@@ -145,7 +145,7 @@ def _arms(points: dict[str, Float64], R_pelvis: Float64, R_torso: Float64, out: 
     R_humerus = R_plane @ _rotation(_UP, -np.arctan2(axis[:, 0], axis[:, 2]))
     _put_ball(out, ("gh_flex", "gh_add", "gh_rot"), np.swapaxes(R_torso, -1, -2)[..., None, :, :] @ R_humerus)
 
-    bend = _hinge_angle(axis, -_UP, _turned_back(R_humerus, wrist - elbow))
+    bend = hinge_angle(axis, -_UP, _turned_back(R_humerus, wrist - elbow))
     _put(out, "elbow_flex", bend)
     R_ulna = R_humerus @ _rotation(axis, bend)
 
@@ -185,7 +185,7 @@ def _fingers(points: dict[str, Float64], R_hand: Float64, out: dict[str, Float64
         _put(out, root[1], second)
         R = R_hand @ _rotation(a, first) @ _rotation(b, second)
         for joint, start, end in zip(names[1:3], chain[1:3], chain[2:4], strict=True):
-            bend = _hinge_angle(hinge, -_UP, _turned_back(R, end - start))
+            bend = hinge_angle(hinge, -_UP, _turned_back(R, end - start))
             _put(out, f"{finger}_{joint}_flex", bend)
             R = R @ _rotation(hinge, bend)
 
@@ -252,7 +252,7 @@ def _hinge_axis(top: Float64, middle: Float64, bottom: Float64, when_straight: F
     return weight * normal / np.maximum(sine, 1e-9) + (1.0 - weight) * when_straight
 
 
-def _hinge_angle(axis: Float64, nominal: Float64, direction: Float64) -> Float64:
+def hinge_angle(axis: Float64, nominal: Float64, direction: Float64) -> Float64:
     """Angle (...,) about ``axis`` that turns ``nominal`` nearest to ``direction``."""
     n = nominal - (nominal * axis).sum(-1, keepdims=True) * axis
     d = direction - (direction * axis).sum(-1, keepdims=True) * axis
@@ -274,7 +274,7 @@ def _two_hinges(first: Float64, second: Float64, nominal: Float64, direction: Fl
     low, high = _wrapped(middle - spread), _wrapped(middle + spread)
     b = np.where(np.abs(low) < np.abs(high), low, high)
     turned = _rotation(second, b) @ nominal
-    return _hinge_angle(first, turned, direction), b
+    return hinge_angle(first, turned, direction), b
 
 
 def _rotation(axis: ArrayLike, angle: Float64) -> Float64:
