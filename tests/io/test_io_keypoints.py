@@ -189,24 +189,16 @@ def test_nothing_there(tmp_path):
     assert not is_keypoint_source(tmp_path / "no.mp4")
 
 
+JSON_FIELDS = (
+    *("people", "pose_keypoints_2d", "person_id", "image_id", "keypoints", "annotations"),
+    *("images", "id", "score", "width", "height", "frame_id", "foot_kpts"),
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 300) | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "people",
-                    "pose_keypoints_2d",
-                    "person_id",
-                    "image_id",
-                    "keypoints",
-                    "annotations",
-                    "images",
-                    "id",
-                    "score",
-                ]
-            ),
+            st.sampled_from(JSON_FIELDS),
             inner,
             max_size=4,
         )
