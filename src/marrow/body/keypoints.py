@@ -141,16 +141,24 @@ def _moved(name: str, forward: float, up: float, right: float, body: str) -> Key
     return replace(_PLACES[name], offset=(forward, up, right), offset_body=body)
 
 
-# Annotators of the COCO family: hips before, below and inside the rig's, shoulders on top of the joint.
-_COCO = {
-    "left_hip": _moved("left_hip", 0.021, -0.022, 0.015, "pelvis"),
-    "right_hip": _moved("right_hip", 0.021, -0.022, -0.015, "pelvis"),
-    "left_shoulder": _moved("left_shoulder", 0.0, 0.023, 0.0, "torso"),
-    "right_shoulder": _moved("right_shoulder", 0.0, 0.023, 0.0, "torso"),
+def _moved_both(name: str, forward: float, up: float, inward: float, body: str) -> dict[str, KeypointSource]:
+    left, right = f"left_{name}", f"right_{name}"
+    return {left: _moved(left, forward, up, inward, body), right: _moved(right, forward, up, -inward, body)}
+
+
+# Annotators of the COCO family: hips before, below and inside the rig's, shoulders on top of the joint. BlazePose was
+# annotated alike, but its hips are not drawn inwards: its own 3-D hips are as far apart as the rig's.
+_SHOULDERS = _moved_both("shoulder", 0.0, 0.023, 0.0, "torso")
+_MIDDLES = {
+    "neck": _moved("neck", 0.0, 0.023, 0.0, "torso"),
+    "mid_hip": _moved("mid_hip", 0.021, -0.022, 0.0, "pelvis"),
 }
-_OWN: Mapping[str, Mapping[str, KeypointSource]] = dict.fromkeys(
-    ("coco17", "coco18", "coco133", "body25", "halpe26"), _COCO
-)
+_COCO = _moved_both("hip", 0.021, -0.022, 0.015, "pelvis") | _SHOULDERS | _MIDDLES
+_BLAZEPOSE = _moved_both("hip", 0.021, -0.022, 0.0, "pelvis") | _SHOULDERS
+_OWN: Mapping[str, Mapping[str, KeypointSource]] = {
+    **dict.fromkeys(("coco17", "coco18", "coco133", "body25", "halpe26"), _COCO),
+    "blazepose33": _BLAZEPOSE,
+}
 
 
 def _named(name: str, own: Mapping[str, KeypointSource]) -> KeypointSource | None:
