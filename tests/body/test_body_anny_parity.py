@@ -1,4 +1,4 @@
-"""The rig's own mode against anny itself: a committed sample, and 200 random people and poses where anny is installed."""
+"""The rig's own mode against anny: a committed sample, and 200 random people and poses where anny is installed."""
 
 from __future__ import annotations
 
