@@ -70,8 +70,10 @@ def track(
 
         detector = BlazePose(threads=threads)
     total = getattr(source, "count", None)
+    total = total if isinstance(total, int) else None  # a list's count is a method
     identities, records = Identities(), {}
     before: float | None = None
+    part = (0.0, 1.0)
     lookahead = read_ahead(source)
     length = 0.0
     try:
@@ -79,7 +81,8 @@ def track(
             time = frame.time
             if before is not None and time <= before:
                 time = before + (1 / fps if fps else 1 / 30)
-            found = _one_frame(detector, identities, frame, time, before)
+            part = (0.0, 1.0) if before is None else _due(part[1], time - before)
+            found = _one_frame(detector, identities, frame, time, before, part)
             numbers = identities.update(time, found)
             for number, person in zip(numbers, found, strict=True):
                 if number == 0:
@@ -105,28 +108,30 @@ def track(
 
 
 def _one_frame(
-    detector: Detector, identities: Identities, frame: Frame, time: float, before: float | None
+    detector: Detector,
+    identities: Identities,
+    frame: Frame,
+    time: float,
+    before: float | None,
+    part: tuple[float, float],
 ) -> list[Detection]:
     """Detections of one frame: known people followed, the lost sought, one part of the picture searched."""
-    if before is None:
-        return detector.detect(frame.image)
-    present = [person for person in identities.people if person.time >= before]
-    lost = [person for person in identities.people if person.time < before and time - person.time <= _SEEK_S]
+    present = [person for person in identities.people if person.time == before]
+    lost = [person for person in identities.people if person.time != before and time - person.time <= _SEEK_S]
     recently = [person for person in lost if time - person.time <= _FOLLOW_S]
     return detector.detect(
         frame.image,
         follow=[person.region(time) for person in [*present, *recently]],
         near=[person.region(time) for person in lost if person.established],
-        search=_due(before, time),
+        search=part,
     )
 
 
-def _due(before: float, time: float) -> tuple[float, float]:
-    """Part of a sweep that falls between two moments; a new sweep starts in the frame after one has ended."""
-    start, stop = before / SWEEP_S, time / SWEEP_S
-    if stop - start >= 1:
-        return 0.0, 1.0
-    return (start % 1, 1.0) if np.floor(stop) > np.floor(start) else (start % 1, stop % 1)
+def _due(searched: float, gap_s: float) -> tuple[float, float]:
+    """Part of a sweep that is due ``gap_s`` seconds after the sweep had come as far as ``searched``."""
+    start = 0.0 if searched >= 1 else searched
+    stop = start + gap_s / SWEEP_S
+    return (0.0, 1.0) if gap_s >= SWEEP_S else (start, min(stop, 1.0))
 
 
 def _slim(found: Detection) -> Detection:
