@@ -57,6 +57,16 @@ def test_zero_channels_show_the_anatomical_pose(tmp_path):
     assert read.ends[read.names.index("head")][1] == pytest.approx(0.03)
 
 
+def test_ends_are_written_where_they_are_known(tmp_path):
+    written = person(4, np.arange(3) / 30)
+    write_bvh(tmp_path / "a.bvh", **written, ends={"head": np.array([0.01, 0.2, 0.0])})
+    read = read_bvh(tmp_path / "a.bvh")
+    head = read.names.index("head")
+    tip = read.p[:, head] + read.R[:, head] @ read.ends[head]
+    want = written["p"][:, -1] + written["R"][:, -1] @ (0.01, 0.2, 0.0)
+    np.testing.assert_allclose(tip, want, atol=1e-5)
+
+
 def test_angles_do_not_jump(tmp_path):
     time = np.arange(100) / 30
     R = np.tile(np.eye(3), (100, 7, 1, 1))

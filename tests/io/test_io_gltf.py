@@ -156,6 +156,46 @@ def test_the_container_follows_the_specification(tmp_path):
     assert trimesh.load(tmp_path / "a.glb").geometry
 
 
+def test_the_default_body_in_motion(tmp_path):
+    """The whole chain: marrow's body on marrow's skeleton, written, read back, and posed by the evaluator."""
+    from scipy.spatial import cKDTree
+
+    from marrow.body import load_body
+    from marrow.skeleton import Skeleton
+
+    body = load_body("default")
+    rest = body.rest({"height": 0.7})
+    skeleton = Skeleton.inside(rest.landmarks)
+    rng = np.random.default_rng(0)
+    low, high = np.clip(skeleton.ranges, -1, 1).T
+    q = rng.uniform(low, high, (4, len(skeleton.coordinates))) * 0.6
+    R, p = skeleton.forward(q)
+    time = np.arange(4) / 30
+    arguments = {
+        "vertices": rest.vertices,
+        "faces": body.faces,
+        "weights": body.skin_weights(skeleton.bodies),
+        "bodies": skeleton.bodies,
+        "parents": skeleton.parents,
+        "bind": skeleton.bind,
+        "R": R,
+        "p": p,
+        "time": time,
+        "uv": body.uv,
+        "faces_uv": body.faces_uv,
+    }
+    assert write_glb(tmp_path / "body.glb", **arguments) == 0
+    assert 0 < write_glb(tmp_path / "four.glb", **arguments, influences=4) < 0.02
+    glb = Glb(tmp_path / "body.glb")
+    primitive = glb.gltf.meshes[0].primitives[0]
+    distance, vertex = cKDTree(rest.vertices).query(glb.array(primitive.attributes.POSITION))
+    assert distance.max() == 0
+    want = body.pose(rest, skeleton, q).vertices
+    for frame in range(4):
+        got = glb.skinned(float(np.float32(time[frame])))
+        assert np.linalg.norm(got - want[frame][vertex], axis=1).max() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

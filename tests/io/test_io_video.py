@@ -301,22 +301,30 @@ def test_folder_problems_are_input_errors(tmp_path, clip):
 # --- webcam -----------------------------------------------------------------------------------------------------------
 
 
-def test_webcam_reads_once_through_opencv(clip):
+def test_webcam_is_live_once_and_read_again_from_its_recording(clip):
     """OpenCV reads a file through the same class as a camera, which serves as the camera here."""
     camera = open_webcam(str(clip))
     assert camera.live
     assert camera.count is None
+    assert "10 seconds" in camera.warnings[0]
     frames = list(camera)
     assert len(frames) == camera.count == 60
+    assert not camera.live
     assert all(a.time < b.time for a, b in itertools.pairwise(frames))
     assert np.abs(frames[0].image.astype(int) - quadrants()).mean() < 12
-    with pytest.raises(InputError, match="read once"):
-        list(camera)
+    for live, again in zip(frames, camera, strict=True):
+        assert again.time == pytest.approx(live.time, abs=1e-4)
+        assert np.abs(live.image.astype(int) - again.image).mean() < 8
 
 
-def test_webcam_stops_after_the_time_asked_for(clip):
-    frames = list(open_webcam(str(clip), seconds=0.0))
-    assert len(frames) == 1
+def test_webcam_stops_after_the_time_asked_for_or_when_left(clip):
+    assert len(list(open_webcam(str(clip), seconds=0.0))) == 1
+    camera = open_webcam(str(clip))
+    for frame in camera:
+        if frame.index == 4:
+            break
+    del frame
+    assert len(list(camera)) == camera.count == 5
 
 
 def test_missing_webcam_is_an_input_error():

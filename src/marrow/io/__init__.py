@@ -35,6 +35,7 @@ class PersonExport:
         weights: skinning weights by segment (``body.skin_weights(bodies)``).
         uv, faces_uv: texture coordinates, or None.
         derived, derived_sd: derived angles (``arm_*``), name to (T,) radians.
+        ends: tip (3,) of segments without children, in their own axes, for formats that draw bones to their ends.
         track: the detector's keypoints, or None.
         name: used inside files.
         extras: provenance for formats that can hold it.
@@ -55,6 +56,7 @@ class PersonExport:
     faces_uv: NDArray[np.int32] | None = None
     derived: Mapping[str, Float64] = field(default_factory=dict)
     derived_sd: Mapping[str, Float64] = field(default_factory=dict)
+    ends: Mapping[str, Float64] = field(default_factory=dict)
     track: Track | None = None
     name: str = "person"
     extras: Mapping[str, Any] = field(default_factory=dict)
@@ -135,7 +137,15 @@ def _save_glb(path: Path, person: PersonExport, influences: int | None) -> list[
 def _save_bvh(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.bvh import write_bvh
 
-    write_bvh(path, bodies=person.bodies, parents=person.parents, R=person.R, p=person.p, time=person.motion.time)
+    write_bvh(
+        path,
+        bodies=person.bodies,
+        parents=person.parents,
+        R=person.R,
+        p=person.p,
+        time=person.motion.time,
+        ends=person.ends,
+    )
     return []
 
 

@@ -27,7 +27,7 @@ class Source(ABC):
         count: number of pictures that the source announces, or None where it is unknown (webcam).
         focal_px: focal length in pixels from the file's own metadata, or None.
         rotation: degrees counter-clockwise by which stored pictures are turned to stand upright: 0, 90, 180 or 270.
-        live: a webcam; it can be iterated once only.
+        live: a webcam that was not read yet; pictures come as they are taken.
         warnings: what the user should know; reading may add to it.
     """
 

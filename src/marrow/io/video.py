@@ -44,7 +44,7 @@ def open_source(where: str | Path | int, *, fps: float | None = None, seconds: f
     Args:
         where: path, pattern such as ``"shots/*.png"``, or the webcam's index (``0`` or ``"0"``).
         fps: frames per second of a picture sequence, which carries no time; not for videos.
-        seconds: how long to read a webcam; None reads until the caller stops.
+        seconds: how long to read a webcam; by default ten.
 
     Raises:
         InputError: nothing there, unknown suffix, empty, damaged or too small, or a webcam that does not answer.
