@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Capture": "marrow.main_road",
+    "Capture": "marrow.results",
     "Camera": "marrow.types",
     "Keypoints": "marrow.types",
     "Motion": "marrow.types",
-    "Person": "marrow.main_road",
+    "Person": "marrow.results",
     "Skeleton": "marrow.skeleton",
     "Track": "marrow.types",
     "capture": "marrow.main_road",
@@ -27,10 +27,10 @@ __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
     from marrow.body import load_body as load_body
-    from marrow.main_road import Capture as Capture
-    from marrow.main_road import Person as Person
-    from marrow.main_road import capture as capture
     from marrow.conventions import convert_joints as convert_joints
+    from marrow.main_road import capture as capture
+    from marrow.results import Capture as Capture
+    from marrow.results import Person as Person
     from marrow.skeleton import Skeleton as Skeleton
     from marrow.types import Camera as Camera
     from marrow.types import Keypoints as Keypoints

