@@ -24,6 +24,8 @@ from marrow.errors import InputError
 from marrow.types import Float32, Float64, Mesh, Motion
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from marrow.body.subset import BodySubset
     from marrow.skeleton import Skeleton
 
@@ -314,17 +316,20 @@ class _Reading:
     """The steps after blending that all vertices and subsets share: stretch, stand on the floor, read the landmarks."""
 
     def __init__(self, body: DefaultBody, ids: NDArray) -> None:
-        from scipy.sparse import csr_array
-
-        a = body._store.arrays
-        start, count = a["weight_start"], len(body._bones)
-        weights = csr_array((a["weight"], a["weight_bone"].astype(np.int32), start), shape=(len(start) - 1, count))
-        self._weights = csr_array(weights[ids])
-        place = np.full(len(start) - 1, -1)
+        self._body, self._ids = body, ids
+        place = np.full(body.vertex_count, -1)
         place[ids] = np.arange(len(ids))
-        self._floor = place[a["floor_vertices"].astype(np.intp)]
+        self._floor = place[body._store.arrays["floor_vertices"].astype(np.intp)]
         self._skin = place[np.array(LANDMARK_VERTICES)]
         self._stretch, self._landmarks = body._stretch, body._landmarks
+
+    @functools.cached_property
+    def _weights(self) -> csr_array:
+        """(n, N) weights of the bones; made at the first stretch: scipy takes longer to import than the body."""
+        from scipy.sparse import csr_array
+
+        start, bone, weight = self._body.bone_weights.rows(self._ids)
+        return csr_array((weight, bone, start), shape=(len(self._ids), len(self._body._bones)))
 
     def finish(
         self, vertices: NDArray, heads: Float64, values: Mapping[str, float]
