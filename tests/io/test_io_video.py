@@ -153,6 +153,22 @@ def test_truncated_video_gives_its_good_part_and_a_warning(tmp_path, clip):
     assert len(source.warnings) == 1
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_truncated_video_without_a_frame_count(tmp_path, suffix):
+    whole, path = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
+    with Writer(whole, (WIDTH, HEIGHT), codec="vp9") as video:
+        for k in range(90):
+            video.write(np.random.default_rng(k).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8))
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    source = open_source(path)
+    frames = list(source)
+    assert 20 < len(frames) < 80
+    assert "damaged" in source.warnings[0]
+    source = open_source(whole)
+    assert len(list(source)) == 90
+    assert source.warnings == []
+
+
 def test_damage_in_the_middle_is_stepped_over(tmp_path, clip):
     data = bytearray(clip.read_bytes())
     start = data.index(b"mdat") + 3000

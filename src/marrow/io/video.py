@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,6 +103,7 @@ class VideoSource(Source):
     """A video file. Damaged parts are left out and reported in ``warnings``."""
 
     path: Path = Path()
+    announced_seconds: float | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         return _read_ahead(self._decode())
@@ -125,11 +127,14 @@ class VideoSource(Source):
                 last = now
                 yield Frame(done, now, _upright(picture, reformatter, stream.sample_aspect_ratio, self.rotation))
                 done += 1
-        self._report(done, problems)
+        self._report(done, last + 1 / self.fps, problems)
 
-    def _report(self, done: int, problems: list[str]) -> None:
+    def _report(self, done: int, end: float, problems: list[str]) -> None:
         """Say what was lost. A few frames may be hidden on purpose by an edit list: that alone is no damage."""
         lost = (self.count or done) - done
+        early = self.announced_seconds is not None and end < 0.97 * self.announced_seconds - 0.2
+        if early:
+            problems.append(f"it ends after {end:.2f} of {self.announced_seconds:.2f} seconds")
         if problems or lost > max(2, 0.02 * done):
             announced = f" of {self.count}" if self.count else ""
             why = problems[0] if problems else "the file ends early"
@@ -160,9 +165,10 @@ def open_video(path: str | Path) -> VideoSource:
         rate = stream.average_rate or stream.guessed_rate
         fps = float(rate) if rate else 30.0
         metadata = {**container.metadata, **stream.metadata}
+        announced = None if stream.frames else _announced_seconds(container, stream)
     size = (shape[1], shape[0])
     check_size(size, str(path))
-    source = VideoSource(path.stem, size, fps, count or None, rotation=rotation, path=path)
+    source = VideoSource(path.stem, size, fps, count or None, rotation=rotation, path=path, announced_seconds=announced)
     if not rate:
         source.warn(f"{path.name} names no frame rate: 30 frames per second assumed where time stamps are missing")
     source.focal_px = _focal(metadata, size)
@@ -219,6 +225,17 @@ def _count_packets(container: Any, stream: Any) -> int:
         return sum(1 for packet in container.demux(stream) if packet.size)
     except (FFmpegError, OSError):
         return 0
+
+
+def _announced_seconds(container: Any, stream: Any) -> float | None:
+    """Length of the pictures by the header of a file that names no count; a sound track may be longer."""
+    clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if clock:
+        hours, minutes, seconds = (float(part) for part in clock.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None
 
 
 def _upright(picture: av.VideoFrame, reformatter: VideoReformatter, aspect: Any, rotation: int) -> np.ndarray:
