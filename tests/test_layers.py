@@ -27,6 +27,8 @@ RANK = {
 }
 #: Arrows within a rank that are part of the design.
 ALLOWED = {
+    ("bench", "detect"),  # benches run the stages
+    ("bench", "lift"),
     ("data", "io"),  # dataset readers use the file readers
     ("train", "nn"),
     ("train", "data"),

@@ -268,9 +268,9 @@ def test_names_of_sources(tmp_path: Path) -> None:
 def test_demo_uses_the_clip_and_a_free_folder(
     road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("marrow.assets.asset", lambda name: tmp_path / f"{name}.mp4")
+    monkeypatch.setattr("marrow.assets.asset", lambda name: tmp_path / name)
     assert main(["demo"]) == main(["demo"]) == main(["demo", "--out", "mine"]) == 0
-    assert [source for source, _ in road.asked] == [str(tmp_path / "demo_video.mp4")] * 3
+    assert [source for source, _ in road.asked] == [str(tmp_path / "demo_video" / "demo.mp4")] * 3
     assert [folder for folder, _ in road.saved] == [Path("marrow_out/demo"), Path("marrow_out/demo_2"), Path("mine")]
     assert "BSD-3-Clause" in capsys.readouterr().out
     assert main(["demo", "--force", "--no-overlay"]) == 0

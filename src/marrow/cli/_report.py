@@ -75,7 +75,8 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(Text(str(name)), justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name))) for name in rows[0]))
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+    # A file or a pipe has no width; rich would assume 80 columns and break the cells.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _cell(value: Any) -> str:

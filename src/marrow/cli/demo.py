@@ -27,7 +27,7 @@ def run(
 
     if not json:
         print("marrow demo: a jumping man and a walking woman (clip of the Sports2D project, BSD-3-Clause)", flush=True)
-    clip = asset("demo_video")
+    clip = asset("demo_video") / "demo.mp4"
     folder = out or _free_folder(Path("marrow_out"), "demo", force=force)
     title = "demo clip"
     return capture_one(Request(str(clip), folder, overlay=overlay, force=force, as_json=json, title=title))
