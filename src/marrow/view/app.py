@@ -11,6 +11,7 @@ import numpy as np
 
 from marrow.errors import InputError
 from marrow.view.drawing import HOST, SKIN_OPACITY, Drawing, quiet_server, stop_quietly
+from marrow.view.pictures import Pictures
 from marrow.view.scene import Scene
 
 SPEEDS = {"¼": 0.25, "½": 0.5, "1": 1.0, "2": 2.0}
@@ -55,6 +56,8 @@ class Viewer:
         """Close the page's server."""
         self._stopped.set()
         self._player.join(timeout=2)
+        if isinstance(self.scene.pictures, Pictures):
+            self.scene.pictures.stop()
         stop_quietly(self._server)
 
     def wait(self) -> None:
@@ -134,11 +137,14 @@ class Viewer:
         seconds = np.asarray(self.scene.time, float) - self.scene.time[0]
         last = time.monotonic()
         position, shown = 0.0, 0
-        while not self._stopped.wait(0.01):
+        while not self._stopped.wait(0.015):
             now = time.monotonic()
             passed, last = now - last, now
             if not self.playing or not self._server.get_clients():
                 position, shown = float(seconds[self.frame]), self.frame
+                if self._drawing.waits_for_picture:
+                    with self._lock:
+                        self._drawing.show_picture()
                 continue
             if self.frame != shown:  # somebody moved the slider
                 position = float(seconds[self.frame])

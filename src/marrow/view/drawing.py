@@ -57,6 +57,7 @@ class Drawing:
         self.opacity = SKIN_OPACITY
         self.shown = [True] * len(scene.people)
         self.frame = 0
+        self.waits_for_picture = False
         self._prepare_stage()
         for number, person in enumerate(scene.people):
             self._nodes.append(self._add_person(f"/person_{number + 1}", person))
@@ -70,10 +71,16 @@ class Drawing:
                 present = self.shown[number] and nodes.person.present(frame)
                 self._show_bones(nodes, frame, present and self.show_bones)
                 self._show_skin(number, nodes, frame, present and self.show_skin and self.opacity > 0)
-            if self.frustum is not None and self.scene.pictures is not None:
-                picture = self.scene.pictures(frame)
-                if picture is not None:
-                    self.frustum.image = picture
+            self.show_picture()
+
+    def show_picture(self) -> None:
+        """Put the video's picture of this frame into the camera, where there is one and it is read already."""
+        if self.frustum is None or self.scene.pictures is None:
+            return
+        picture = self.scene.pictures(self.frame)
+        self.waits_for_picture = picture is None
+        if picture is not None:
+            self.frustum.image = picture
 
     def set_opacity(self, opacity: float) -> None:
         """Opacity of all skins, 0 to 1."""
@@ -206,6 +213,7 @@ def _add_frustum(api: Any, camera: Camera) -> Any:
         aspect=width / height,
         scale=0.25,
         color=(70, 74, 82),
+        format="jpeg",
         wxyz=_wxyz(camera.R_cam_world.T),
         position=-camera.R_cam_world.T @ camera.t_cam_world,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from marrow.view.scene import Scene
 
 
 def write_html(path: str | Path, scene: Scene, *, fps: float | None = None) -> None:
-    """Write the animation as one self-contained HTML file (about 1 MiB and upwards).
+    """Write the animation as one self-contained HTML file (about 1 MiB and upwards; without the video's pictures).
 
     Args:
         fps: frames per second to keep; by default every frame.
@@ -24,7 +25,7 @@ def write_html(path: str | Path, scene: Scene, *, fps: float | None = None) -> N
     # The serializer belongs to viser's server; nobody connects to this one, and it ends before we return.
     server = quiet_server(8080, scene.title)
     try:
-        drawing = Drawing(scene, server)
+        drawing = Drawing(replace(scene, pictures=None), server)
         recorder = server.get_scene_serializer()
         kept = frames_to_keep(scene, fps)
         times = np.asarray(scene.time, float)

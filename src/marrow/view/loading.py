@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from marrow.body import load_body
 from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
 from marrow.io.npz import read_motion
+from marrow.io.video import open_source
 from marrow.render.overlay import PALETTE
 from marrow.render.stick import stick_figure
 from marrow.skeleton import Skeleton
 from marrow.types import Camera, Float32, Float64, Motion
+from marrow.view.pictures import Pictures
 from marrow.view.scene import Scene, Skin, ViewPerson
 
 
@@ -32,7 +35,9 @@ def scene_of(what: Path | Any) -> Scene:
     if hasattr(what, "motion"):
         return scene_of_motions([what.motion])
     motions = [person.motion for person in what.people]
-    return scene_of_motions(motions, camera=what.camera, floor=what.floor)
+    scene = scene_of_motions(motions, camera=what.camera, floor=what.floor)
+    frames = getattr(what, "frames", None)
+    return scene if frames is None else replace(scene, pictures=Pictures(lambda: frames, scene.time))
 
 
 def scene_of_motions(
@@ -119,13 +124,17 @@ def _scene_of_folder(folder: Path) -> Scene:
             f"{folder} holds no person_*/motion.npz; give the folder that `marrow capture ... --out FOLDER` wrote"
         )
     about = _about(folder / "capture.json")
-    return scene_of_motions(
+    scene = scene_of_motions(
         [read_motion(file) for file in files],
         camera=_camera(about.get("camera")),
         floor=about.get("floor", True),
         names=[file.parent.name.replace("_", " ") for file in files],
         title=f"marrow: {folder.resolve().name}",
     )
+    overlays = sorted(folder.glob("overlay.*"))
+    if scene.camera is None or not overlays:
+        return scene
+    return replace(scene, pictures=Pictures(lambda: open_source(overlays[0]), scene.time))
 
 
 def _about(path: Path) -> dict[str, Any]:
