@@ -60,19 +60,18 @@ class Template(NamedTuple):
 
 
 @kernel()
-def _turn(R, axis, angle, out):
-    """out = R @ Rot(axis, angle), all (3, 3)."""
+def _turn(R, body, x, y, z, angle):
+    """R[body] = R[body] @ Rot((x, y, z), angle)."""
     s, c = np.sin(angle), np.cos(angle)
-    x, y, z = axis
     u = 1.0 - c
     m00, m01, m02 = c + x * x * u, x * y * u - z * s, x * z * u + y * s
     m10, m11, m12 = y * x * u + z * s, c + y * y * u, y * z * u - x * s
     m20, m21, m22 = z * x * u - y * s, z * y * u + x * s, c + z * z * u
     for i in range(3):
-        a, b, d = R[i, 0], R[i, 1], R[i, 2]
-        out[i, 0] = a * m00 + b * m10 + d * m20
-        out[i, 1] = a * m01 + b * m11 + d * m21
-        out[i, 2] = a * m02 + b * m12 + d * m22
+        a, b, d = R[body, i, 0], R[body, i, 1], R[body, i, 2]
+        R[body, i, 0] = a * m00 + b * m10 + d * m20
+        R[body, i, 1] = a * m01 + b * m11 + d * m21
+        R[body, i, 2] = a * m02 + b * m12 + d * m22
 
 
 @kernel()
@@ -92,10 +91,10 @@ def pose_tree(tree, offsets, ball, angle, root, R, p, hinge_world):
             for j in range(3):
                 R[b, i, j] = up[i, 0] * ball[b, 0, j] + up[i, 1] * ball[b, 1, j] + up[i, 2] * ball[b, 2, j]
         for h in range(tree.hinge_start[b], tree.hinge_start[b + 1]):
-            axis = tree.hinge_axis[h]
+            x, y, z = tree.hinge_axis[h, 0], tree.hinge_axis[h, 1], tree.hinge_axis[h, 2]
             for i in range(3):
-                hinge_world[h, i] = R[b, i, 0] * axis[0] + R[b, i, 1] * axis[1] + R[b, i, 2] * axis[2]
-            _turn(R[b].copy(), axis, angle[h], R[b])
+                hinge_world[h, i] = R[b, i, 0] * x + R[b, i, 1] * y + R[b, i, 2] * z
+            _turn(R, b, x, y, z, angle[h])
 
 
 @kernel()
@@ -113,13 +112,13 @@ def place_points(points, local, R, p, X, arm):
 
 @kernel()
 def point_jacobian(tree, points, k, R, p, hinge_world, arm, out):
-    """Derivative of point ``k`` by the unknowns of the frame, ``out`` (3, d); only the unknowns that move it are set."""
+    """Derivative of point ``k`` by the unknowns of the frame, into ``out[k]`` (3, d); only what moves it is set."""
     for n in range(points.dof_start[k], points.dof_start[k + 1]):
         f = points.dof[n]
         kind, index, body = tree.dof_kind[f], tree.dof_index[f], tree.dof_body[f]
         if kind == TRANSLATION:
             for i in range(3):
-                out[i, f] = 1.0 if i == index else 0.0
+                out[k, i, f] = 1.0 if i == index else 0.0
             continue
         if kind == BALL:
             ax, ay, az = R[body, 0, index], R[body, 1, index], R[body, 2, index]
@@ -132,9 +131,9 @@ def point_jacobian(tree, points, k, R, p, hinge_world, arm, out):
                 x += arm[e, 0] - w * p[body, 0]
                 y += arm[e, 1] - w * p[body, 1]
                 z += arm[e, 2] - w * p[body, 2]
-        out[0, f] = ay * z - az * y
-        out[1, f] = az * x - ax * z
-        out[2, f] = ax * y - ay * x
+        out[k, 0, f] = ay * z - az * y
+        out[k, 1, f] = az * x - ax * z
+        out[k, 2, f] = ax * y - ay * x
 
 
 @kernel()
@@ -144,20 +143,22 @@ def shape_jacobian(tree, points, template, R, d_origin, out):
     for b in range(tree.parents.shape[0]):
         a = tree.parents[b]
         for s in range(S):
-            d = template.d_offsets[s, b]
+            x, y, z = template.d_offsets[s, b, 0], template.d_offsets[s, b, 1], template.d_offsets[s, b, 2]
             for i in range(3):
                 if a < 0:
                     d_origin[b, i, s] = 0.0
                 else:
-                    d_origin[b, i, s] = d_origin[a, i, s] + R[a, i, 0] * d[0] + R[a, i, 1] * d[1] + R[a, i, 2] * d[2]
+                    d_origin[b, i, s] = d_origin[a, i, s] + R[a, i, 0] * x + R[a, i, 1] * y + R[a, i, 2] * z
     for k in range(out.shape[0]):
-        out[k] = 0.0
+        for i in range(3):
+            for s in range(S):
+                out[k, i, s] = 0.0
         for e in range(points.start[k], points.start[k + 1]):
             b, w = points.body[e], points.weight[e]
             for s in range(S):
-                d = template.d_local[s, e]
+                x, y, z = template.d_local[s, e, 0], template.d_local[s, e, 1], template.d_local[s, e, 2]
                 for i in range(3):
-                    turned = R[b, i, 0] * d[0] + R[b, i, 1] * d[1] + R[b, i, 2] * d[2]
+                    turned = R[b, i, 0] * x + R[b, i, 1] * y + R[b, i, 2] * z
                     out[k, i, s] += turned + w * d_origin[b, i, s]
 
 
@@ -172,16 +173,25 @@ def joint_variances(tree, table, template, ball, angle, root, own, gain, border)
     d, S, n = own.shape[1], template.d_offsets.shape[0], border.shape[0]
     R, p, hinge_world = np.empty((B, 3, 3)), np.empty((B, 3)), np.empty((angle.shape[1], 3))
     X, arm, d_origin, JS = np.empty((B, 3)), np.empty((B, 3)), np.empty((B, 3, S)), np.empty((B, 3, S))
-    J, total = np.zeros((3, d)), np.empty((3, n))
+    J, total = np.zeros((B, 3, d)), np.empty(n)
     out = np.zeros((T, B))
     for t in range(T):
         pose_tree(tree, template.offsets, ball[t], angle[t], root[t], R, p, hinge_world)
         place_points(table, template.local, R, p, X, arm)
         shape_jacobian(tree, table, template, R, d_origin, JS)
         for b in range(B):
-            J[:] = 0.0
             point_jacobian(tree, table, b, R, p, hinge_world, arm, J)
-            total[:] = J @ gain[t]
-            total[:, :S] += JS[b]
-            out[t, b] = np.trace(J @ own[t] @ J.T) + np.trace(total @ border @ total.T)
+            lo, hi = table.dof_start[b], table.dof_start[b + 1]
+            for i in range(3):
+                for c in range(n):
+                    total[c] = JS[b, i, c] if c < S else 0.0
+                for x in range(lo, hi):
+                    f = table.dof[x]
+                    for y in range(lo, hi):
+                        out[t, b] += J[b, i, f] * own[t, f, table.dof[y]] * J[b, i, table.dof[y]]
+                    for c in range(n):
+                        total[c] += J[b, i, f] * gain[t, f, c]
+                for c in range(n):
+                    for e in range(n):
+                        out[t, b] += total[c] * border[c, e] * total[e]
     return out

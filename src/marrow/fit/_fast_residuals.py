@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from marrow._compile import kernel
 from marrow.fit._fast_kinematics import (
+    BALL,
     Ints,
     place_points,
     point_jacobian,
@@ -52,6 +53,8 @@ class Observations(NamedTuple):
     foot_point: Ints  # (F,)
     foot_contact: Floats  # (T, F) probability x share of time
     upright_body: int
+    upright_span: Ints  # (2,) first and last of upright_dof
+    upright_dof: Ints  # unknowns that turn that body
     share: Floats  # (T,) share of time of each frame (1 at 30 Hz and slower)
     dt: Floats  # (T - 1,) seconds
 
@@ -88,17 +91,16 @@ def _robust(s2, scale):
 
 
 @kernel()
-def _add(J, dofs, lo, hi, Jb, used, r, rows, weight, row0, band, g, C, Hb, gb):
-    """Add weight * JᵀJ of ``rows`` residuals to the band, its gradient, the cross block and the border."""
-    for m in range(rows):
+def _add(J, dofs, lo, hi, Jb, used, r, weight, row0, H, g, C, Hb, gb):
+    """Add weight * JᵀJ of the residuals ``r`` (m,) to the frame's block ``H``, the gradient, the cross block and the border."""
+    for m in range(r.shape[0]):
         wr = weight * r[m]
         for a in range(lo, hi):
             i = dofs[a]
             wj = weight * J[m, i]
             g[row0 + i] += J[m, i] * wr
             for b in range(lo, a + 1):
-                j = dofs[b]
-                band[row0 + j, i - j] += wj * J[m, j]
+                H[i, dofs[b]] += wj * J[m, dofs[b]]
             for c in range(used):
                 C[row0 + i, c] += wj * Jb[m, c]
         for a in range(used):
@@ -106,6 +108,16 @@ def _add(J, dofs, lo, hi, Jb, used, r, rows, weight, row0, band, g, C, Hb, gb):
             gb[a] += wj * r[m]
             for c in range(a + 1):
                 Hb[a, c] += wj * Jb[m, c]
+
+
+@kernel()
+def _store(H, row0, band):
+    """Add the lower triangle of a frame's block to the band and empty it."""
+    d = H.shape[0]
+    for j in range(d):
+        for i in range(j, d):
+            band[row0 + j, i - j] += H[i, j]
+    H[:] = 0.0
 
 
 @kernel()
@@ -125,9 +137,9 @@ def _project(obs, shared, view, x, P):
 
 
 @kernel()
-def _pixels(t, d, S, points, obs, scales, shared, X, JX, JS, work, band, g, C, Hb, gb, costs, residual):
+def _pixels(t, d, S, points, obs, scales, shared, X, JX, JS, work, H, g, C, Hb, gb, costs, residual):
     """Reprojection: (pixel - observed) / sd."""
-    P, J, Jb, r = work
+    P, J, Jb, _, r, _ = work
     for n in range(obs.pixel_point.shape[0]):
         weight = obs.pixel_weight[t, n]
         if weight <= 0.0:
@@ -154,13 +166,13 @@ def _pixels(t, d, S, points, obs, scales, shared, X, JX, JS, work, band, g, C, H
                 Jb[m, s] = p0 * JS[k, 0, s] + p1 * JS[k, 1, s] + p2 * JS[k, 2, s]
         Jb[0, S + FOCAL] = (u - obs.lens[view, 2]) * isd
         Jb[1, S + FOCAL] = (v - obs.lens[view, 3]) * isd
-        _add(J, points.dof, lo, hi, Jb, S + 1, r, 2, weight * robust, t * d, band, g, C, Hb, gb)
+        _add(J, points.dof, lo, hi, Jb, S + 1, r, weight * robust, t * d, H, g, C, Hb, gb)
 
 
 @kernel()
-def _directions(t, d, S, obs, scales, X, JX, JS, work, band, g, C, Hb, gb, costs):
+def _directions(t, d, S, obs, scales, X, JX, JS, work, H, g, C, Hb, gb, costs):
     """Unit vector between two points against the observed one."""
-    _, J, Jb, r = work
+    _, J, Jb, _, _, r = work
     u = np.empty(3)
     for n in range(obs.pair.shape[0]):
         weight = obs.direction_weight[t, n] * scales.direction
@@ -193,13 +205,13 @@ def _directions(t, d, S, obs, scales, X, JX, JS, work, band, g, C, Hb, gb, costs
             Jb[0, s] = (v0 - along * u[0]) / length
             Jb[1, s] = (v1 - along * u[1]) / length
             Jb[2, s] = (v2 - along * u[2]) / length
-        _add(J, obs.pair_dof, lo, hi, Jb, S, r, 3, weight * robust, t * d, band, g, C, Hb, gb)
+        _add(J, obs.pair_dof, lo, hi, Jb, S, r, weight * robust, t * d, H, g, C, Hb, gb)
 
 
 @kernel()
-def _places(t, d, S, points, obs, scales, X, JX, JS, work, band, g, C, Hb, gb, costs):
+def _places(t, d, S, points, obs, scales, X, JX, JS, work, H, g, C, Hb, gb, costs):
     """3-D points: metres from the observed place."""
-    r = work[3]
+    r = work[5]
     for n in range(obs.place_point.shape[0]):
         weight = obs.place_weight[t, n]
         if weight <= 0.0:
@@ -212,13 +224,13 @@ def _places(t, d, S, points, obs, scales, X, JX, JS, work, band, g, C, Hb, gb, c
         cost, robust = _robust(s2 * weight / obs.share[t], scales.robust_place)
         costs[POINT] += cost * obs.share[t]
         lo, hi = points.dof_start[k], points.dof_start[k + 1]
-        _add(JX[k], points.dof, lo, hi, JS[k], S, r, 3, weight * robust, t * d, band, g, C, Hb, gb)
+        _add(JX[k], points.dof, lo, hi, JS[k], S, r, weight * robust, t * d, H, g, C, Hb, gb)
 
 
 @kernel()
-def _floor(t, d, S, points, obs, scales, shared, X, JX, JS, work, band, g, C, Hb, gb, costs):
+def _floor(t, d, S, points, obs, scales, shared, X, JX, JS, work, H, g, C, Hb, gb, costs):
     """Foot points: never below the floor; on it while in contact."""
-    _, J, Jb, r = work
+    _, J, Jb, r, _, _ = work
     up = shared.up
     for n in range(obs.foot_point.shape[0]):
         k = obs.foot_point[n]
@@ -240,13 +252,13 @@ def _floor(t, d, S, points, obs, scales, shared, X, JX, JS, work, band, g, C, Hb
         Jb[0, S + TILT] = up[0, 0] * X[k, 0] + up[1, 0] * X[k, 1] + up[2, 0] * X[k, 2]
         Jb[0, S + TILT + 1] = up[0, 2] * X[k, 0] + up[1, 2] * X[k, 1] + up[2, 2] * X[k, 2]
         Jb[0, S + HEIGHT] = -1.0
-        _add(J, points.dof, lo, hi, Jb, S + SHARED, r, 1, weight, t * d, band, g, C, Hb, gb)
+        _add(J, points.dof, lo, hi, Jb, S + SHARED, r, weight, t * d, H, g, C, Hb, gb)
 
 
 @kernel()
-def _foot_speed(t, d, S, points, obs, scales, X, JX, JS, X0, JX0, JS0, work, band, g, C, Hb, gb, costs):
-    """A foot point in contact in two neighbouring frames does not move between them."""
-    _, J, Jb, r = work
+def _foot_speed(t, d, S, points, obs, scales, X, JX, JS, X0, JX0, JS0, work, H, H0, band, g, C, Hb, gb, costs):
+    """A foot point in contact in two neighbouring frames does not move between them (``H0``: the earlier one's block)."""
+    _, J, Jb, _, _, r = work
     for n in range(obs.foot_point.shape[0]):
         weight = min(obs.foot_contact[t, n], obs.foot_contact[t - 1, n]) / (scales.contact_speed * obs.dt[t - 1]) ** 2
         if weight <= 0.0:
@@ -260,7 +272,7 @@ def _foot_speed(t, d, S, points, obs, scales, X, JX, JS, X0, JX0, JS0, work, ban
                 Jb[i, s] = JS[k, i, s] - JS0[n, i, s]
             for a in range(lo, hi):
                 J[i, points.dof[a]] = -JX0[n, i, points.dof[a]]
-        _add(J, points.dof, lo, hi, Jb, S, r, 3, weight, (t - 1) * d, band, g, C, Hb, gb)
+        _add(J, points.dof, lo, hi, Jb, S, r, weight, (t - 1) * d, H0, g, C, Hb, gb)
         for i in range(3):  # the border has had its share with the earlier frame: only the frame's own part is added
             for a in range(lo, hi):
                 f = points.dof[a]
@@ -272,13 +284,13 @@ def _foot_speed(t, d, S, points, obs, scales, X, JX, JS, X0, JX0, JS0, work, ban
                     e = points.dof[b]
                     band[(t - 1) * d + e, d + f - e] -= wj * JX0[n, i, e]
                     if e <= f:
-                        band[t * d + e, f - e] += wj * JX[k, i, e]
+                        H[f, e] += wj * JX[k, i, e]
 
 
 @kernel()
-def _upright(t, d, S, tree, obs, scales, shared, R, hinge_world, work, band, g, C, Hb, gb, costs):
+def _upright(t, d, S, tree, obs, scales, shared, R, hinge_world, work, H, g, C, Hb, gb, costs):
     """The trunk's long axis near the vertical: weak, and heavy-tailed since people also lie down."""
-    _, J, Jb, r = work
+    _, J, Jb, _, _, r = work
     body, up = obs.upright_body, shared.up
     s2 = 0.0
     for i in range(3):
@@ -287,27 +299,24 @@ def _upright(t, d, S, tree, obs, scales, shared, R, hinge_world, work, band, g, 
     weight = scales.upright * obs.share[t]
     cost, robust = _robust(s2, 0.5)  # beyond half a radian it counts for little
     costs[UPRIGHT] += weight * cost
-    used = np.empty(tree.dof_body.shape[0], np.int64)
-    count = 0
     y = R[body, :, 1]
-    for f in range(tree.dof_body.shape[0]):
-        kind, index, b = tree.dof_kind[f], tree.dof_index[f], tree.dof_body[f]
-        if kind == 0 or not tree.below[body, b]:
-            continue
-        if kind == 1:
+    lo, hi = obs.upright_span
+    for a in range(lo, hi):
+        f = obs.upright_dof[a]
+        index, b = tree.dof_index[f], tree.dof_body[f]
+        if tree.dof_kind[f] == BALL:
             a0, a1, a2 = R[b, 0, index], R[b, 1, index], R[b, 2, index]
         else:
             a0, a1, a2 = hinge_world[index, 0], hinge_world[index, 1], hinge_world[index, 2]
         J[0, f] = a1 * y[2] - a2 * y[1]
         J[1, f] = a2 * y[0] - a0 * y[2]
         J[2, f] = a0 * y[1] - a1 * y[0]
-        used[count] = f
-        count += 1
     for i in range(3):
-        Jb[i, : S + SHARED] = 0.0
+        for c in range(S + SHARED):
+            Jb[i, c] = 0.0
         Jb[i, S + TILT] = -up[i, 0]
         Jb[i, S + TILT + 1] = -up[i, 2]
-    _add(J, used, 0, count, Jb, S + SHARED, r, 3, weight * robust, t * d, band, g, C, Hb, gb)
+    _add(J, obs.upright_dof, lo, hi, Jb, S + SHARED, r, weight * robust, t * d, H, g, C, Hb, gb)
 
 
 @kernel()
@@ -324,27 +333,33 @@ def add_evidence(tree, points, template, obs, scales, shared, ball, angle, root,
     arm, JX, JS = np.empty((points.body.shape[0], 3)), np.zeros((K, 3, d)), np.zeros((K, 3, S))
     d_origin = np.empty((B, 3, S))
     X0, JX0, JS0 = np.empty((F, 3)), np.zeros((F, 3, d)), np.zeros((F, 3, S))
-    work = (np.empty((2, 3)), np.empty((3, d)), np.empty((3, S + SHARED)), np.empty(3))
+    work = (np.empty((2, 3)), np.empty((3, d)), np.empty((3, S + SHARED)), np.empty(1), np.empty(2), np.empty(3))
     costs = np.zeros(KINDS)
+    H, H0 = np.zeros((d, d)), np.zeros((d, d))
     for t in range(T):
         X = X_all[t]
         pose_tree(tree, template.offsets, ball[t], angle[t], root[t], R, p, hinge_world)
         place_points(points, template.local, R, p, X, arm)
         for k in range(K):
-            point_jacobian(tree, points, k, R, p, hinge_world, arm, JX[k])
+            point_jacobian(tree, points, k, R, p, hinge_world, arm, JX)
         if S > 0:
             shape_jacobian(tree, points, template, R, d_origin, JS)
-        _pixels(t, d, S, points, obs, scales, shared, X, JX, JS, work, band, g, C, Hb, gb, costs, residual)
-        _directions(t, d, S, obs, scales, X, JX, JS, work, band, g, C, Hb, gb, costs)
-        _places(t, d, S, points, obs, scales, X, JX, JS, work, band, g, C, Hb, gb, costs)
+        _pixels(t, d, S, points, obs, scales, shared, X, JX, JS, work, H, g, C, Hb, gb, costs, residual)
+        _directions(t, d, S, obs, scales, X, JX, JS, work, H, g, C, Hb, gb, costs)
+        _places(t, d, S, points, obs, scales, X, JX, JS, work, H, g, C, Hb, gb, costs)
         if scales.below > 0.0:
-            _floor(t, d, S, points, obs, scales, shared, X, JX, JS, work, band, g, C, Hb, gb, costs)
+            _floor(t, d, S, points, obs, scales, shared, X, JX, JS, work, H, g, C, Hb, gb, costs)
             if t > 0:
-                _foot_speed(t, d, S, points, obs, scales, X, JX, JS, X0, JX0, JS0, work, band, g, C, Hb, gb, costs)
+                _foot_speed(
+                    t, d, S, points, obs, scales, X, JX, JS, X0, JX0, JS0, work, H, H0, band, g, C, Hb, gb, costs
+                )
             for n in range(F):
                 X0[n] = X[obs.foot_point[n]]
                 JX0[n] = JX[obs.foot_point[n]]
                 JS0[n] = JS[obs.foot_point[n]]
         if scales.upright > 0.0:
-            _upright(t, d, S, tree, obs, scales, shared, R, hinge_world, work, band, g, C, Hb, gb, costs)
+            _upright(t, d, S, tree, obs, scales, shared, R, hinge_world, work, H, g, C, Hb, gb, costs)
+        _store(H, t * d, band)
+        if t > 0:
+            _store(H0, (t - 1) * d, band)
     return costs

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from marrow.body import DefaultBody
 from marrow.conventions import JOINT_SETS
 from marrow.fit import priors
+from marrow.fit._fast_kinematics import TRANSLATION
 from marrow.fit._fast_residuals import Observations
 from marrow.fit.evidence import Evidence, View, noise_of, pairs_of, person_size, undistorted, view_sources
 from marrow.fit.model import Model, build_model
@@ -76,7 +77,7 @@ def prepare(evidence: Evidence, time: Float64, body: DefaultBody, options: FitOp
     observations = Observations(
         **pixels["arrays"], **directions, **places,
         foot_point=feet_at, foot_contact=np.zeros((len(time), len(feet_at))),
-        upright_body=_trunk(model), share=share, dt=dt,
+        **_upright(model), share=share, dt=dt,
     )  # fmt: skip
     weight = (observations.pixel_weight > 0).sum(1) + (observations.place_weight > 0).sum(1)
     return Prepared(
@@ -105,11 +106,17 @@ def _sources(evidence: Evidence) -> tuple[list[Source], list[dict[int, int]], li
     return sources, [by_set[v.joint_set] for v in evidence.views], numbers
 
 
-def _trunk(model: Model) -> int:
-    """Kept segment whose long axis is nearly upright in most poses: the trunk, or else the pelvis."""
-    torso = trees.whole().bodies.index("torso")
-    found = np.flatnonzero(model.bodies == torso)
-    return int(found[0]) if len(found) else 0
+def _upright(model: Model) -> dict:
+    """The segment whose long axis is nearly upright in most poses (trunk, or else pelvis) and what turns it."""
+    tree = model.tree
+    found = np.flatnonzero(model.bodies == trees.whole().bodies.index("torso"))
+    body = int(found[0]) if len(found) else 0
+    dofs = np.flatnonzero(tree.below[body, tree.dof_body] & (tree.dof_kind != TRANSLATION))
+    return {
+        "upright_body": body,
+        "upright_span": np.array([0, len(dofs)], np.int64),
+        "upright_dof": dofs.astype(np.int64),
+    }
 
 
 def _pixels(views: Sequence[View], view_points: Sequence[Mapping[int, int]], share: Float64) -> dict:
