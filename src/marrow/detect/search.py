@@ -26,6 +26,7 @@ from marrow.detect.blazepose import (
 
 #: Tile sides as fractions of the picture's short side, each with the overlap of neighbours as a fraction of the tile.
 _TILES = ((1.0, 0.5), (0.6, 0.33))
+_WIDE = 1.3
 #: Two regions are of one person when their centres are nearer than this fraction of the size, and sizes are alike.
 _SAME_CENTRE, _SAME_SIZE = 0.25, 1.6
 
@@ -40,14 +41,19 @@ class Candidate:
 
 @functools.lru_cache(16)
 def tiles(width: int, height: int) -> tuple[tuple[int, int, int], ...]:
-    """Squares ``(x, y, side)`` to search, the whole picture (padded, so it may stick out) first.
+    """Squares ``(x, y, side)`` to search, larger ones first.
+
+    The whole picture (padded, so the square sticks out) comes first unless the picture is wide: nobody standing is
+    larger than squares of a wide picture's height, and the whole of it shrunk to 224 pixels gives mostly mistakes.
 
     Args:
         width: of the picture, pixels.
         height: of the picture, pixels.
     """
     long, short = max(width, height), min(width, height)
-    squares = [((width - long) // 2, (height - long) // 2, long)]
+    squares = []
+    if width < _WIDE * height or short < SEARCH_SIZE // 2:
+        squares.append(((width - long) // 2, (height - long) // 2, long))
     for fraction, overlap in _TILES:
         side = round(short * fraction)
         if side >= 0.9 * long or side < SEARCH_SIZE // 2:

@@ -14,7 +14,7 @@ from marrow.detect.identity import Identities
 from marrow.types import Frame, Keypoints, Masks, Track
 
 #: Every part of the picture is searched for newcomers once in this time.
-SWEEP_S = 0.6
+SWEEP_S = 0.75
 #: Somebody lost is looked for at the expected place in every picture for this long.
 _SEEK_S = 1.0
 _FOLLOW_S = 0.3
