@@ -109,8 +109,9 @@ def _leg(at: Point, skeleton: Skeleton, side: str, word: str, R: dict[str, Float
     shank = _or(_unit(ankle - knee), thigh)
     # A straight leg turns as its foot does; without a foot it hangs from the pelvis with the least twist.
     carried = _swung(R["pelvis"], -R["pelvis"][..., :, 1], thigh)[..., :, 2]
-    by_foot = _unit(np.cross(foot, -thigh))
-    hint = _or(np.where(_sine(foot, thigh) > 0.5, by_foot, np.nan), carried)
+    # The foot is read against the shank, which shares the knee's axis however far the knee is bent.
+    by_foot = _unit(np.cross(foot, -shank))
+    hint = _or(np.where(_sine(foot, shank) > 0.5, by_foot, np.nan), carried)
     # A knee that seems to bend forwards is noise of a nearly straight leg: the hint is right, the plane is not.
     forwards = (np.cross(thigh, shank) * hint).sum(-1, keepdims=True) > 0
     right = np.where(forwards, hint, -_hinge_axis(thigh, shank, -hint))

@@ -51,7 +51,7 @@ def poses(skeleton: Skeleton, count: int) -> Float64:
     q = np.tile(relaxed(skeleton), (len(pack.q), 1))
     q[:, column] = pack.q
     q = q[np.array([pack.splits[c] == "train" for c in pack.clip])]
-    q = q[:: max(1, len(q) // 6000)]
+    q = q[:: max(1, len(q) // 3000)]
     q = without_heading(skeleton, q)
     return np.concatenate([plain, q[_spread(skeleton, q, count)]])
 
@@ -72,10 +72,12 @@ def _spread(skeleton: Skeleton, q: Float64, count: int) -> NDArray[np.int64]:
     small = skeleton.without_fingers()
     keep = [skeleton.index(name) for name in small.coordinates]
     x = small.forward(q[:, keep])[1].reshape(len(q), -1).astype(np.float32)
+    square = (x**2).sum(1)
     chosen = [0]
     distance = np.full(len(x), np.inf, np.float32)
     for _ in range(min(count, len(x)) - 1):
-        np.minimum(distance, ((x - x[chosen[-1]]) ** 2).sum(1), out=distance)
+        last = chosen[-1]
+        np.minimum(distance, square - 2 * (x @ x[last]) + square[last], out=distance)
         chosen.append(int(distance.argmax()))
     return np.array(chosen)
 

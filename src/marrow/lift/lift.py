@@ -14,6 +14,7 @@ from marrow.geometry.projection import to_normalised
 from marrow.lift import retrieval
 from marrow.lift.directions import rotations_from_points
 from marrow.lift.places import Places, places
+from marrow.lift.rays import on_rays
 from marrow.lift.root import solve_root
 from marrow.skeleton import Skeleton
 from marrow.types import Camera, Float64, Guess, Keypoints
@@ -24,8 +25,11 @@ UNSEEN = 1.0
 #: Fewest keypoints from which a pose is read or recognised.
 _FEWEST = 6
 
+#: Poses are recognised in frames this far apart, seconds; those between are interpolated.
+_INTERVAL = 0.1
+
 #: A recognised pose goes before the landmarks' own if its reprojection error is smaller by this factor.
-_DOUBT = 2.5
+_DOUBT = 3.0
 
 
 def lift(
@@ -96,6 +100,7 @@ def _recognised(
     seen = np.flatnonzero((weight[:, views.keypoints] > 0).sum(-1) >= _FEWEST)
     if not len(seen):
         return []
+    seen = _thinned(seen, time)
     u = to_normalised(camera, np.nan_to_num(xy))
     w = weight[seen][:, views.keypoints]
     R_ray = _ray_frames(u[seen], weight[seen])
@@ -111,8 +116,23 @@ def _recognised(
         R_joint[seen] = views.R_joint[views.pose[path]]
         R_world = camera.R_cam_world.T @ R_ray @ views.R_view[path]
         R_joint[seen, 0] = R_world @ R_joint[seen, 0]
-        out.append(_placed(_calmed(R_joint, time), xy, weight, time, camera, skeleton, where))
+        guess = _placed(_calmed(R_joint, time), xy, weight, time, camera, skeleton, where)
+        out.append(_sharpened(guess, xy, weight, time, camera, skeleton, where))
     return out
+
+
+def _sharpened(
+    guess: Guess, xy: Float64, weight: Float64, time: Float64, camera: Camera, skeleton: Skeleton, where: Places
+) -> Guess:
+    """The guess with its limbs on the rays of the picture."""
+    R, p = skeleton.compose(guess.R_joint, guess.root_p)
+    x_cam = where.posed(R, p) @ camera.R_cam_world.T + camera.t_cam_world
+    x_cam = on_rays(x_cam, xy, weight, camera, where)
+    R_joint = rotations_from_points(x_cam @ camera.R_cam_world, skeleton, where)
+    R_joint[(weight > 0).sum(-1) < _FEWEST] = np.nan
+    if not np.isfinite(R_joint).all((-1, -2, -3)).any():
+        return guess
+    return _placed(R_joint, xy, weight, time, camera, skeleton, where)
 
 
 def _placed(
@@ -124,7 +144,7 @@ def _placed(
     R, p = skeleton.compose(R_joint, np.zeros(3))
     relative = where.posed(R, p) @ camera.R_cam_world.T
     root_cam, error = solve_root(camera, xy, weight, relative)
-    placed = known & np.isfinite(root_cam).all(-1)
+    placed = np.isfinite(root_cam).all(-1)
     if placed.any():
         root_cam = np.stack([np.interp(time, time[placed], root_cam[placed, i]) for i in range(3)], -1)
     else:
@@ -148,6 +168,12 @@ def _filled_rotations(R_joint: Float64, known: np.ndarray, time: Float64) -> Flo
     out = R_joint.copy()
     out[gaps] = rotations.slerp(R_joint[at[before]], R_joint[at[after]], np.clip(share, 0, 1)[:, None])
     return out
+
+
+def _thinned(frames: np.ndarray, time: Float64) -> np.ndarray:
+    """Of these frames, those at least :data:`_INTERVAL` apart."""
+    slot = np.floor((time[frames] - time[frames[0]]) / _INTERVAL + 1e-6)
+    return frames[np.concatenate([[True], np.diff(slot) > 0])]
 
 
 def _calmed(R_joint: Float64, time: Float64, width: float = 0.06) -> Float64:

@@ -69,6 +69,9 @@ def places(joint_set: str, body: DefaultBody, skeleton: Skeleton) -> Places:
 
 def _segment(source: KeypointSource) -> str:
     """The segment a keypoint is fixed to; empty for one that hangs between segments."""
+    if source.offset_body is not None:
+        # a joint centre is fixed to the segment before it too, and there its offset is given
+        return source.offset_body
     if source.landmarks:
         segments = {landmark_body(name) for name in source.landmarks}
         return segments.pop() if len(segments) == 1 else ""

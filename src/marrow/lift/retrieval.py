@@ -21,7 +21,7 @@ YAWS, PITCHES_DEG = 16, (-8.0, 8.0, 24.0)
 #: Candidates kept for each yaw: so the front and the back of an ambiguous picture both stay in the race.
 _PER_YAW = 2
 #: Poses taken from the motion pack.
-POSES = 900
+POSES = 600
 
 #: Standard deviation of the shape distance between a picture and its best view, and of joint speed, metres/second.
 _SHAPE_SD, _SPEED_SD = 0.03, 1.2
