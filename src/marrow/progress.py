@@ -48,19 +48,21 @@ class JsonLines:
 
     def __init__(self, stream: IO[str], *, source: str | None = None, interval_s: float = _JSON_INTERVAL_S) -> None:
         self._stream, self._source, self._interval_s = stream, source, interval_s
-        self._begin: dict[str, float] = {}
+        self._begin: dict[str, tuple[float, int]] = {}
         self._last: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         with self._lock:
             now = time.monotonic()
-            begin = self._begin.setdefault(stage, now)
+            begin, before = self._begin.setdefault(stage, (now, done))
             finished = total is not None and done >= total
             if now - self._last.get(stage, -1e9) < self._interval_s and not finished:
                 return
             self._last[stage] = now
-            eta_s = round((now - begin) / done * (total - done), 1) if total and done > 0 else None
+            eta_s = None
+            if total is not None and done > before:
+                eta_s = round((now - begin) / (done - before) * (total - done), 1)
             event = {"event": "progress", "stage": stage, "done": done, "total": total, "eta_s": eta_s}
             if self._source is not None:
                 event["source"] = self._source
