@@ -14,6 +14,7 @@ import os
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,9 +28,12 @@ from marrow.data.clips import PointClip, split_of
 from marrow.data.motion_pack import PACK, PackedMotion, write_motion_pack
 from marrow.data.targets import Targets, first_guess, targets
 from marrow.fit import Evidence, FitOptions, Points, fit
+from marrow.geometry.rotations import log
 from marrow.skeleton import Skeleton
 
 FPS = 30.0
+#: No pelvis turns faster (rad/s) and no joint is accelerated more (m/s^2) in the sound parts of these recordings.
+MAX_TURN, MAX_ACCELERATION = 11.0, 350.0
 #: Clips left out.
 DUPLICATES = {"tr_walking_1"}  # the same recording as 02_01, which is held out
 #: Coordinates that the measured points determine. The head's turn about the neck is not among them, but its tilt is,
@@ -44,7 +48,7 @@ KEPT = (
 #: Standard deviation of a target, metres: the ends of limbs are measured well, points inside the trunk are not.
 SD = {"pelvis": 0.02, "lumbar": 0.02, "neck": 0.02, "head": 0.02, "head_top": 0.02}
 STILL = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.0, limits=True)
-MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=1.0, limits=True)
+MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.1, limits=True)
 
 
 def evidence(target: Targets, clip_shape: dict[str, float] | None) -> Evidence:
@@ -75,19 +79,26 @@ def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np
     """Fit one clip; returns the packed motion and the distances (T, P) between joints and targets."""
     target = targets(clip, load_body().rest().landmarks)
     result = fit(
-        [evidence(target, shape)], np.arange(len(clip.xyz)) / FPS, body=load_body(), floor=False, options=MOVING
+        [evidence(target, shape)],
+        np.arange(len(clip.xyz), dtype=float) / FPS,
+        body=load_body(),
+        floor=False,
+        options=MOVING,
     )
     person = result.people[0]
     motion, skeleton = person.motion, person.skeleton
     R, p = skeleton.forward(motion.q)
     distance = np.linalg.norm(skeleton.points(R, p, target.names) - target.xyz, axis=-1)
     column = [motion.coordinates.index(name) for name in KEPT]
-    q = motion.q[:, column].copy()
+    # Z-X-Y angles on the principal branch, so that float16 is fine enough; the pelvis keeps its turns and is float32
+    q = skeleton.from_tangent(skeleton.to_tangent(motion.q))
+    q[:, :6] = motion.q[:, :6]
+    q = q[:, column]
     for name in ("pelvis_tx", "pelvis_tz"):
         i = KEPT.index(name)
         q[:, i] -= q[0, i]
     rms = float(np.sqrt((distance**2).mean()))
-    return PackedMotion(clip.name, clip.subject, split_of(clip.name), FPS, KEPT, q, rms), distance
+    return PackedMotion(clip.name, clip.subject, split_of(clip.name.partition(".")[0]), FPS, KEPT, q, rms), distance
 
 
 def _work(job: tuple[PointClip, dict[str, float]]) -> tuple[PackedMotion, np.ndarray, float]:
@@ -95,13 +106,33 @@ def _work(job: tuple[PointClip, dict[str, float]]) -> tuple[PackedMotion, np.nda
     return *fit_clip(*job), time.perf_counter() - start
 
 
+def sound_parts(clip: PointClip) -> list[PointClip]:
+    """The clip, cut where the recording jumps: some conversions turned the whole body over for a frame or two.
+
+    Parts are named ``clip.0``, ``clip.1`` … where there is more than one; those shorter than a second are left out.
+    """
+    target = targets(clip, load_body().rest().landmarks)
+    R = target.R_pelvis
+    turn = np.linalg.norm(log(np.swapaxes(R[:-1], -1, -2) @ R[1:]), axis=-1) * FPS
+    jump = np.linalg.norm(np.diff(target.xyz, 2, axis=0), axis=-1).max(1) * FPS**2
+    bad = np.zeros(len(clip.xyz), bool)
+    bad[1:][turn > MAX_TURN] = bad[:-1][turn > MAX_TURN] = True
+    bad[1:-1][jump > MAX_ACCELERATION] = True
+    bad = np.convolve(bad, np.ones(5), mode="same") > 0
+    if not bad.any():
+        return [clip]
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], bad.astype(int), [1]])))
+    spans = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= FPS]
+    return [replace(clip, name=f"{clip.name}.{k}", xyz=clip.xyz[a:b]) for k, (a, b) in enumerate(spans)]
+
+
 def read_all(folder: Path) -> list[PointClip]:
-    """All clips at 30 Hz."""
+    """All clips at 30 Hz, without duplicates and broken frames."""
     clips = [
         read_clip(folder / "asf_amc" / f"{amc.stem[:2]}.asf", amc) for amc in sorted((folder / "asf_amc").glob("*.amc"))
     ]
     clips += read_activities(folder / "activities_17joints_60hz.npz")
-    return [clip.every(FPS) for clip in clips if clip.name not in DUPLICATES]
+    return [part for clip in clips if clip.name not in DUPLICATES for part in sound_parts(clip.every(FPS))]
 
 
 def main() -> None:

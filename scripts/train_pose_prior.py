@@ -1,0 +1,198 @@
+"""Train the pose prior of the fit: a Gaussian mixture over the motion pack's poses, and how fast joints accelerate.
+
+    python scripts/train_pose_prior.py
+
+Only the split ``train`` is used. Poses are tangent coordinates: a ball joint's three slots hold the rotation vector of
+its joint rotation, a hinge's its angle. The number of components is chosen by cross-validation over clips. Coordinates
+that the recordings do not show in every clip (root, ankles, neck, clavicles, forearms, hands) are left to the fit's own
+broad prior. Writes ``src/marrow/fit/weights/pose_prior.safetensors``: ``means (M, d)``, ``precision_cholesky (M, d, d)``
+with precision ``P = L @ L.T`` (L upper triangular, as scikit-learn has it), ``log_weights (M,)``, ``acceleration_sd
+(d,)`` in rad/s^2; metadata: ``coordinates`` (comma separated), the command and the held-out log-likelihood. Also
+``moving_acceleration_sd`` with ``moving_coordinates``: the same for every coordinate that moves in the recordings.
+Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from safetensors.numpy import save_file
+from scipy.ndimage import gaussian_filter1d
+from sklearn.mixture import GaussianMixture
+
+from marrow.body import load_body
+from marrow.data.motion_pack import PackedMotion, motion_pack
+from marrow.fit.priors import WEIGHTS
+from marrow.geometry.rotations import log
+from marrow.skeleton import Skeleton
+
+COORDINATES = (
+    *(f"{name}_{s}" for s in "rl" for name in ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle")),
+    *("lumbar_extension", "lumbar_bending", "lumbar_rotation"),
+    *(f"{name}_{s}" for s in "rl" for name in ("gh_flex", "gh_add", "gh_rot", "elbow_flex")),
+)  # fmt: skip
+#: Every coordinate whose acceleration the recordings show (ankles in the ASF clips only).
+MOVING = (
+    *("pelvis_tilt", "pelvis_list", "pelvis_rotation", "pelvis_tx", "pelvis_ty", "pelvis_tz"),
+    *COORDINATES,
+    *("neck_extension", "neck_bending", "neck_rotation", "ankle_angle_r", "ankle_angle_l"),
+)
+#: Variance added to every component (rad^2): the recordings' own differences from the population, about 4 degrees.
+WIDTH = np.radians(4.0) ** 2
+SMOOTHING = 0.02  # s, Gaussian, against the noise of the recordings before differencing
+
+
+def mirrored(x: np.ndarray) -> np.ndarray:
+    """The poses (N, d) seen in a mirror: right and left exchanged, sideways turns reversed.
+
+    Rotation vectors are in segment axes (X forward, Y up, Z right): a mirror reverses their X and Y components.
+    """
+    column = {name: i for i, name in enumerate(COORDINATES)}
+    out = np.empty_like(x)
+    for name, i in column.items():
+        stem, _, side = name.rpartition("_")
+        other = f"{stem}_{'l' if side == 'r' else 'r'}" if side in ("r", "l") else name
+        out[:, i] = x[:, column[other]] * SIGN[i]
+    return out
+
+
+def _signs() -> np.ndarray:
+    """-1 for the X and Y components of rotation vectors (first and second slot of a ball), 1 for Z and for hinges."""
+    second = ("adduction", "bending", "_add")
+    first = ("flexion", "lumbar_extension", "gh_flex")
+    # slots of a ball are named flexion, adduction, rotation and hold the components X, Y, Z of the rotation vector
+    return np.array([-1.0 if any(w in n for w in (*first, *second)) else 1.0 for n in COORDINATES])
+
+
+SIGN = _signs()
+
+
+def poses(skeleton: Skeleton, motions: Sequence[PackedMotion]) -> list[np.ndarray]:
+    """Tangent coordinates (T, d) of each clip."""
+    index = [skeleton.index(name) for name in COORDINATES]
+    return [skeleton.to_tangent(m.full(skeleton.coordinates))[:, index] for m in motions]
+
+
+def fit_mixture(x: np.ndarray, components: int, seed: int = 0) -> GaussianMixture:
+    """Gaussian mixture of full covariances."""
+    model = GaussianMixture(
+        components, covariance_type="full", reg_covar=WIDTH, max_iter=200, random_state=seed, n_init=1
+    )
+    return model.fit(x)
+
+
+def cross_validate(clips: list[np.ndarray], choices: Sequence[int], folds: int = 4) -> dict[int, float]:
+    """Mean log-likelihood per pose of left-out clips, by number of components."""
+    order = np.random.default_rng(0).permutation(len(clips))
+    out = {}
+    for components in choices:
+        score, count = 0.0, 0
+        for fold in range(folds):
+            held = [clips[i] for i in order[fold::folds]]
+            kept = np.concatenate([clips[i] for k in range(folds) if k != fold for i in order[k::folds]])[::2]
+            model = fit_mixture(np.concatenate([kept, mirrored(kept)]), components)
+            test = np.concatenate(held)
+            score, count = score + float(model.score_samples(test).sum()), count + len(test)
+        out[components] = score / count
+        print(f"{components:3d} components: {out[components]:7.3f} nats per left-out pose", flush=True)
+    return out
+
+
+def accelerations(skeleton: Skeleton, motions: Sequence[PackedMotion]) -> dict[str, float]:
+    """Standard deviation of each coordinate's acceleration, rad/s^2 and m/s^2, over lightly smoothed recordings.
+
+    Rotations: second difference of ``log(R_{t-1}^T R_t)``. The most violent percent is cut to the 99th percentile, so
+    that impacts do not set the level for everything else.
+    """
+    index = {name: skeleton.index(name) for name in MOVING}
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in MOVING}
+    for m in motions:
+        q = m.full(skeleton.coordinates)
+        R = skeleton.joint_rotations(q)
+        rate = _velocities(skeleton, q, R, m.fps)
+        for name, i in index.items():
+            if name.startswith("ankle") and not m.name[:2].isdigit():
+                continue
+            smooth = gaussian_filter1d(rate[:, i], SMOOTHING * m.fps)
+            pieces[name].append(np.diff(smooth) * m.fps)
+    out = {}
+    for name, values in pieces.items():
+        a = np.abs(np.concatenate(values))
+        out[name] = float(np.sqrt(np.mean(np.minimum(a, np.quantile(a, 0.99)) ** 2)))
+    return _balanced(out)
+
+
+def _velocities(skeleton: Skeleton, q: np.ndarray, R: np.ndarray, fps: float) -> np.ndarray:
+    """(T - 1, D) rates of the tangent coordinates: body-fixed angular velocity for rotations."""
+    rate = np.diff(q, axis=0) * fps
+    for b, first, _ in skeleton.tree.balls:
+        rate[:, first : first + 3] = log(np.swapaxes(R[:-1, b], -1, -2) @ R[1:, b]) * fps
+    return rate
+
+
+def _balanced(sd: dict[str, float]) -> dict[str, float]:
+    """Right and left take their root mean square: no side is faster."""
+    out = dict(sd)
+    for name in sd:
+        if name.endswith("_r"):
+            other = name[:-1] + "l"
+            out[name] = out[other] = float(np.hypot(sd[name], sd[other]) / np.sqrt(2))
+    return out
+
+
+def main() -> None:
+    """Train, report, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--components", type=int, default=0, help="number of components; 0 = by cross-validation")
+    parser.add_argument("--out", type=Path, default=WEIGHTS / "pose_prior.safetensors")
+    args = parser.parse_args()
+    skeleton = Skeleton.inside(load_body().rest().landmarks)
+    pack = motion_pack()
+    train = poses(skeleton, pack.select("train"))
+    components = args.components
+    if not components:
+        scores = cross_validate(train, (1, 4, 8, 16, 24))
+        components = max(scores, key=lambda k: scores[k])
+    x = np.concatenate(train)
+    model = fit_mixture(np.concatenate([x, mirrored(x)]), components)
+    likelihood = {"train": float(model.score(x))}
+    gaussian = fit_mixture(np.concatenate([x, mirrored(x)]), 1)
+    for split in ("A", "B"):
+        held = np.concatenate(poses(skeleton, pack.select(split)))
+        likelihood[split] = float(model.score(held))
+        print(
+            f"split {split}: {likelihood[split]:.3f} nats per pose ({gaussian.score(held):.3f} with a single Gaussian)"
+        )
+    print(
+        f"train: {likelihood['train']:.3f} nats per pose, {components} components, {len(x)} poses and their mirror images"
+    )
+    moving = accelerations(skeleton, pack.select("train"))
+    print("acceleration sd:", {k: round(v, 2) for k, v in moving.items()})
+    arrays = {
+        "means": model.means_,
+        "precision_cholesky": model.precisions_cholesky_,
+        "log_weights": np.log(np.asarray(model.weights_)),
+        "acceleration_sd": np.array([moving[name] for name in COORDINATES]),
+        "moving_acceleration_sd": np.array([moving[name] for name in MOVING]),
+    }
+    metadata = {
+        "coordinates": ",".join(COORDINATES),
+        "moving_coordinates": ",".join(MOVING),
+        "command": f"python scripts/train_pose_prior.py --components {components}",
+        "log_likelihood": json.dumps({k: round(v, 4) for k, v in likelihood.items()}),
+        "data": "marrow motion pack, split train (from mocap.cs.cmu.edu, funded by NSF EIA-0196217)",
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, args.out, metadata=metadata)
+    print(f"{args.out.name}: {args.out.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

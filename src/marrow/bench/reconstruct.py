@@ -1,0 +1,174 @@
+"""The main road from simulated keypoints to a movement, and how far it is from the truth.
+
+Errors of joints are measured in the axes of the camera, since the world that a single camera finds is its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.bench.scenes import DETECTED, MEASURED, Shot, place
+from marrow.body import load_body
+from marrow.errors import InputError
+from marrow.fit import Evidence, FitOptions, FitResult, View, fit, framewise
+from marrow.fit.priors import calibration_of, load_calibration
+from marrow.geometry.projection import camera_from_fov, to_camera
+from marrow.lift import lift
+from marrow.metrics import absolute_mpjpe, angle_error, mpjpe, pa_mpjpe, root_error
+from marrow.skeleton import Skeleton
+from marrow.types import Camera, Float64, Keypoints
+
+#: Coordinate groups of the report, by the start of the coordinates' names.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "hip flexion": ("hip_flexion",),
+    "knee": ("knee_angle",),
+    "other leg": ("hip_adduction", "hip_rotation", "ankle_angle"),
+    "subtalar, toes": ("subtalar_angle", "mtp_angle"),
+    "pelvis tilt, list": ("pelvis_tilt", "pelvis_list"),
+    "lumbar": ("lumbar_",),
+    "neck": ("neck_",),
+    "shoulder": ("gh_",),
+    "elbow": ("elbow_flex",),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the reconstruction is told.
+
+    Attributes:
+        landmarks: the detector's 3-D landmarks.
+        focal_known: the camera's intrinsics; else 55 degrees along the long side are assumed.
+        height_known: the person's stature.
+    """
+
+    landmarks: bool = True
+    focal_known: bool = True
+    height_known: bool = True
+
+
+CONDITIONS: Mapping[str, Condition] = {
+    "landmarks": Condition(),
+    "keypoints only": Condition(landmarks=False),
+    "focal unknown": Condition(focal_known=False),
+    "height unknown": Condition(height_known=False),
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors of one reconstruction, per frame.
+
+    Attributes:
+        observed: (T,) frames in which something was detected.
+        mpjpe, pa_mpjpe, absolute, root: (T,) metres on ``MEASURED``, camera axes.
+        angle: (T, D) rad, signed and wrapped, in the truth's order; ball joints on the branch nearest to the truth.
+        sd: (T, D) rad, reported standard deviations without the committed calibration factors; NaN where none.
+        seconds: of the reconstruction.
+    """
+
+    observed: NDArray[np.bool_]
+    mpjpe: Float64
+    pa_mpjpe: Float64
+    absolute: Float64
+    root: Float64
+    angle: Float64
+    sd: Float64
+    seconds: float
+
+
+@functools.cache
+def _average() -> Skeleton:
+    return Skeleton.inside(load_body().rest().landmarks)
+
+
+def evidence(shot: Shot, condition: Condition) -> tuple[Evidence, Camera]:
+    """What the fit gets to see, first guesses included, and the camera it starts from (level, at the origin)."""
+    size = shot.camera.size
+    camera = Camera(shot.camera.K, size) if condition.focal_known else camera_from_fov(size)
+    seen = shot.keypoints if condition.landmarks else Keypoints(DETECTED, shot.keypoints.xy, shot.keypoints.confidence)
+    guesses = lift(seen, shot.truth.time, camera, load_body(), _average(), hypotheses=2)
+    view = View(camera, np.asarray(seen.xy, float), np.asarray(seen.confidence, float), DETECTED)
+    return Evidence(
+        views=(view,),
+        directions=None if seen.world is None else np.asarray(seen.world, float),
+        height_m=shot.truth.height_m if condition.height_known else None,
+        initial=guesses,
+    ), camera
+
+
+def reconstruct(shot: Shot, condition: Condition, *, options: FitOptions | None = None) -> dict[str, Score]:
+    """Run lift and fit, whole (``"sequence"``) and frame by frame (``"framewise"``), on the same evidence."""
+    options = options or FitOptions()
+    clock = time.perf_counter
+    start = clock()
+    person, _ = evidence(shot, condition)
+    lifted = clock() - start
+    about = {"body": load_body(), "focal_known": condition.focal_known, "options": options}
+    start = clock()
+    whole = fit([person], shot.truth.time, **about)
+    middle = clock()
+    frames = framewise([person], shot.truth.time, **about)
+    seconds = {"sequence": lifted + middle - start, "framewise": lifted + clock() - middle}
+    return {
+        "sequence": score(shot, [whole], seconds["sequence"]),
+        "framewise": score(shot, frames, seconds["framewise"]),
+    }
+
+
+def score(shot: Shot, results: Sequence[FitResult], seconds: float) -> Score:
+    """Compare a fit, or the fits of single frames, with the truth."""
+    truth = shot.truth
+    found, q, sd = (np.concatenate(parts) for parts in zip(*(_read(r) for r in results), strict=True))
+    true = to_camera(shot.camera, truth.joints)
+    return Score(
+        observed=(shot.keypoints.confidence > 0).sum(1) >= 3,
+        mpjpe=mpjpe(found, true, joint_set=MEASURED),
+        pa_mpjpe=pa_mpjpe(found, true, joint_set=MEASURED),
+        absolute=absolute_mpjpe(found, true, joint_set=MEASURED),
+        root=root_error(found, true, joint_set=MEASURED),
+        angle=coordinate_error(truth.skeleton, q, truth.q),
+        sd=sd,
+        seconds=seconds,
+    )
+
+
+def _read(result: FitResult) -> tuple[Float64, Float64, Float64]:
+    """Joints in the camera's axes, coordinates, and standard deviations without the committed factors."""
+    person = result.people[0]
+    motion = person.motion
+    joints = place(load_body(), load_body().rest(dict(motion.shape)), person.skeleton, motion.q, MEASURED)
+    if result.camera is None:
+        raise InputError("a reconstruction from pictures without a camera")
+    factor = np.array([calibration_of(name, load_calibration()) for name in motion.coordinates])
+    sd = np.full(motion.q.shape, np.nan) if motion.q_sd is None else motion.q_sd / factor
+    return to_camera(result.camera, joints), motion.q, sd
+
+
+def coordinate_error(skeleton: Skeleton, q: Float64, truth: Float64) -> Float64:
+    """(T, D) signed errors: wrapped, and for ball joints of that of the two Z-X-Y readings that is nearer to the truth.
+
+    Every rotation has two readings, (z, x, y) and (z + pi, pi - x, y + pi) in the joint's own signs; a report that
+    unwraps may be on either.
+    """
+    error = angle_error(q, truth)
+    for _, first, signs in skeleton.tree.balls:
+        own, true = signs * q[:, first : first + 3], signs * truth[:, first : first + 3]
+        other = np.stack([own[:, 0] + np.pi, np.pi - own[:, 1], own[:, 2] + np.pi], -1)
+        errors = np.stack([angle_error(own, true), angle_error(other, true)])
+        better = np.abs(errors).sum(-1).argmin(0)
+        error[:, first : first + 3] = signs * errors[better, np.arange(len(q))]
+    t = skeleton.tree.translation
+    error[:, t] = q[:, t] - truth[:, t]
+    return error
+
+
+def columns(coordinates: Sequence[str], group: str) -> list[int]:
+    """Coordinates of a group of :data:`GROUPS`."""
+    return [i for i, name in enumerate(coordinates) if name.startswith(GROUPS[group])]
