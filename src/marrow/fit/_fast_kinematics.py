@@ -163,34 +163,45 @@ def shape_jacobian(tree, points, template, R, d_origin, out):
 
 
 @kernel()
-def joint_variances(tree, table, template, ball, angle, root, own, gain, border):
-    """(T, B) summed variance over the three axes of the segments' origins.
+def place_all(tree, points, template, ball, angle, root, X, JX, JS):
+    """Points (T,K,3) of all frames, with derivatives by the frame's unknowns (T,K,3,d) and by the shape (T,K,3,S).
+
+    ``ball`` (T,B,3,3), ``angle`` (T,M), ``root`` (T,3) are the state. ``JX`` must come zeroed.
+    """
+    B, S = ball.shape[1], template.d_offsets.shape[0]
+    R, p, hinge_world = np.empty((B, 3, 3)), np.empty((B, 3)), np.empty((angle.shape[1], 3))
+    arm, d_origin = np.empty((points.body.shape[0], 3)), np.empty((B, 3, S))
+    for t in range(ball.shape[0]):
+        pose_tree(tree, template.offsets, ball[t], angle[t], root[t], R, p, hinge_world)
+        place_points(points, template.local, R, p, X[t], arm)
+        for k in range(X.shape[1]):
+            point_jacobian(tree, points, k, R, p, hinge_world, arm, JX[t])
+        if S > 0:
+            shape_jacobian(tree, points, template, R, d_origin, JS[t])
+
+
+@kernel()
+def joint_variances(J, JS, start, dof, own, gain, border):
+    """(T, B) summed variance over the three axes of points with derivatives ``J`` (T,B,3,d) and ``JS`` (T,B,3,S).
 
     The pose has the covariance ``own`` (T,d,d) for a known border and follows the border by ``gain`` (T,d,n); the
-    border (first the shape) has the covariance ``border`` (n,n). ``table`` holds the origins as points.
+    border (first the shape) has the covariance ``border`` (n,n).
     """
-    T, B = ball.shape[0], ball.shape[1]
-    d, S, n = own.shape[1], template.d_offsets.shape[0], border.shape[0]
-    R, p, hinge_world = np.empty((B, 3, 3)), np.empty((B, 3)), np.empty((angle.shape[1], 3))
-    X, arm, d_origin, JS = np.empty((B, 3)), np.empty((B, 3)), np.empty((B, 3, S)), np.empty((B, 3, S))
-    J, total = np.zeros((B, 3, d)), np.empty(n)
+    T, B, S, n = J.shape[0], J.shape[1], JS.shape[3], border.shape[0]
+    total = np.empty(n)
     out = np.zeros((T, B))
     for t in range(T):
-        pose_tree(tree, template.offsets, ball[t], angle[t], root[t], R, p, hinge_world)
-        place_points(table, template.local, R, p, X, arm)
-        shape_jacobian(tree, table, template, R, d_origin, JS)
         for b in range(B):
-            point_jacobian(tree, table, b, R, p, hinge_world, arm, J)
-            lo, hi = table.dof_start[b], table.dof_start[b + 1]
+            lo, hi = start[b], start[b + 1]
             for i in range(3):
                 for c in range(n):
-                    total[c] = JS[b, i, c] if c < S else 0.0
+                    total[c] = JS[t, b, i, c] if c < S else 0.0
                 for x in range(lo, hi):
-                    f = table.dof[x]
+                    f = dof[x]
                     for y in range(lo, hi):
-                        out[t, b] += J[b, i, f] * own[t, f, table.dof[y]] * J[b, i, table.dof[y]]
+                        out[t, b] += J[t, b, i, f] * own[t, f, dof[y]] * J[t, b, i, dof[y]]
                     for c in range(n):
-                        total[c] += J[b, i, f] * gain[t, f, c]
+                        total[c] += J[t, b, i, f] * gain[t, f, c]
                 for c in range(n):
                     for e in range(n):
                         out[t, b] += total[c] * border[c, e] * total[e]

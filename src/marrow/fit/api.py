@@ -170,7 +170,7 @@ def _frame(evidence: Evidence, t: int) -> Evidence:
 
 
 def _result(prepared: Sequence[Prepared], time: Float64, outcome: Outcome) -> FitResult:
-    solution, shared = outcome.solution, outcome.solution.shared
+    shared = outcome.solution.shared
     turn = (
         rotations.rotation_between(shared.up[:, 1], np.array([0.0, 1.0, 0.0])) if outcome.setting.gravity else np.eye(3)
     )
@@ -182,7 +182,7 @@ def _result(prepared: Sequence[Prepared], time: Float64, outcome: Outcome) -> Fi
         first = prepared[0].evidence.views[0].camera
         camera = _camera(first, shared, turn, height)
         if outcome.setting.floor:
-            count = floors.enough([p.observations.foot_contact for p in outcome.problems])
+            count = floors.enough([p.observed.feet.contact for p in outcome.problems if p.observed.feet is not None])
             found = floors.describe(shared, first.R_cam_world, count)
     return FitResult(people, camera, focal_sd, found, _warnings(outcome, prepared), turn, height)
 
@@ -245,15 +245,15 @@ def _person(
     shape = prepared.riders.full_shape(state.shape)
     skeleton = Skeleton.inside(prepared.riders.body.rest(shape).landmarks)
     q, translation = _coordinates(prepared, skeleton, state, turn, height)
-    obs = problem.observations
-    variance = uncertainty.pixel_variance(normal.residual, obs.pixel_sd, obs.pixel_weight)
+    pixels = problem.observed.pixels
+    variance = 1.0 if pixels is None else uncertainty.pixel_variance(normal.residual, pixels.sd, pixels.weight)
     found = uncertainty.spread(problem, *border, variance)
     covariance = found.covariance()
     sd = uncertainty.angle_sd(problem, structure, q, covariance, turn)
     marks = uncertainty.marks(problem, structure, state, covariance, prepared.seen)
     sd = np.where(np.isnan(sd), _unfitted_sd(structure), sd)
     linear = problem.model.linearised(state.shape, problem.shape_step)
-    joints = uncertainty.joint_sd(problem, linear.template, state, found, len(structure.bodies))
+    joints = uncertainty.joint_sd(problem, linear, state, found, len(structure.bodies))
     motion = Motion(
         time=time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,
         mark=np.where(prepared.seen[:, None], marks, np.maximum(marks, PRIOR)).astype(np.uint8),
@@ -295,9 +295,9 @@ def _coordinates(
 
 def _contact(prepared: Prepared, problem) -> Float64 | None:
     """(T, 2) probability that the right and the left foot bear on the floor."""
-    if not prepared.feet.size:
+    if problem.observed.feet is None:
         return None
-    own = problem.observations.foot_contact / problem.observations.share[:, None]
+    own = problem.observed.feet.contact / problem.observed.share[:, None]
     half = own.shape[1] // 2
     return np.stack([own[:, :half].max(1), own[:, half:].max(1)], -1)
 

@@ -168,5 +168,5 @@ def _contacts(people, times, problems, solution, loose):
     ]
     if not floors.enough(probabilities):
         return problems, False
-    new = [with_contact(p, c * p.observations.share[:, None]) for p, c in zip(problems, probabilities, strict=True)]
+    new = [with_contact(p, c * p.observed.share[:, None]) for p, c in zip(problems, probabilities, strict=True)]
     return new, True

@@ -16,8 +16,23 @@ from scipy.linalg import lapack
 
 from marrow.fit import _fast_priors as fast_priors
 from marrow.fit import _fast_residuals as fast
+from marrow.fit._fast_kinematics import place_all
 from marrow.fit._fast_priors import Mixture, Slots, Smooth
-from marrow.fit._fast_residuals import FOCAL, HEIGHT, SHARED, TILT, Observations, Scales, Shared
+from marrow.fit._fast_residuals import (
+    FOCAL,
+    HEIGHT,
+    SHARED,
+    TILT,
+    Directions,
+    Feet,
+    Moved,
+    Pixels,
+    Places,
+    Scales,
+    Shared,
+    Sums,
+    Trunk,
+)
 from marrow.fit.model import Linear, Model
 from marrow.fit.state import State, moved_shared
 from marrow.types import Float64
@@ -31,11 +46,27 @@ _RELINEARISE = 20.0
 
 
 @dataclass(frozen=True)
+class Observed:
+    """Everything seen of one person over T frames; None where a kind of evidence is absent.
+
+    ``share`` (T,) is the share of time of each frame (1 at 30 Hz and slower), ``dt`` (T - 1,) the steps in seconds.
+    """
+
+    share: Float64
+    dt: Float64
+    pixels: Pixels | None = None
+    directions: Directions | None = None
+    places: Places | None = None
+    feet: Feet | None = None
+    trunk: Trunk | None = None
+
+
+@dataclass(frozen=True)
 class Problem:
     """One person's evidence and priors. ``rate`` is the frame rate (Hz) at which one frame has a share of time of 1."""
 
     model: Model
-    observations: Observations
+    observed: Observed
     slots: Slots
     mixture: Mixture
     smooth: Smooth
@@ -71,13 +102,13 @@ class Normal:
     C: Float64
     Hb: Float64
     gb: Float64
-    costs: Float64
+    costs: dict[str, float]
     residual: Float64
     points: Float64
 
     @property
     def cost(self) -> float:
-        return float(self.costs.sum())
+        return sum(self.costs.values())
 
 
 @dataclass
@@ -94,61 +125,85 @@ class Solution:
 
 def evaluate(problem: Problem, linear: Linear, state: State, shared: Shared, scales: Scales) -> Normal:
     """Cost and normal equations of one person."""
-    model, obs = problem.model, problem.observations
-    T, d, S = len(state.root), model.size, len(state.shape)
-    template = linear.at(state.shape)
-    band = np.zeros((T * d, 2 * d + 3))
-    nb = S + SHARED
-    normal = Normal(
-        band,
-        np.zeros(T * d),
-        np.zeros((T * d, nb)),
+    model, seen = problem.model, problem.observed
+    T, d, nb = len(state.root), model.size, len(state.shape) + SHARED
+    moved = place(model, linear, state)
+    sums = Sums(
+        np.zeros((T, d, d)),
+        np.zeros((T, d, d)),
+        np.zeros((T, d)),
+        np.zeros((T, d, nb)),
         np.zeros((nb, nb)),
         np.zeros(nb),
-        np.zeros(fast.KINDS),
-        np.full((T, len(obs.pixel_point)), np.nan),
-        np.empty((T, len(model.points.start) - 1, 3)),
     )
-    costs = fast.add_evidence(
-        model.tree, model.points, template, obs, scales, shared, state.ball, state.angle, state.root,
-        band, normal.g, normal.C, normal.Hb, normal.gb, normal.residual, normal.points,
-    )  # fmt: skip
-    add_static(problem, state, normal, costs)
-    costs[fast.PRIOR] += _add_shape(problem, linear, state.shape, normal)
-    normal.Hb = normal.Hb + np.tril(normal.Hb, -1).T
-    normal.costs = costs
-    return normal
+    residual = np.full((T, 0 if seen.pixels is None else len(seen.pixels.point)), np.nan)
+    costs = _add_evidence(seen, shared, scales, moved, sums, residual)
+    band = np.zeros((T * d, 2 * d + 3))
+    fast.store(sums.H, sums.H1, band)
+    g = sums.g.reshape(-1)
+    costs |= add_static(problem, state, band, g)
+    costs["shape"] = _add_shape(problem, linear, state.shape, sums)
+    Hb = sums.Hb + np.tril(sums.Hb, -1).T
+    return Normal(band, g, sums.C.reshape(T * d, nb), Hb, sums.gb, costs, residual, moved.X)
 
 
-def _add_shape(problem: Problem, linear: Linear, shape: Float64, normal: Normal) -> float:
+def place(model: Model, linear: Linear, state: State) -> Moved:
+    """All points at a state, with their derivatives."""
+    T, K, S = len(state.root), len(model.points.start) - 1, len(state.shape)
+    X, JX, JS = np.empty((T, K, 3)), np.zeros((T, K, 3, model.size)), np.empty((T, K, 3, S))
+    place_all(model.tree, model.points, linear.at(state.shape), state.ball, state.angle, state.root, X, JX, JS)
+    return Moved(X, JX, JS, model.points.dof_start, model.points.dof)
+
+
+def _add_evidence(
+    seen: Observed, shared: Shared, scales: Scales, moved: Moved, sums: Sums, residual
+) -> dict[str, float]:
+    costs: dict[str, float] = {}
+    if seen.pixels is not None:
+        costs["pixels"] = fast.add_pixels(seen.pixels, shared.focal, scales.robust_pixel, moved, sums, residual)
+    if seen.directions is not None and scales.direction > 0:
+        costs["directions"] = fast.add_directions(
+            seen.directions, seen.share, scales.robust_direction, scales.direction, moved, sums
+        )
+    if seen.places is not None:
+        costs["places"] = fast.add_places(seen.places, seen.share, scales.robust_place, moved, sums)
+    if seen.feet is not None and scales.below > 0:
+        costs["floor"] = fast.add_floor(
+            seen.feet, seen.share, shared.up, shared.height, scales.contact_height, scales.below, moved, sums
+        )
+        costs["floor"] += fast.add_foot_speed(seen.feet, seen.dt, scales.contact_speed, moved, sums)
+    if seen.trunk is not None and scales.upright > 0:
+        costs["upright"] = fast.add_upright(seen.trunk, seen.share, shared.up, scales.upright, moved, sums)
+    return costs
+
+
+def _add_shape(problem: Problem, linear: Linear, shape: Float64, sums: Sums) -> float:
     """Prior of the shape, and the stature where it is known."""
     S = len(shape)
     dx = shape - problem.shape_mean
     slope = problem.shape_precision @ dx
     cost = 0.5 * float(dx @ slope)
-    normal.Hb[:S, :S] += np.tril(problem.shape_precision)
+    sums.Hb[:S, :S] += np.tril(problem.shape_precision)
     if problem.stature is not None:
         off = linear.stature + float(linear.d_stature @ (shape - linear.shape)) - problem.stature
         weight = 1.0 / _STATURE_SD**2
         cost += 0.5 * weight * off**2
         slope = slope + weight * off * linear.d_stature
-        normal.Hb[:S, :S] += np.tril(weight * np.outer(linear.d_stature, linear.d_stature))
-    normal.gb[:S] += slope
+        sums.Hb[:S, :S] += np.tril(weight * np.outer(linear.d_stature, linear.d_stature))
+    sums.gb[:S] += slope
     return cost
 
 
-def add_static(problem: Problem, state: State, normal: Normal, costs: Float64) -> None:
+def add_static(problem: Problem, state: State, band: Float64, g: Float64) -> dict[str, float]:
     """Add what needs no picture: pose prior, limits, smoothness."""
-    d = problem.model.size
+    d, seen = problem.model.size, problem.observed
     prior, limits = fast_priors.add_prior(
-        d, problem.slots, problem.mixture, problem.prior_weight, problem.observations.share,
-        state.ball, state.angle, normal.band, normal.g,
-    )  # fmt: skip
-    costs[fast.PRIOR] += prior + limits
-    costs[fast.SMOOTH] += fast_priors.add_smooth(
-        d, problem.smooth, problem.rate, problem.observations.dt,
-        state.ball, state.angle, state.root, normal.band, normal.g,
-    )  # fmt: skip
+        d, problem.slots, problem.mixture, problem.prior_weight, seen.share, state.ball, state.angle, band, g
+    )
+    smooth = fast_priors.add_smooth(
+        d, problem.smooth, problem.rate, seen.dt, state.ball, state.angle, state.root, band, g
+    )
+    return {"prior": prior, "limits": limits, "smooth": smooth}
 
 
 def shared_terms(prior: SharedPrior, shared: Shared) -> tuple[float, Float64, Float64]:
@@ -326,4 +381,8 @@ def _moved(problems, states, shared, step):
 
 def with_contact(problem: Problem, contact: Float64) -> Problem:
     """The problem with other contact probabilities (T, F), already times the frames' share of time."""
-    return replace(problem, observations=problem.observations._replace(foot_contact=np.ascontiguousarray(contact)))
+    feet = problem.observed.feet
+    if feet is None:
+        return problem
+    feet = feet._replace(contact=np.ascontiguousarray(contact))
+    return replace(problem, observed=replace(problem.observed, feet=feet))

@@ -80,11 +80,11 @@ def relaxed_points(prepared: Prepared) -> Float64:
 
 def _known_points(prepared: Prepared) -> tuple[Float64, Float64] | None:
     """3-D points (T, N, 3), NaN where absent, and their numbers (N,): measured, or triangulated from several views."""
-    obs, views = prepared.problem.observations, prepared.evidence.views
-    if len(obs.place_point):
-        return np.where(obs.place_weight[..., None] > 0, obs.place, np.nan), obs.place_point
-    sets = {v.joint_set for v in views}
-    if len(views) < 2 or len(sets) > 1:
+    places, views = prepared.problem.observed.places, prepared.evidence.views
+    if places is not None:
+        return np.where(places.precision[..., None] > 0, places.xyz, np.nan), places.point
+    pixels = prepared.problem.observed.pixels
+    if pixels is None or len(views) < 2 or len({v.joint_set for v in views}) > 1:
         return None
     xy = np.stack([np.asarray(v.xy, float) for v in views])
     weight = np.stack([np.nan_to_num(np.asarray(v.confidence, float)) for v in views])
@@ -92,7 +92,7 @@ def _known_points(prepared: Prepared) -> tuple[Float64, Float64] | None:
     xyz = triangulation.triangulate([v.camera for v in views], np.nan_to_num(xy), weight)
     xyz = np.where(((weight > 0).sum(0) >= 2)[..., None], xyz, np.nan)
     keypoints = prepared.keypoints[prepared.keypoints >= 0]
-    return xyz[:, keypoints], obs.pixel_point[prepared.keypoints >= 0]
+    return xyz[:, keypoints], pixels.point[prepared.keypoints >= 0]
 
 
 def _from_points(prepared: Prepared, known: tuple[Float64, Float64]) -> State:
@@ -153,16 +153,18 @@ def _towards(camera: Camera) -> Float64:
 
 def _depths(prepared: Prepared, camera: Camera) -> Float64:
     """(T, 3) pelvis positions from the size and the middle of the keypoints; NaN where too few."""
-    obs = prepared.problem.observations
-    first = obs.pixel_view == 0
-    rest = relaxed_points(prepared)[obs.pixel_point[first]]
-    T = len(obs.pixel)
+    pixels = prepared.problem.observed.pixels
+    if pixels is None:
+        return np.zeros((1, 3))
+    first = pixels.camera == 0
+    rest = relaxed_points(prepared)[pixels.point[first]]
+    T = len(pixels.xy)
     root = np.full((T, 3), np.nan)
     for t in range(T):
-        good = obs.pixel_weight[t, first] > 0
+        good = pixels.weight[t, first] > 0
         if good.sum() < 4:
             continue
-        pixel, model = obs.pixel[t, first][good], rest[good]
+        pixel, model = pixels.xy[t, first][good], rest[good]
         spread = max(float(np.linalg.norm(pixel.std(0))), 1e-3)
         depth = camera.K[1, 1] * float(np.linalg.norm(model.std(0)[:2])) / spread
         middle = unproject(camera, pixel.mean(0), min(max(depth, 0.5), 50.0))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import lapack
 
 from marrow.fit import _fast_priors as fast_priors
 from marrow.fit._fast_kinematics import PointTable, joint_variances
+from marrow.fit.model import Linear
 from marrow.fit.priors import calibration_of, load_calibration
-from marrow.fit.solver import Factor, Problem
+from marrow.fit.solver import Factor, Problem, place
 from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import tree as trees
@@ -145,7 +146,7 @@ def marks(problem: Problem, structure: trees.Tree, state: State, covariance: Flo
 
 def prior_variance(problem: Problem, state: State) -> Float64:
     """(d,) variance of the unknowns under the static prior alone, the median over some poses of the solution."""
-    model, d = problem.model, problem.model.size
+    d = problem.model.size
     T = len(state.root)
     frames = np.unique(np.linspace(0, T - 1, min(T, 24)).astype(int))
     n = len(frames)
@@ -168,17 +169,18 @@ def prior_variance(problem: Problem, state: State) -> Float64:
     return np.median(variance, 0)
 
 
-def joint_sd(problem: Problem, template, state: State, found: Spread, bodies: int) -> Float64:
+def joint_sd(problem: Problem, linear: Linear, state: State, found: Spread, bodies: int) -> Float64:
     """(T, bodies) metres: standard deviation of the origins of the segments, root mean square over the axes.
 
     Segments that were not fitted (fingers) have that of the nearest fitted one above them.
     """
     model, structure = problem.model, trees.whole()
-    B = len(model.bodies)
+    B, S = len(model.bodies), len(state.shape)
     table = _origins(model.tree)
-    blank = template._replace(local=np.zeros((B, 3)), d_local=np.zeros((template.d_offsets.shape[0], B, 3)))
+    template = linear.template._replace(local=np.zeros((B, 3)), d_local=np.zeros((S, B, 3)))
+    moved = place(replace(model, points=table), linear._replace(template=template), state)
     variance = joint_variances(
-        model.tree, table, blank, state.ball, state.angle, state.root, found.own, found.border_gain, found.border
+        moved.JX, moved.JS, table.dof_start, table.dof, found.own, found.border_gain, found.border
     )
     out = np.full((len(state.root), bodies), np.nan)
     out[:, model.bodies] = np.sqrt(np.maximum(variance, 0.0) / 3)
