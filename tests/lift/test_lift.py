@@ -82,7 +82,7 @@ def test_directions_give_back_the_pose(skeleton, body):
     assert np.degrees(rotations.angle_between(R2[:, head], R[:, head])).max() < 0.5
     limbs = [skeleton.body_index(f"{b}_{s}") for s in "rl" for b in ("tibia", "talus", "ulna", "hand")]
     error = np.linalg.norm((p2 - p)[:, limbs], axis=-1)
-    assert error.max() < 0.03
+    assert error.max() < 0.04
     assert error.mean() < 0.01
     back = skeleton.coordinates_from_joint_rotations(found, p[:, 0])
     for name, degrees in (("knee_angle_r", 4), ("hip_flexion_l", 6), ("elbow_flex_r", 4), ("pro_sup_l", 12)):

@@ -52,9 +52,18 @@ def rotations_from_points(points: Float64, skeleton: Skeleton, places: Places) -
     head = _head(at) @ (_head(bind_at).T @ bind["head"])
     R["head"] = np.where(np.isfinite(head).all((-1, -2), keepdims=True), head, R["torso"])
     q = np.tile(relaxed(skeleton), (*points.shape[:-2], 1))
+    trunk = (_middle(at, "shoulder") - _middle(at, "hip"), _middle(bind_at, "shoulder") - _middle(bind_at, "hip"))
+    scale = np.linalg.norm(trunk[0], axis=-1, keepdims=True) / np.linalg.norm(trunk[1])
+    centre_of = dict(zip(skeleton.point_names, skeleton.points(*_frames(skeleton)), strict=True))
+
+    def centre(word: str, joint: str, segment: str) -> Float64:
+        """Joint centre from the keypoint beside it, which a detector has in a place of its own."""
+        beside = bind[segment].T @ (centre_of[f"{joint}_{word[0]}"] - bind_at(f"{word}_{joint}"))
+        return at(f"{word}_{joint}") + scale * (R[segment] @ beside)
+
     for side, word in (("r", "right"), ("l", "left")):
-        _leg(at, skeleton, side, word, R, q)
-        _arm(at, skeleton, side, word, R, q)
+        _leg(at, centre(word, "hip", "pelvis"), skeleton, side, word, R, q)
+        _arm(at, centre(word, "shoulder", "torso"), skeleton, side, word, R, q)
 
     R_joint = skeleton.joint_rotations(q)
     of = {name: b for b, name in enumerate(skeleton.bodies)}
@@ -101,8 +110,8 @@ def _head(at: Point) -> Float64:
     return np.stack([x, np.cross(z, x), z], -1)
 
 
-def _leg(at: Point, skeleton: Skeleton, side: str, word: str, R: dict[str, Float64], q: Float64) -> None:
-    hip, knee, ankle = (at(f"{word}_{name}") for name in ("hip", "knee", "ankle"))
+def _leg(at: Point, hip: Float64, skeleton: Skeleton, side: str, word: str, R: dict[str, Float64], q: Float64) -> None:
+    knee, ankle = at(f"{word}_knee"), at(f"{word}_ankle")
     heel, toe = at(f"{word}_heel"), _first(at, [f"{word}_{name}" for name in _TOES])
     foot = toe - np.where(np.isfinite(heel), heel, ankle)
     thigh = _or(_unit(knee - hip), -R["pelvis"][..., :, 1])
@@ -121,15 +130,17 @@ def _leg(at: Point, skeleton: Skeleton, side: str, word: str, R: dict[str, Float
     rest = skeleton.bind[skeleton.body_index(f"calcn_{side}"), :3, :3]
     names = skeleton.point_names
     if f"heel_{side}" in names and f"toe_tip_{side}" in names:
-        ends = skeleton.points(skeleton.bind[:, :3, :3], skeleton.bind[:, :3, 3], (f"heel_{side}", f"toe_tip_{side}"))
+        ends = skeleton.points(*_frames(skeleton), (f"heel_{side}", f"toe_tip_{side}"))
         nominal = rest.T @ _unit(ends[1] - ends[0])
     else:
         nominal = np.array([1.0, 0.0, 0.0])
     _put_hinge(skeleton, f"ankle_angle_{side}", R_tibia, _unit(foot), nominal, q)
 
 
-def _arm(at: Point, skeleton: Skeleton, side: str, word: str, R: dict[str, Float64], q: Float64) -> None:
-    shoulder, elbow, wrist = (at(f"{word}_{name}") for name in ("shoulder", "elbow", "wrist"))
+def _arm(
+    at: Point, shoulder: Float64, skeleton: Skeleton, side: str, word: str, R: dict[str, Float64], q: Float64
+) -> None:
+    elbow, wrist = at(f"{word}_elbow"), at(f"{word}_wrist")
     upper = _or(_unit(elbow - shoulder), -R["torso"][..., :, 1])
     fore = _or(_unit(wrist - elbow), upper)
     axis = skeleton.tree.axes[skeleton.index(f"elbow_flex_{side}")]
@@ -164,6 +175,11 @@ def _hinge_axis(upper: Float64, lower: Float64, when_straight: Float64) -> Float
     s = np.clip((angle - _STRAIGHT) / (_BENT - _STRAIGHT), 0.0, 1.0)
     weight = s * s * (3.0 - 2.0 * s)
     return weight * normal / np.maximum(sine, 1e-9) + (1.0 - weight) * when_straight
+
+
+def _frames(skeleton: Skeleton) -> tuple[Float64, Float64]:
+    """Segment frames of the bind pose."""
+    return skeleton.bind[:, :3, :3], skeleton.bind[:, :3, 3]
 
 
 def _middle(at: Point, name: str) -> Float64:
