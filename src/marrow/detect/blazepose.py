@@ -76,7 +76,7 @@ class Landmarks:
     heatmaps: Float32 | None = None
 
 
-def sigmoid(x: Float32) -> Float32:
+def sigmoid(x: NDArray[np.floating]) -> Float32:
     """Logistic function, safe for large negative logits."""
     return (1.0 / (1.0 + np.exp(-np.clip(x, -80.0, 80.0)))).astype(np.float32)
 
@@ -110,7 +110,8 @@ def decode_search(boxes: Float32, logits: Float32, min_score: float) -> tuple[Fl
     centre = raw[:, :2] + anchor
     half = raw[:, 2:4] / 2
     points = raw[:, 4:].reshape(-1, 4, 2) + anchor[:, None]
-    return np.concatenate([centre - half, centre + half, points.reshape(-1, 8)], 1), sigmoid(logits[keep])
+    found = np.concatenate([centre - half, centre + half, points.reshape(-1, 8)], 1)
+    return found.astype(np.float32), sigmoid(logits[keep])
 
 
 def merge_overlapping(candidates: Float32, scores: Float32, min_iou: float = 0.3) -> tuple[Float32, Float32]:
@@ -222,13 +223,13 @@ def decode_landmarks(
         world=world.astype(np.float32),
         score=float(flag.ravel()[0]),
         next_region=region_between(xy[33], xy[34]),
-        mask=np.round(255 * sigmoid(small)).astype(np.uint8),
+        mask=np.round(255 * sigmoid(np.asarray(small, np.float32))).astype(np.uint8),
         image_from_mask=to_mask.astype(np.float32),
         heatmaps=sigmoid(heat_logits[..., :_BODY]) if heatmaps else None,
     )
 
 
-def refine(xy: Float32, heat_logits: Float32) -> tuple[Float32, Float32]:
+def refine(xy: NDArray[np.floating], heat_logits: Float32) -> tuple[Float32, Float32]:
     """Move each point to the centre of mass of its heat-map within 7 × 7 cells, where that is confident.
 
     Args:

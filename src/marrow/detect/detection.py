@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ def oks(
     weight: NDArray[np.floating],
     size: float,
     joint_set: str,
-) -> NDArray[np.floating]:
+) -> Any:
     """Object keypoint similarity (Ronchi and Perona 2017; COCO) of one person with others.
 
     Args:

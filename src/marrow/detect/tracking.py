@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from queue import Full, Queue
 from threading import Event, Thread
@@ -192,7 +192,7 @@ def _as_track(number: int, record: _Record, joint_set: str) -> Track:
     )
 
 
-def read_ahead(source: Iterable[Frame], ahead: int = _AHEAD) -> Iterator[Frame]:
+def read_ahead(source: Iterable[Frame], ahead: int = _AHEAD) -> Generator[Frame, None, None]:
     """The same frames, decoded on another thread up to ``ahead`` frames early; its exceptions arrive here."""
     queue: Queue = Queue(ahead)
     stopped = Event()
