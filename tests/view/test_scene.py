@@ -18,7 +18,7 @@ from marrow.errors import InputError
 from marrow.types import Motion
 from marrow.view.app import open_viewer, show
 from marrow.view.drawing import _bone_poses, bone_mesh
-from marrow.view.html import frames_to_keep
+from marrow.view.html import MOST_FRAMES, frames_to_keep
 from marrow.view.scene import UNOBSERVED, Scene, ViewPerson, four_strongest, middle_and_size
 
 
@@ -100,6 +100,13 @@ def test_frames_to_keep(fps, kept):
     assert len(frames) == kept
     assert frames[0] == 0
     assert (np.diff(frames) > 0).all()
+
+
+def test_html_of_long_videos_keeps_evenly_spread_frames():
+    frames = frames_to_keep(Scene([], np.arange(4000) / 30), None)
+    assert len(frames) <= MOST_FRAMES
+    assert set(np.diff(frames)) == {3}
+    assert len(frames_to_keep(Scene([], np.arange(4000) / 30), 30)) == 4000
 
 
 def test_viewer_listens_on_this_computer_only():

@@ -107,7 +107,7 @@ class Drawing:
                 cell_color=(215, 218, 224),
                 section_color=(180, 186, 196),
                 plane_color=(244, 245, 248),
-                plane_opacity=0.6,
+                plane_opacity=0.3,
                 position=(round(centre[0]), scene.floor, round(centre[2])),
             )
         self.frustum = None
@@ -228,7 +228,7 @@ def _viewpoint(camera: Camera | None, centre: Float64, radius: float) -> Float64
         ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-9)
     aside = np.array([ahead[2], 0.0, -ahead[0]])
     direction = ahead + 0.55 * aside + np.array([0, 0.3, 0])
-    return centre + direction / np.linalg.norm(direction) * max(2.2 * radius, 3.0)
+    return centre + direction / np.linalg.norm(direction) * max(1.9 * radius, 3.0)
 
 
 def _bones_with_length(person: ViewPerson) -> tuple[NDArray[np.int64], Float64]:

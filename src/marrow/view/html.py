@@ -12,12 +12,15 @@ from marrow.io.files import write_atomically
 from marrow.view.drawing import Drawing, quiet_server, stop_quietly
 from marrow.view.scene import Scene
 
+#: A file of so many frames of two people has about 20 MB; browsers unpack all of it at once.
+MOST_FRAMES = 1500
+
 
 def write_html(path: str | Path, scene: Scene, *, fps: float | None = None) -> None:
     """Write the animation as one self-contained HTML file (about 1 MiB and upwards; without the video's pictures).
 
     Args:
-        fps: frames per second to keep; by default every frame.
+        fps: frames per second to keep; by default every frame, and of long videos :data:`MOST_FRAMES` evenly spread.
 
     Raises:
         OutputError: the file cannot be written.
@@ -42,8 +45,8 @@ def write_html(path: str | Path, scene: Scene, *, fps: float | None = None) -> N
 
 
 def frames_to_keep(scene: Scene, fps: float | None) -> np.ndarray:
-    """Frame numbers, at most ``fps`` per second, the first one always."""
+    """Frame numbers, at most ``fps`` per second (None: at most MOST_FRAMES in all), the first one always."""
     if fps is None:
-        return np.arange(len(scene.time))
+        return np.arange(0, len(scene.time), -(-len(scene.time) // MOST_FRAMES))
     slots = np.floor((np.asarray(scene.time, float) - scene.time[0]) * fps + 1e-6)
     return np.unique(slots, return_index=True)[1]
