@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -26,15 +29,23 @@ def blazepose() -> BlazePose:
     return BlazePose(threads=2)
 
 
-@pytest.fixture(scope="session")
-def demo_frames() -> list[Frame]:
-    """Every third of the first 190 frames of the demo clip."""
+def _demo():
     import av
 
     with av.open(str(_asset("demo_video") / "demo.mp4")) as container:
         container.streams.video[0].thread_type = "AUTO"
-        return [
-            Frame(i, i / 30, np.ascontiguousarray(picture.to_ndarray(format="rgb24")))
-            for i, picture in enumerate(container.decode(video=0))
-            if i % 3 == 0 and i < 190
-        ]
+        for i, picture in enumerate(container.decode(video=0)):
+            yield Frame(i, i / 30, np.asarray(picture.to_ndarray(format="rgb24"), np.uint8))
+
+
+@pytest.fixture
+def demo_clip() -> Iterator[Frame]:
+    """All 230 frames of the demo clip, decoded as they are taken."""
+    _asset("demo_video")
+    return _demo()
+
+
+@pytest.fixture(scope="session")
+def demo_frames() -> list[Frame]:
+    """Frames 0, 5, …, 75 of the demo clip."""
+    return list(itertools.islice(_demo(), 0, 76, 5))

@@ -18,14 +18,8 @@ LABELS = Path(__file__).parents[2] / "benchmarks" / "labels" / "demo.json"
 
 
 @pytest.fixture(scope="module")
-def walking(demo_frames):
-    """The demo clip at ten frames per second while both people walk or stand about, frame 51 to 150."""
-    return [frame for frame in demo_frames if 51 <= frame.index <= 150]
-
-
-@pytest.fixture(scope="module")
 def picture(demo_frames):
-    return next(frame.image for frame in demo_frames if frame.index == 75)
+    return demo_frames[-1].image
 
 
 @pytest.fixture(scope="module")
@@ -40,25 +34,29 @@ def heights(people):
     return np.array([person.box[3] - person.box[1] for person in people])
 
 
-def test_two_people_are_tracked_without_a_switch(blazepose, walking):
-    tracks = track(walking, blazepose)
-    labels = json.loads(LABELS.read_text())["frames"]
+def test_demo_clip_holds_two_people_found_nearly_always(blazepose, demo_clip):
+    """The clip has a somersault against the sun, and the woman comes from behind a tree."""
+    tracks = track(demo_clip, blazepose)
     assert [one.id for one in tracks] == [1, 2]
-    for one, who in zip(tracks, ("man", "woman"), strict=True):
-        for index in (60, 90, 120, 150):
-            at = np.flatnonzero(one.frames == index)
-            assert len(at) == 1, (who, index)
-            assert box_iou(one.box[at[0]], np.array([labels[str(index)][who]["box"]]))[0] > 0.5
+    labels = json.loads(LABELS.read_text())["frames"]
+    for one, who, least in zip(tracks, ("man", "woman"), (0.95, 0.90), strict=True):
+        boxes = {int(k): own[who]["box"] for k, own in labels.items() if own[who]["visible"]}
+        hits = [
+            box_iou(one.box[at], np.array([box]))[0] > 0.5
+            for index, box in boxes.items()
+            for at in np.flatnonzero(one.frames == index)
+        ]
+        assert sum(hits) >= least * len(boxes)
+        assert all(hits)  # found elsewhere would be the other person, or a tree
         assert one.masks is not None
         assert one.masks.values.shape == (len(one.frames), 64, 64)
         assert one.masks.values.dtype == np.uint8
         assert one.keypoints.world is not None
         assert one.keypoints.xy.dtype == np.float32
-        assert len(one.frames) >= len(walking) - 2
 
 
-def test_tracking_is_deterministic_whatever_the_threads(walking):
-    few = walking[:6]
+def test_tracking_is_deterministic_whatever_the_threads(demo_frames):
+    few = demo_frames[-6:]
     once, again = (track(few, BlazePose(threads=threads)) for threads in (1, 3))
     for one, other in zip(once, again, strict=True):
         np.testing.assert_array_equal(one.keypoints.xy, other.keypoints.xy)
