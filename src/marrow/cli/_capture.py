@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ def capture_one(request: Request) -> int:
     people = capture.summary()
     warnings = [str(warning) for warning in capture.warnings]
     warnings += [f"{person.name}: {warning}" for person in capture.people for warning in person.warnings]
+    # What writing the files brought to light, such as the error that fewer influences make.
+    about = json.loads((request.folder / "capture.json").read_text(encoding="utf-8"))
+    warnings += [warning for warning in about.get("warnings", []) if warning not in warnings]
     if request.as_json:
         result = {"people": people, "warnings": warnings, "seconds": round(seconds, 2)}
         write_event("result", source=str(request.source), folder=str(request.folder), **result)
