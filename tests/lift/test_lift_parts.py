@@ -143,3 +143,26 @@ def test_taking_out_the_heading_keeps_the_lean(skeleton):
         skeleton.joint_rotations(library.without_heading(skeleton, q)),
         atol=1e-9,
     )
+
+
+def test_a_jump_in_depth_is_steadied_and_an_approach_is_not():
+    from marrow.lift.lift import _steady
+
+    time = np.arange(40) / 30
+    approach = np.linspace(6.0, 3.0, 40)
+    np.testing.assert_allclose(_steady(approach, time), 1.0, atol=1e-3)
+    jumpy = approach.copy()
+    jumpy[[7, 20]] *= [1.5, 0.6]
+    np.testing.assert_allclose(jumpy * _steady(jumpy, time), approach, rtol=0.04)
+
+
+def test_a_root_with_points_behind_the_camera_is_refused():
+    """The linear equations hold for points behind the camera too; a person there is no answer."""
+    camera = camera_from_fov((1280, 720))
+    relative = np.random.default_rng(4).normal(0, 0.5, (1, 12, 3))
+    for depth, refused in ((0.4, True), (3.0, False)):
+        x = relative + [0.1, 0.0, depth]
+        xy = (x @ camera.K.T)[..., :2] / x[..., 2:]
+        root, error = solve_root(camera, xy, np.ones((1, 12)), relative)
+        assert np.isnan(root).all() == refused
+        assert np.isnan(error).all() == refused

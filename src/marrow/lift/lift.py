@@ -146,6 +146,7 @@ def _placed(
     root_cam, error = solve_root(camera, xy, weight, relative)
     placed = np.isfinite(root_cam).all(-1)
     if placed.any():
+        root_cam[placed] *= _steady(root_cam[placed, 2], time[placed])[:, None]
         root_cam = np.stack([np.interp(time, time[placed], root_cam[placed, i]) for i in range(3)], -1)
     else:
         root_cam = np.tile([0.0, 0.0, 4.0], (len(time), 1))  # nothing said where: somewhere in front of the camera
@@ -168,6 +169,18 @@ def _filled_rotations(R_joint: Float64, known: np.ndarray, time: Float64) -> Flo
     out = R_joint.copy()
     out[gaps] = rotations.slerp(R_joint[at[before]], R_joint[at[after]], np.clip(share, 0, 1)[:, None])
     return out
+
+
+def _steady(depth: Float64, time: Float64, reach: float = 0.17) -> Float64:
+    """Factors (T,) that bring depths to their running median over ``reach`` seconds to both sides.
+
+    The depth of a single frame comes from the size of the picture alone and jumps with every noisy bone.
+    """
+    log = np.log(depth)
+    first, last = np.searchsorted(time, time - reach), np.searchsorted(time, time + reach, side="right")
+    # the window is cut evenly at both ends of the video, or the median would lag a person who comes nearer
+    half = np.minimum(np.arange(len(time)) - first, last - 1 - np.arange(len(time)))
+    return np.exp([np.median(log[t - h : t + h + 1]) - log[t] for t, h in enumerate(half)])
 
 
 def _thinned(frames: np.ndarray, time: Float64) -> np.ndarray:

@@ -38,8 +38,10 @@ def solve_root(camera: Camera, xy: Float64, weight: Float64, relative: Float64) 
         root = _least_squares(u, r, robust)
         seen = project_camera(camera, root[:, None] + r)
         distance = np.linalg.norm(np.where(known[..., None], seen - xy, 0.0), axis=-1) / size[:, None]
+        distance = np.where(np.isfinite(distance), distance, 1.0)  # behind the camera
         robust = w / (1.0 + (distance / _INLIER) ** 2)
-    bad = (known.sum(-1) < 3) | ~(root[:, 2] > 0.05)
+    nearest = np.where(known, root[:, 2:] + r[..., 2], np.inf).min(-1)
+    bad = (known.sum(-1) < 3) | ~(nearest > 0.05)
     root[bad] = np.nan
     error = (w * distance).sum(-1) / np.maximum(w.sum(-1), 1e-9)
     return root, np.where(bad, np.nan, error)
