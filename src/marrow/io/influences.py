@@ -14,9 +14,14 @@ from marrow.types import Float32, Float64
 class Influences(Protocol):
     """Sparse skinning weights: ``body[start[v]:start[v + 1]]`` move vertex v by ``weight``."""
 
-    start: NDArray[np.int32]
-    body: NDArray[np.int32]
-    weight: Float32
+    @property
+    def start(self) -> NDArray[np.int32]: ...
+
+    @property
+    def body(self) -> NDArray[np.int32]: ...
+
+    @property
+    def weight(self) -> Float32: ...
 
 
 class Skin(NamedTuple):
