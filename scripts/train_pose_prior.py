@@ -3,11 +3,14 @@
     python scripts/train_pose_prior.py
 
 Only the split ``train`` is used. Poses are tangent coordinates: a ball joint's three slots hold the rotation vector of
-its joint rotation, a hinge's its angle. The number of components is chosen by cross-validation over clips. Coordinates
-that the recordings do not show in every clip (root, ankles, neck, clavicles, forearms, hands) are left to the fit's own
-broad prior. Writes ``src/marrow/fit/weights/pose_prior.safetensors``: ``means (M, d)``, ``precision_cholesky (M, d, d)``
-with precision ``P = L @ L.T`` (L upper triangular, as scikit-learn has it), ``log_weights (M,)``, ``acceleration_sd
-(d,)`` in rad/s^2; metadata: ``coordinates`` (comma separated), the command and the held-out log-likelihood. Also
+its joint rotation, a hinge's its angle. The number of components is chosen by cross-validation over *activities*: clips
+of one activity are too much alike to tell how the prior fares on what it has not seen. One more component, broad and of
+small weight, keeps poses unlike all recordings possible. Coordinates that the recordings do not show in every clip
+(root, ankles, neck, clavicles, forearms, hands) are left to the fit's own broad prior.
+
+Writes ``src/marrow/fit/weights/pose_prior.safetensors``: ``means (M, d)``, ``precision_cholesky (M, d, d)`` with
+precision ``P = L @ L.T`` (L upper triangular, as scikit-learn has it), ``log_weights (M,)``, ``acceleration_sd (d,)`` in
+rad/s^2; metadata: ``coordinates`` (comma separated), the command and the held-out log-likelihood. Also
 ``moving_acceleration_sd`` with ``moving_coordinates``: the same for every coordinate that moves in the recordings.
 Needs scikit-learn.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,8 +48,10 @@ MOVING = (
     *COORDINATES,
     *("neck_extension", "neck_bending", "neck_rotation", "ankle_angle_r", "ankle_angle_l"),
 )
-#: Variance added to every component (rad^2): the recordings' own differences from the population, about 4 degrees.
-WIDTH = np.radians(4.0) ** 2
+#: Variance added to every component (rad^2): the recordings' own differences from the population, about 5 degrees.
+WIDTH = np.radians(5.0) ** 2
+#: Weight and inflation (of the covariance of all poses) of the broad component.
+BROAD_WEIGHT, BROAD_FACTOR = 0.1, 2.0
 SMOOTHING = 0.02  # s, Gaussian, against the noise of the recordings before differencing
 
 
@@ -80,52 +86,66 @@ def poses(skeleton: Skeleton, motions: Sequence[PackedMotion]) -> list[np.ndarra
     return [skeleton.to_tangent(m.full(skeleton.coordinates))[:, index] for m in motions]
 
 
+def activity(name: str) -> str:
+    """What is done in a clip: ``"01"`` (playground), ``"walking"``, ``"running"`` …"""
+    return name.split("_")[0 if name[:2].isdigit() else 1]
+
+
 def fit_mixture(x: np.ndarray, components: int, seed: int = 0) -> GaussianMixture:
-    """Gaussian mixture of full covariances."""
-    model = GaussianMixture(
-        components, covariance_type="full", reg_covar=WIDTH, max_iter=200, random_state=seed, n_init=1
-    )
-    return model.fit(x)
+    """Gaussian mixture of full covariances over the poses and their mirror images, the broad component last."""
+    both = np.concatenate([x, mirrored(x)])
+    model = GaussianMixture(components, covariance_type="full", reg_covar=WIDTH, max_iter=200, random_state=seed)
+    model.fit(both)
+    weights, means, covariances = (np.asarray(a) for a in (model.weights_, model.means_, model.covariances_))
+    whole = BROAD_FACTOR * (np.cov(both.T) + WIDTH * np.eye(both.shape[1]))
+    model.weights_ = np.append((1 - BROAD_WEIGHT) * weights, BROAD_WEIGHT)
+    model.means_ = np.concatenate([means, both.mean(0)[None]])
+    model.covariances_ = np.concatenate([covariances, whole[None]])
+    # P = L @ L.T with L the inverse transposed Cholesky factor of the covariance
+    root = np.swapaxes(np.linalg.inv(np.linalg.cholesky(model.covariances_)), -1, -2)
+    model.precisions_cholesky_ = root
+    return model
 
 
-def cross_validate(clips: list[np.ndarray], choices: Sequence[int], folds: int = 4) -> dict[int, float]:
-    """Mean log-likelihood per pose of left-out clips, by number of components."""
-    order = np.random.default_rng(0).permutation(len(clips))
+def cross_validate(clips: dict[str, np.ndarray], choices: Sequence[int]) -> dict[int, float]:
+    """Log-likelihood per pose of left-out activities (each counts once), by number of components."""
     out = {}
     for components in choices:
-        score, count = 0.0, 0
-        for fold in range(folds):
-            held = [clips[i] for i in order[fold::folds]]
-            kept = np.concatenate([clips[i] for k in range(folds) if k != fold for i in order[k::folds]])[::2]
-            model = fit_mixture(np.concatenate([kept, mirrored(kept)]), components)
-            test = np.concatenate(held)
-            score, count = score + float(model.score_samples(test).sum()), count + len(test)
-        out[components] = score / count
-        print(f"{components:3d} components: {out[components]:7.3f} nats per left-out pose", flush=True)
+        scores = []
+        for held in clips:
+            kept = np.concatenate([x[::3] for name, x in clips.items() if name != held])
+            scores.append(float(fit_mixture(kept, components).score(clips[held][::3])))
+        out[components] = float(np.mean(scores))
+        each = ", ".join(f"{name} {score:.1f}" for name, score in zip(clips, scores, strict=True))
+        print(
+            f"{components:3d} components: {out[components]:6.2f} nats per pose of a left-out activity ({each})",
+            flush=True,
+        )
     return out
 
 
 def accelerations(skeleton: Skeleton, motions: Sequence[PackedMotion]) -> dict[str, float]:
     """Standard deviation of each coordinate's acceleration, rad/s^2 and m/s^2, over lightly smoothed recordings.
 
-    Rotations: second difference of ``log(R_{t-1}^T R_t)``. The most violent percent is cut to the 99th percentile, so
-    that impacts do not set the level for everything else.
+    Rotations: second difference of ``log(R_{t-1}^T R_t)``. Every activity counts the same. The most violent half percent
+    of each is cut, so that impacts do not set the level for everything else.
     """
-    index = {name: skeleton.index(name) for name in MOVING}
-    pieces: dict[str, list[np.ndarray]] = {name: [] for name in MOVING}
+    pieces: dict[str, dict[str, list[np.ndarray]]] = {name: defaultdict(list) for name in MOVING}
     for m in motions:
         q = m.full(skeleton.coordinates)
-        R = skeleton.joint_rotations(q)
-        rate = _velocities(skeleton, q, R, m.fps)
-        for name, i in index.items():
+        rate = _velocities(skeleton, q, skeleton.joint_rotations(q), m.fps)
+        for name in MOVING:
             if name.startswith("ankle") and not m.name[:2].isdigit():
                 continue
-            smooth = gaussian_filter1d(rate[:, i], SMOOTHING * m.fps)
-            pieces[name].append(np.diff(smooth) * m.fps)
+            smooth = gaussian_filter1d(rate[:, skeleton.index(name)], SMOOTHING * m.fps)
+            pieces[name][activity(m.name)].append(np.diff(smooth) * m.fps)
     out = {}
-    for name, values in pieces.items():
-        a = np.abs(np.concatenate(values))
-        out[name] = float(np.sqrt(np.mean(np.minimum(a, np.quantile(a, 0.99)) ** 2)))
+    for name, by_activity in pieces.items():
+        squares = []
+        for values in by_activity.values():
+            a = np.abs(np.concatenate(values))
+            squares.append(np.mean(np.minimum(a, np.quantile(a, 0.995)) ** 2))
+        out[name] = float(np.sqrt(np.mean(squares)))
     return _balanced(out)
 
 
@@ -155,25 +175,24 @@ def main() -> None:
     args = parser.parse_args()
     skeleton = Skeleton.inside(load_body().rest().landmarks)
     pack = motion_pack()
-    train = poses(skeleton, pack.select("train"))
+    motions = pack.select("train")
+    by_activity: dict[str, list[np.ndarray]] = defaultdict(list)
+    for motion, x in zip(motions, poses(skeleton, motions), strict=True):
+        by_activity[activity(motion.name)].append(x)
+    clips = {name: np.concatenate(x) for name, x in by_activity.items()}
     components = args.components
     if not components:
-        scores = cross_validate(train, (1, 4, 8, 16, 24))
+        scores = cross_validate(clips, (1, 4, 8, 12, 16))
         components = max(scores, key=lambda k: scores[k])
-    x = np.concatenate(train)
-    model = fit_mixture(np.concatenate([x, mirrored(x)]), components)
-    likelihood = {"train": float(model.score(x))}
-    gaussian = fit_mixture(np.concatenate([x, mirrored(x)]), 1)
-    for split in ("A", "B"):
+    x = np.concatenate(list(clips.values()))
+    model, gaussian = fit_mixture(x, components), fit_mixture(x, 1)
+    likelihood = {}
+    for split in ("train", "A", "B"):
         held = np.concatenate(poses(skeleton, pack.select(split)))
         likelihood[split] = float(model.score(held))
-        print(
-            f"split {split}: {likelihood[split]:.3f} nats per pose ({gaussian.score(held):.3f} with a single Gaussian)"
-        )
-    print(
-        f"train: {likelihood['train']:.3f} nats per pose, {components} components, {len(x)} poses and their mirror images"
-    )
-    moving = accelerations(skeleton, pack.select("train"))
+        print(f"split {split}: {likelihood[split]:.3f} nats per pose ({gaussian.score(held):.3f} with one component)")
+    print(f"{components} components and the broad one, {len(x)} poses and their mirror images")
+    moving = accelerations(skeleton, motions)
     print("acceleration sd:", {k: round(v, 2) for k, v in moving.items()})
     arrays = {
         "means": model.means_,
