@@ -95,6 +95,7 @@ class Scales(NamedTuple):
     robust_pixel: float
     robust_direction: float
     robust_place: float
+    robust_floor: float
     direction: float  # multiplies the weight of directions
     contact_height: float  # m
     contact_speed: float  # m/s
@@ -273,8 +274,8 @@ def add_places(seen, share, scale, moved, sums):
 
 
 @kernel()
-def add_floor(feet, share, up, height, contact_sd, below_sd, moved, sums):
-    """Foot points: never below the floor; on it while in contact."""
+def add_floor(feet, share, up, height, contact_sd, below_sd, scale, moved, sums):
+    """Foot points: not below the floor; on it while in contact. Robust, since people also climb and step on things."""
     d, S = moved.JX.shape[3], moved.JS.shape[3]
     J, Jb, r = np.empty((1, d)), np.zeros((1, S + SHARED)), np.empty(1)
     total = 0.0
@@ -285,12 +286,15 @@ def add_floor(feet, share, up, height, contact_sd, below_sd, moved, sums):
             k = feet.point[n]
             x, y, z = moved.X[t, k, 0], moved.X[t, k, 1], moved.X[t, k, 2]
             r[0] = nx * x + ny * y + nz * z - height
-            weight = feet.contact[t, n] / contact_sd**2
+            cost, robust = _robust((r[0] / contact_sd) ** 2, scale)
+            total += feet.contact[t, n] * cost
+            weight = feet.contact[t, n] * robust / contact_sd**2
             if r[0] < 0.0:
-                weight += share[t] / below_sd**2
+                cost, robust = _robust((r[0] / below_sd) ** 2, 2 * scale)
+                total += share[t] * cost
+                weight += share[t] * robust / below_sd**2
             if weight <= 0.0:
                 continue
-            total += 0.5 * weight * r[0] * r[0]
             lo, hi = moved.start[k], moved.start[k + 1]
             for a in range(lo, hi):
                 f = moved.dof[a]
@@ -305,21 +309,26 @@ def add_floor(feet, share, up, height, contact_sd, below_sd, moved, sums):
 
 
 @kernel()
-def add_foot_speed(feet, dt, speed_sd, moved, sums):
+def add_foot_speed(feet, dt, speed_sd, scale, moved, sums):
     """A foot point in contact in two neighbouring frames does not move between them."""
     d, S = moved.JX.shape[3], moved.JS.shape[3]
     J, Jb, r = np.empty((3, d)), np.empty((3, S + SHARED)), np.empty(3)
     total = 0.0
     for t in range(1, moved.X.shape[0]):
         for n in range(feet.point.shape[0]):
-            weight = min(feet.contact[t, n], feet.contact[t - 1, n]) / (speed_sd * dt[t - 1]) ** 2
-            if weight <= 0.0:
+            both = min(feet.contact[t, n], feet.contact[t - 1, n])
+            if both <= 0.0:
                 continue
             k = feet.point[n]
             lo, hi = moved.start[k], moved.start[k + 1]
+            s2 = 0.0
             for i in range(3):
                 r[i] = moved.X[t, k, i] - moved.X[t - 1, k, i]
-                total += 0.5 * weight * r[i] * r[i]
+                s2 += r[i] * r[i]
+            cost, robust = _robust(s2 / (speed_sd * dt[t - 1]) ** 2, scale)
+            total += both * cost
+            weight = both * robust / (speed_sd * dt[t - 1]) ** 2
+            for i in range(3):
                 for s in range(S):
                     Jb[i, s] = moved.JS[t, k, i, s] - moved.JS[t - 1, k, i, s]
                 for a in range(lo, hi):

@@ -15,6 +15,7 @@ from marrow.types import Float64
 _HEIGHT, _SPEED = 0.05, 0.35
 _WINDOW = 0.08  # s: speeds are taken over about this long, to each side
 _MIN_CONTACTS = 5
+_INDEPENDENT = 8.0  # contacts that count as independent: the feet's places err together
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _plane(x: Float64, shared: Shared, level: Float64, tilt_sd: Float64) -> Shar
         h = x @ up[:, 1] - height
         # points above the floor are feet in the air and count for less than points below it
         weight = 1.0 / (1.0 + (np.where(h > 0, 1.5, 0.7) * h / scale) ** 2) ** 2
-        weight *= min(1.0, 60.0 / len(x)) / 0.05**2
+        weight *= min(1.0, _INDEPENDENT / len(x)) / 0.05**2
         J = np.stack([x @ up[:, 0], x @ up[:, 2], -np.ones(len(x))], -1)
         A, b = (J * weight[:, None]).T @ J, (J * weight[:, None]).T @ h
         for k in range(2):

@@ -39,12 +39,12 @@ class FitOptions:
     limits: bool = True
     robust: float = 3.0
     directions: float = 0.3
-    upright: float = 0.25
+    upright: float = 0.12
     focal_sd: float = 0.25
     pitch_deg: float = 12.0
     roll_deg: float = 3.0
     contact: bool = True
-    iterations: tuple[int, int, int] = (12, 8, 12)
+    iterations: tuple[int, int, int] = (15, 10, 20)
     tolerance: float = 1e-4
     window: int = 300
     overlap: int = 45

@@ -15,12 +15,16 @@ from marrow.fit.problem import Prepared
 from marrow.fit.solver import Problem, SharedPrior, Solution, with_contact
 from marrow.fit.starts import starts
 from marrow.fit.state import State, orthonormal
+from marrow.types import Float64
 
 Progress = Callable[[str, int, "int | None"], None]
 
 #: Robust scales and weights of directions of the three stages, as multiples of the final ones.
 _STAGES = ((4.0, 3.0), (2.0, 1.5), (1.0, 1.0))
 _CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.02, 0.15, 0.015  # m, m/s, m
+_ROBUST_FLOOR = 4.0
+_FEWEST = 5  # iterations that every start gets
+_CLOSE = 1.3  # a start whose cost is within this factor of the best one is followed further
 _FREE_HEIGHT_SD = 2.0  # m: prior of the floor's height about where the feet were first seen
 _TRUNK_MEMORY = 2.0  # s for which a person keeps leaning the same way
 
@@ -31,11 +35,13 @@ class Setting:
 
     Attributes:
         prior: of camera and floor in the first stage (floor fixed).
+        up: (3, 3) where the vertical is first taken to be (second column).
         gravity: the camera is static and alone, so that the vertical is to be found.
         floor: contacts are to be used.
     """
 
     prior: SharedPrior
+    up: Float64
     gravity: bool
     floor: bool
 
@@ -50,7 +56,7 @@ class Outcome:
     alternatives: list[list[tuple[float, State]]]
 
 
-def scales(options: FitOptions, stage: int, setting: Setting, contact: bool) -> Scales:
+def scales(options: FitOptions, stage: int, setting: Setting, contact: bool, loose: float = 1.0) -> Scales:
     """Robust scales and standard deviations of one stage."""
     robust, directions = _STAGES[stage]
     upright = 1.0 / (options.upright**2 * _TRUNK_MEMORY * 30.0) if setting.gravity and options.upright > 0 else 0.0
@@ -59,9 +65,10 @@ def scales(options: FitOptions, stage: int, setting: Setting, contact: bool) -> 
         robust_direction=options.robust * robust,
         robust_place=options.robust * robust,
         direction=options.directions * directions,
-        contact_height=_CONTACT_HEIGHT,
-        contact_speed=_CONTACT_SPEED,
-        below=_BELOW if contact else 0.0,
+        robust_floor=_ROBUST_FLOOR,
+        contact_height=_CONTACT_HEIGHT * loose,
+        contact_speed=_CONTACT_SPEED * loose,
+        below=_BELOW * loose if contact else 0.0,
         upright=upright,
     )
 
@@ -73,21 +80,35 @@ def setting_of(
     views = people[0].evidence.views
     alone = all(len(p.evidence.views) == 1 for p in people)
     gravity = bool(views) and alone and static
-    level = views[0].camera.R_cam_world[[0, 2]].T if views else np.eye(3)[:, [0, 2]]
+    up = first_up(views[0].camera.R_cam_world) if gravity else np.eye(3)
+    level = up[:, [0, 2]]
     tilt = np.radians([options.roll_deg, options.pitch_deg])
     prior = SharedPrior(
         focal_precision=np.inf if focal_known or not views else 1.0 / options.focal_sd**2,
         level=np.ascontiguousarray(level),
         tilt_precision=1.0 / tilt**2 if gravity else np.full(2, np.inf),
     )
-    return Setting(prior, gravity, floor and static and bool(views) and options.contact and len(people[0].feet) > 0)
+    return Setting(prior, up, gravity, floor and static and bool(views) and options.contact and len(people[0].feet) > 0)
+
+
+def first_up(R_cam_world: Float64) -> Float64:
+    """(3, 3) tilt axis across the picture, first vertical, tilt axis along the view, for a camera whose tilt is unknown.
+
+    The vertical is the world's Y where that points up in the picture, else the picture's own.
+    """
+    up = np.array([0.0, 1.0, 0.0])
+    if -R_cam_world[1] @ up < 0.5:
+        up = -R_cam_world[1]
+    across = R_cam_world[0] - (R_cam_world[0] @ up) * up
+    across /= np.linalg.norm(across)
+    return np.ascontiguousarray(np.stack([across, up, np.cross(across, up)], -1))
 
 
 def run(
     people: Sequence[Prepared], times: Sequence, setting: Setting, options: FitOptions, progress: Progress | None
 ) -> Outcome:
     """All stages. Each person is first solved alone from every start; then all together with camera and floor."""
-    shared = Shared(1.0, np.eye(3), 0.0)
+    shared = Shared(1.0, setting.up, 0.0)
     total = sum(options.iterations)
     tell = _teller(progress, total)
     states, alternatives = [], []
@@ -110,7 +131,7 @@ def run(
     for round_, loose in enumerate((2.0, 1.0)):
         if contact:
             problems, contact = _contacts(people, times, problems, solution, loose)
-        final = scales(options, 2, setting, contact)
+        final = scales(options, 2, setting, contact, loose)
         solution = sequence.solve_windows(
             problems, [orthonormal(s) for s in solution.states], solution.shared, final,
             prior if contact else setting.prior, options, iterations=-(-options.iterations[2] // 2),
@@ -139,11 +160,16 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
     """Solutions from every start, best first, camera and floor as given."""
     fixed = replace(setting.prior, focal_precision=np.inf, tilt_precision=np.full(2, np.inf))
     first = scales(options, 0, setting, False)
+
+    def further(state: State, iterations: int) -> Solution:
+        return sequence.solve_windows([person.problem], [state], shared, first, fixed, options, iterations=iterations)
+
+    total, few = options.iterations[0], min(_FEWEST, options.iterations[0])
+    found = [further(state, few) for state in starts(person)]
+    best = min(s.cost for s in found)
+    near = best + (_CLOSE - 1.0) * abs(best)
     found = [
-        sequence.solve_windows(
-            [person.problem], [state], shared, first, fixed, options, iterations=options.iterations[0]
-        )
-        for state in starts(person)
+        further(s.states[0], total - few) if s.cost <= near and not s.converged and total > few else s for s in found
     ]
     return sorted(found, key=lambda s: s.cost)
 

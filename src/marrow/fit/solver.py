@@ -43,6 +43,7 @@ _MAX_DAMPING = 1e8
 _STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 #: The template is taken anew where the shape has moved by this many finite-difference steps.
 _RELINEARISE = 20.0
+_MOST_RENEWED = 3  # times that a converged solve goes on with a new template
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,19 @@ def _add_evidence(
         costs["places"] = fast.add_places(seen.places, seen.share, scales.robust_place, moved, sums)
     if seen.feet is not None and scales.below > 0:
         costs["floor"] = fast.add_floor(
-            seen.feet, seen.share, shared.up, shared.height, scales.contact_height, scales.below, moved, sums
+            seen.feet,
+            seen.share,
+            shared.up,
+            shared.height,
+            scales.contact_height,
+            scales.below,
+            scales.robust_floor,
+            moved,
+            sums,
         )
-        costs["floor"] += fast.add_foot_speed(seen.feet, seen.dt, scales.contact_speed, moved, sums)
+        costs["floor"] += fast.add_foot_speed(
+            seen.feet, seen.dt, scales.contact_speed, scales.robust_floor, moved, sums
+        )
     if seen.trunk is not None and scales.upright > 0:
         costs["upright"] = fast.add_upright(seen.trunk, seen.share, shared.up, scales.upright, moved, sums)
     return costs
@@ -335,7 +346,7 @@ def solve(
         states = list(states)
         linears = [p.model.linearised(s.shape, p.shape_step) for p, s in zip(problems, states, strict=True)]
         normals, cost = at(states, shared)
-        small, done, tried = 0, False, 0
+        small, done, tried, renewed = 0, False, 0, 0
         for tried in range(1, iterations + 1):
             step = _step(problems, normals, prior, shared, damping, pool)
             new_cost = np.inf
@@ -353,7 +364,8 @@ def solve(
                 on_iteration(tried, cost)
             done = small >= 2 or damping > _MAX_DAMPING
             moved = [_relinearised(p, k, s, done) for p, k, s in zip(problems, linears, states, strict=True)]
-            if any(new is not old for new, old in zip(moved, linears, strict=True)):
+            if any(new is not old for new, old in zip(moved, linears, strict=True)) and renewed < _MOST_RENEWED:
+                renewed += done  # where the shape space has a kink, a solve could hop over it for ever
                 linears, done, small = moved, False, 0
                 normals, cost = at(states, shared)
             if done:
