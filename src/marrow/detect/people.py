@@ -93,7 +93,7 @@ class BlazePose:
     def _look(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
         """Landmarks of the person in one region."""
         square = crop(image, region)
-        outputs = self._landmarks((square.astype(np.float32) * np.float32(1 / 255))[None])
+        outputs = self._landmarks(np.multiply(square, np.float32(1 / 255), dtype=np.float32)[None])
         return decode_landmarks(outputs, region, self._heatmaps)  # type: ignore[arg-type]
 
     def _follow(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
