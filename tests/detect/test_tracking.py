@@ -21,6 +21,7 @@ class Scripted:
     """Finds people where a script says they are: followed ones at once, others only in the tile they stand in."""
 
     joint_set = "coco17"
+    assets = ()
 
     def __init__(self, people):
         self.people, self.calls = people, []

@@ -68,9 +68,13 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Finds people in pictures. A detector that always searches the whole picture may ignore all but ``image``."""
+    """Finds people in pictures. A detector that always searches the whole picture may ignore all but ``image``.
+
+    ``assets`` names what it runs on, for provenance and licences (:func:`marrow.assets.credit`).
+    """
 
     joint_set: str
+    assets: tuple[str, ...]
 
     def detect(
         self,

@@ -24,7 +24,7 @@ _NEAR_SEARCH_SCORE, _NEAR_SCORE = 0.35, 0.75
 #: A followed person is lost below this presence (MediaPipe's own threshold).
 _FOLLOW_SCORE = 0.5
 #: Mean confidence of the points (hidden ones and those outside the picture count as 0) for a known and a new person.
-_FOLLOW_SEEN, _NEW_SEEN = 0.15, 0.35
+_FOLLOW_SEEN, _NEW_SEEN = 0.25, 0.35
 _LOOKS = 3
 #: Changes (turn, zoom) of a region to look again: after losing somebody, and when the network contradicts itself.
 _TURNED, _SHAKEN = ((0.7, 1.0), (-0.7, 1.0)), ((-0.1, 1.1), (0.1, 0.92))
@@ -48,6 +48,7 @@ class BlazePose:
     """
 
     joint_set = "blazepose33"
+    assets = ("mediapipe",)
 
     def __init__(self, *, heatmaps: bool = False, threads: int = 1) -> None:
         folder = asset("mediapipe")
