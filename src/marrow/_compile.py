@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path
 
-
-def cache_dir() -> Path:
-    """Folder for everything marrow may delete and make again; ``MARROW_CACHE`` overrides ``~/.cache/marrow``."""
-    chosen = os.environ.get("MARROW_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or (Path.home() / ".cache")
-    return Path(base).expanduser() / "marrow"
-
+from marrow.cache import cache_dir
 
 # numba reads this when it is imported, so it has to be set first; a user's own choice wins.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba"))
 
-import numba  # noqa: E402
+import numba
 
 kernel = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")
 """Decorator for a numba kernel: ``@kernel`` is not callable bare; write ``@kernel()``."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from marrow._compile import cache_dir
+from marrow.cache import cache_dir
 from marrow.conventions import nearest_names
 from marrow.errors import AssetError, InputError
 

@@ -22,6 +22,7 @@ from marrow.detect.camera_motion import CameraMotion
 from marrow.errors import InputError, LicenceError, NoPersonError
 from marrow.fit import Evidence, FitResult, PersonFit, View, fit
 from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov
+from marrow.geometry.projection import fov_deg as fov_deg_of
 from marrow.io.keypoints import is_keypoint_source, read_keypoints
 from marrow.io.source import Source
 from marrow.io.video import open_source
@@ -88,8 +89,10 @@ def capture(
     if not focal_known:
         warnings.append(
             f"the camera's field of view is not known; {DEFAULT_FOV_DEG:g}° along the long side was the start and "
-            f"{_fov_deg(camera):.0f}° was found. Give it with --fov if you know it"
+            f"{fov_deg_of(camera):.0f}° was found. Give it with --fov if you know it"
         )
+    if len(heights) > len(people):
+        warnings.append(f"{len(heights)} heights were given for {len(people)} people; the last were not used")
     if len(heights) < len(people):
         unknown = ", ".join(person.name for person in people[len(heights) :])
         warnings.append(
@@ -264,11 +267,6 @@ def on_all_frames(own: Track, frames: int) -> Keypoints:
 def looking_ahead(camera: Camera) -> Camera:
     """The camera level at the origin of a provisional world with Y up: it looks along -Z."""
     return dataclasses.replace(camera, R_cam_world=np.diag([1.0, -1.0, -1.0]), t_cam_world=np.zeros(3))
-
-
-def _fov_deg(camera: Camera) -> float:
-    long_side = int(np.argmax(camera.size))
-    return float(np.degrees(2 * np.arctan(camera.size[long_side] / 2 / camera.K[long_side, long_side])))
 
 
 def _heights(height: float | Sequence[float] | None) -> tuple[float, ...]:

@@ -146,6 +146,7 @@ class Person:
             uv=self.body.uv,
             faces_uv=self.body.faces_uv,
             derived=self.skeleton.derived_angles(self.motion.q),
+            ends=_bone_ends(self.skeleton),
             track=self.track,
             name=self.name,
             extras={"generator": f"marrow {__version__}", "body": self.body.spec.licence},
@@ -159,16 +160,17 @@ class Person:
 
     def summary(self) -> dict[str, Any]:
         """What was found, in one row."""
-        seen = len(self.track.frames)
-        size = np.median(self.track.box[:, 3] - self.track.box[:, 1])
-        knees = [self.angles[f"knee_angle_{side}"] for side in "rl"]
+        size = float(np.median(self.track.box[:, 3] - self.track.box[:, 1]))
+        knee = [np.nanmax(self.angles[f"knee_angle_{side}"]) for side in "rl"]
         return {
             "person": self.name,
-            "frames": f"{self.frames[0]}-{self.frames[-1]}",
-            "seen": f"{100 * seen / len(self.frames):.0f} %",
-            "height m": f"{self.height_m:.2f} ({'given' if self.height_given else 'assumed'})",
-            "error % of height": round(float(np.nanmedian(self.reprojection_px) / size * 100), 2),
-            "knee flexion °": " / ".join(f"{np.min(k):.0f} to {np.max(k):.0f}" for k in knees) + " (right / left)",
+            "first frame": int(self.frames[0]),
+            "last frame": int(self.frames[-1]),
+            "frames seen": len(self.track.frames),
+            "height (m)": round(self.height_m, 3),
+            "scale": "given" if self.height_given else "assumed",
+            "error (% of height)": round(float(np.nanmedian(self.reprojection_px)) / size * 100, 2),
+            "most knee flexion r, l (°)": [round(float(value)) for value in knee],
         }
 
 
@@ -325,6 +327,16 @@ class Capture:
                 if 0 <= (row := frame.index - int(person.frames[0])) < len(person.frames)
             ]
             yield draw_people(frame.image, figures, self.camera), frame.time
+
+
+def _bone_ends(skeleton: Skeleton) -> dict[str, Float64]:
+    """Tip of each segment without children, in its own axes, metres."""
+    leaves = set(range(len(skeleton.bodies))) - set(skeleton.parents.tolist())
+    return {
+        skeleton.bodies[body]: local
+        for name, body, local in zip(skeleton.point_names, skeleton.point_body, skeleton.point_local, strict=True)
+        if int(body) in leaves and ("_tip" in name or name == "head_top")
+    }
 
 
 def _figure(person: Person, joints: Float64, bones: Any, colour: tuple[int, int, int], row: int) -> Figure:

@@ -144,7 +144,7 @@ class Guess:
     """A first guess of a movement, from which a fit starts.
 
     Attributes:
-        R_joint: (T, B, 3, 3) rotation of each segment against its parent; the root's from its segment to marrow's world.
+        R_joint: (T, B, 3, 3) rotation of each segment against its parent; the root's: from its segment to the world.
         root_p: (T, 3) metres: the pelvis origin in marrow's world.
         score: (T,) how far the guess is from what was seen, lower is better; comparable between guesses of one person.
         shape: shape parameters that go with it; empty for the average body.
