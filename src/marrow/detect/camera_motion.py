@@ -52,7 +52,8 @@ class CameraMotion:
         height, width = frame.image.shape[:2]
         scale = _WIDTH / width
         size = (_WIDTH, max(2, round(height * scale)))
-        grey = cv2.cvtColor(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
         people = np.zeros((0, 4)) if boxes is None else np.asarray(boxes) * scale
         if self._key is None:
             self._set_key(grey, people)

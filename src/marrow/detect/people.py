@@ -47,8 +47,8 @@ class BlazePose:
         AssetError: the networks could not be obtained.
     """
 
-    joint_set = "blazepose33"
-    assets = ("mediapipe",)
+    joint_set: str = "blazepose33"
+    assets: tuple[str, ...] = ("mediapipe",)
 
     def __init__(self, *, heatmaps: bool = False, threads: int = 1) -> None:
         folder = asset("mediapipe")
