@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "marrow"
 
 #: An area may import areas of lower rank, and those named beside it. Areas of one rank do not import each other.
 RANK = {
-    **{"errors": 0, "types": 0, "_compile": 0, "progress": 0},
+    **{"errors": 0, "types": 0, "cache": 0, "progress": 0},
+    "_compile": 1,
     "conventions": 1,
     **{"assets": 2, "geometry": 2},
     "skeleton": 3,
