@@ -9,8 +9,8 @@ small weight, keeps poses unlike all recordings possible. Coordinates that the r
 (root, ankles, neck, clavicles, forearms, hands) are left to the fit's own broad prior.
 
 Writes ``src/marrow/fit/weights/pose_prior.safetensors``: ``means (M, d)``, ``precision_cholesky (M, d, d)`` with
-precision ``P = L @ L.T`` (L upper triangular, as scikit-learn has it), ``log_weights (M,)``, ``acceleration_sd (d,)`` in
-rad/s^2; metadata: ``coordinates`` (comma separated), the command and the held-out log-likelihood. Also
+precision ``P = L @ L.T`` (L upper triangular, as scikit-learn has it), ``log_weights (M,)``, ``acceleration_sd (d,)``
+in rad/s^2; metadata: ``coordinates`` (comma separated), the command and the held-out log-likelihood. Also
 ``moving_acceleration_sd`` with ``moving_coordinates``: the same for every coordinate that moves in the recordings.
 Needs scikit-learn.
 """

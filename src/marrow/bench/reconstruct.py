@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from marrow.fit import Evidence, FitOptions, FitResult, View, fit, framewise
 from marrow.fit.priors import calibration_of, load_calibration
 from marrow.geometry.projection import camera_from_fov, to_camera
 from marrow.lift import lift
-from marrow.metrics import absolute_mpjpe, angle_error, mpjpe, pa_mpjpe, root_error
+from marrow.metrics import absolute_mpjpe, angle_error, mpjpe, pa_mpjpe, root_error, rotation_error
 from marrow.skeleton import Skeleton
 from marrow.types import Camera, Float64, Keypoints
 
@@ -30,7 +30,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "knee": ("knee_angle",),
     "other leg": ("hip_adduction", "hip_rotation", "ankle_angle"),
     "subtalar, toes": ("subtalar_angle", "mtp_angle"),
-    "pelvis tilt, list": ("pelvis_tilt", "pelvis_list"),
     "lumbar": ("lumbar_",),
     "neck": ("neck_",),
     "shoulder": ("gh_",),
@@ -68,6 +67,8 @@ class Score:
     Attributes:
         observed: (T,) frames in which something was detected.
         mpjpe, pa_mpjpe, absolute, root: (T,) metres on ``MEASURED``, camera axes.
+        pelvis: (T,) rad, orientation of the pelvis in the camera's axes. (Its coordinates depend on the heading of a
+            world that a single camera cannot know.)
         angle: (T, D) rad, signed and wrapped, in the truth's order; ball joints on the branch nearest to the truth.
         sd: (T, D) rad, reported standard deviations without the committed calibration factors; NaN where none.
         seconds: of the reconstruction.
@@ -78,9 +79,15 @@ class Score:
     pa_mpjpe: Float64
     absolute: Float64
     root: Float64
+    pelvis: Float64
     angle: Float64
     sd: Float64
     seconds: float
+
+    def some(self, frames: slice) -> Score:
+        """The score of some frames."""
+        arrays = {f.name: getattr(self, f.name)[frames] for f in fields(self) if f.name != "seconds"}
+        return Score(**arrays, seconds=self.seconds)
 
 
 @functools.cache
@@ -103,8 +110,14 @@ def evidence(shot: Shot, condition: Condition) -> tuple[Evidence, Camera]:
     ), camera
 
 
-def reconstruct(shot: Shot, condition: Condition, *, options: FitOptions | None = None) -> dict[str, Score]:
-    """Run lift and fit, whole (``"sequence"``) and frame by frame (``"framewise"``), on the same evidence."""
+def reconstruct(
+    shot: Shot, condition: Condition, *, alone: slice | None = None, options: FitOptions | None = None
+) -> dict[str, Score]:
+    """Run lift and fit on all frames at once (``"sequence"``) and, with ``alone``, on some frames each alone.
+
+    Returns:
+        ``"sequence"``; with ``alone`` also ``"framewise"`` and ``"same frames"``, the sequence's errors in those frames.
+    """
     options = options or FitOptions()
     clock = time.perf_counter
     start = clock()
@@ -113,34 +126,52 @@ def reconstruct(shot: Shot, condition: Condition, *, options: FitOptions | None 
     about = {"body": load_body(), "focal_known": condition.focal_known, "options": options}
     start = clock()
     whole = fit([person], shot.truth.time, **about)
-    middle = clock()
-    frames = framewise([person], shot.truth.time, **about)
-    seconds = {"sequence": lifted + middle - start, "framewise": lifted + clock() - middle}
-    return {
-        "sequence": score(shot, [whole], seconds["sequence"]),
-        "framewise": score(shot, frames, seconds["framewise"]),
-    }
+    scores = {"sequence": score(shot, [whole], lifted + clock() - start)}
+    if alone is not None:
+        start = clock()
+        frames = framewise([_some(person, alone)], shot.truth.time[alone], **about)
+        scores["framewise"] = score(shot, frames, clock() - start, alone)
+        scores["same frames"] = scores["sequence"].some(alone)
+    return scores
 
 
-def score(shot: Shot, results: Sequence[FitResult], seconds: float) -> Score:
-    """Compare a fit, or the fits of single frames, with the truth."""
-    truth = shot.truth
-    found, q, sd = (np.concatenate(parts) for parts in zip(*(_read(r) for r in results), strict=True))
-    true = to_camera(shot.camera, truth.joints)
+def _some(evidence: Evidence, frames: slice) -> Evidence:
+    """The evidence of some frames of a single view."""
+    view = evidence.views[0]
+    guesses = evidence.initial if isinstance(evidence.initial, Sequence) else [evidence.initial]
+    return replace(
+        evidence,
+        views=(replace(view, xy=view.xy[frames], confidence=view.confidence[frames]),),
+        directions=None if evidence.directions is None else evidence.directions[frames],
+        initial=[
+            replace(g, R_joint=g.R_joint[frames], root_p=g.root_p[frames], score=g.score[frames])
+            for g in guesses
+            if g is not None
+        ],
+    )
+
+
+def score(shot: Shot, results: Sequence[FitResult], seconds: float, frames: slice | None = None) -> Score:
+    """Compare a fit, or the fits of single frames, with the truth of those frames."""
+    truth, chosen = shot.truth, frames or slice(None)
+    found, q, sd, R_cam_pelvis = (np.concatenate(parts) for parts in zip(*(_read(r) for r in results), strict=True))
+    true = to_camera(shot.camera, truth.joints[chosen])
+    R_true = shot.camera.R_cam_world @ truth.skeleton.forward(truth.q[chosen])[0][:, 0]
     return Score(
-        observed=(shot.keypoints.confidence > 0).sum(1) >= 3,
+        observed=((shot.keypoints.confidence > 0).sum(1) >= 3)[chosen],
         mpjpe=mpjpe(found, true, joint_set=MEASURED),
         pa_mpjpe=pa_mpjpe(found, true, joint_set=MEASURED),
         absolute=absolute_mpjpe(found, true, joint_set=MEASURED),
         root=root_error(found, true, joint_set=MEASURED),
-        angle=coordinate_error(truth.skeleton, q, truth.q),
+        pelvis=rotation_error(R_cam_pelvis, R_true),
+        angle=coordinate_error(truth.skeleton, q, truth.q[chosen]),
         sd=sd,
         seconds=seconds,
     )
 
 
-def _read(result: FitResult) -> tuple[Float64, Float64, Float64]:
-    """Joints in the camera's axes, coordinates, and standard deviations without the committed factors."""
+def _read(result: FitResult) -> tuple[Float64, Float64, Float64, Float64]:
+    """Joints in the camera's axes, coordinates, their sd without the committed factors, the pelvis in the camera."""
     person = result.people[0]
     motion = person.motion
     joints = place(load_body(), load_body().rest(dict(motion.shape)), person.skeleton, motion.q, MEASURED)
@@ -148,7 +179,8 @@ def _read(result: FitResult) -> tuple[Float64, Float64, Float64]:
         raise InputError("a reconstruction from pictures without a camera")
     factor = np.array([calibration_of(name, load_calibration()) for name in motion.coordinates])
     sd = np.full(motion.q.shape, np.nan) if motion.q_sd is None else motion.q_sd / factor
-    return to_camera(result.camera, joints), motion.q, sd
+    R_cam_pelvis = result.camera.R_cam_world @ person.skeleton.forward(motion.q)[0][:, 0]
+    return to_camera(result.camera, joints), motion.q, sd, R_cam_pelvis
 
 
 def coordinate_error(skeleton: Skeleton, q: Float64, truth: Float64) -> Float64:
