@@ -38,7 +38,7 @@ def scene():
     options = FitOptions(pose_prior=30.0, robust=3.0)
     time = np.cumsum([0.0, 0.03, 0.04, 0.02, 0.05])
     prepared = prepare(evidence, time, load_body(), options, feet=True)
-    setting = pipeline.setting_of([prepared], options, focal_known=False, static=True, floor=True)
+    setting = pipeline.setting_of([evidence], options, focal_known=False, static=True, floor=True)
     contact = rng.uniform(0.2, 1.0, (FRAMES, len(prepared.feet)))
     problem = solver.with_contact(prepared.problem, contact)
     state = starts(prepared)[0]

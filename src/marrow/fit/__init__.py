@@ -7,10 +7,11 @@ returns, for each person, a movement of the skeleton with a standard deviation a
 
 from __future__ import annotations
 
-from marrow.fit.api import FitResult, Hypothesis, PersonFit, fit, framewise
+from marrow.fit.api import fit, framewise
 from marrow.fit.evidence import Evidence, Points, View
 from marrow.fit.floor import Floor
 from marrow.fit.options import FitOptions
+from marrow.fit.result import FitResult, Hypothesis, PersonFit
 from marrow.types import Guess
 
 __all__ = [

@@ -3,81 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from marrow.body import DefaultBody, load_body
-from marrow.conventions import to_ground
 from marrow.errors import InputError
-from marrow.fit import floor as floors
-from marrow.fit import pipeline, uncertainty
-from marrow.fit._fast_residuals import SHARED, Shared
-from marrow.fit.evidence import Evidence, check
-from marrow.fit.floor import Floor
+from marrow.fit import pipeline, sequence
+from marrow.fit.evidence import Evidence, check, part
 from marrow.fit.options import FitOptions
-from marrow.fit.pipeline import Outcome, Progress
-from marrow.fit.problem import Prepared, keypoint_count, prepare
-from marrow.fit.solver import border_indices, border_system, factorise, free_border
-from marrow.fit.state import State
-from marrow.geometry import rotations
-from marrow.skeleton import Skeleton
-from marrow.skeleton import tree as trees
-from marrow.types import PRIOR, Camera, Float64, Motion
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """Another reading of the same evidence, from another start.
-
-    Attributes:
-        q: (T, D) coordinates, in the world of the result.
-        log_odds: natural logarithm of how much less likely it is than the result (negative).
-    """
-
-    q: Float64
-    log_odds: float
-
-
-@dataclass(frozen=True)
-class PersonFit:
-    """One person's result.
-
-    Attributes:
-        motion: coordinates, translation, shape, uncertainty, marks, contacts.
-        skeleton: scaled to the person.
-        cost: of all this person's residuals and priors.
-        reprojection_px: (T, K) distance in pixels between keypoint and fit in the first view; NaN where not seen.
-        hypotheses: other readings, likeliest first; may be empty.
-        warnings: what a user should know about this person.
-    """
-
-    motion: Motion
-    skeleton: Skeleton
-    cost: float
-    reprojection_px: Float64
-    hypotheses: tuple[Hypothesis, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """People in one world: Y up, floor at y = 0 where a floor was found.
-
-    Attributes:
-        camera: the first view's, with fitted focal length and extrinsics in that world; None without views.
-        focal_sd: standard deviation of the fitted focal length as a share of it; 0 where it was known.
-        floor: what was found of it, or None.
-        up: (3, 3) rotation and ``height`` that led from the world of the evidence to that of the result.
-    """
-
-    people: tuple[PersonFit, ...]
-    camera: Camera | None
-    focal_sd: float
-    floor: Floor | None
-    warnings: tuple[str, ...]
-    turn: Float64
-    height: float
+from marrow.fit.pipeline import Progress
+from marrow.fit.problem import prepare
+from marrow.fit.result import FitResult, read_out
+from marrow.types import Float64
 
 
 def fit(
@@ -110,10 +47,11 @@ def fit(
     _check(people, time)
     body = body or load_body("default")
     feet = floor and static_camera and options.contact and len(time) >= 3
-    prepared = [prepare(e, time, body, options, feet=feet and bool(e.views)) for e in people]
-    setting = pipeline.setting_of(prepared, options, focal_known=focal_known, static=static_camera, floor=feet)
-    outcome = pipeline.run(prepared, [time] * len(people), setting, options, progress)
-    return _result(prepared, time, outcome)
+    setting = pipeline.setting_of(people, options, focal_known=focal_known, static=static_camera, floor=feet)
+    if len(time) > options.window:
+        return sequence.fit_long(people, time, body, setting, options, feet=feet, progress=progress)
+    prepared = [prepare(e, time, body, options, feet=feet) for e in people]
+    return read_out(prepared, time, pipeline.run(prepared, time, setting, options, progress))
 
 
 def framewise(
@@ -130,7 +68,7 @@ def framewise(
     body = body or load_body("default")
     return [
         fit(
-            [_frame(e, t) for e in people],
+            [part(e, slice(t, t + 1)) for e in people],
             time[t : t + 1],
             body=body,
             focal_known=focal_known,
@@ -148,172 +86,3 @@ def _check(people: Sequence[Evidence], time: Float64) -> None:
         raise InputError(f"fit: time must be (T,) finite increasing seconds, got shape {time.shape}")
     for evidence in people:
         check(evidence, len(time))
-
-
-def _frame(evidence: Evidence, t: int) -> Evidence:
-    """The evidence of one frame."""
-    one = slice(t, t + 1)
-    guesses = evidence.initial
-    if guesses is not None:
-        many = guesses if isinstance(guesses, Sequence) else [guesses]
-        guesses = [replace(g, R_joint=g.R_joint[one], root_p=g.root_p[one], score=g.score[one]) for g in many]
-    return replace(
-        evidence,
-        views=tuple(
-            replace(v, xy=v.xy[one], confidence=v.confidence[one], size=None if v.size is None else v.size[one])
-            for v in evidence.views
-        ),
-        directions=None if evidence.directions is None else evidence.directions[one],
-        points=tuple(replace(p, xyz=p.xyz[one]) for p in evidence.points),
-        initial=guesses,
-    )
-
-
-def _result(prepared: Sequence[Prepared], time: Float64, outcome: Outcome) -> FitResult:
-    shared = outcome.solution.shared
-    turn = (
-        rotations.rotation_between(shared.up[:, 1], np.array([0.0, 1.0, 0.0])) if outcome.setting.gravity else np.eye(3)
-    )
-    height = shared.height if outcome.setting.floor else _lowest(prepared, outcome, turn)
-    borders, focal_sd = _borders(outcome)
-    people = tuple(_person(p, i, time, outcome, borders[i], turn, height) for i, p in enumerate(prepared))
-    camera, found = None, None
-    if prepared[0].evidence.views:
-        first = prepared[0].evidence.views[0].camera
-        camera = _camera(first, shared, turn, height)
-        if outcome.setting.floor:
-            count = floors.enough([p.observed.feet.contact for p in outcome.problems if p.observed.feet is not None])
-            found = floors.describe(shared, first.R_cam_world, count)
-    return FitResult(people, camera, focal_sd, found, _warnings(outcome, prepared), turn, height)
-
-
-def _warnings(outcome: Outcome, prepared: Sequence[Prepared]) -> tuple[str, ...]:
-    out = []
-    if prepared[0].feet.size and not outcome.setting.floor:
-        out.append("no floor found: the feet were too rarely seen at rest; heights are relative to the lowest foot")
-    if not outcome.solution.converged:
-        out.append("the fit stopped before it had converged")
-    return tuple(out)
-
-
-def _lowest(prepared: Sequence[Prepared], outcome: Outcome, turn: Float64) -> float:
-    """Height to take for the floor where none was found: that of the lowest sole, or 0 where the world was given."""
-    if not outcome.setting.gravity:
-        return 0.0
-    heights = []
-    for person, normal in zip(prepared, outcome.solution.normals, strict=True):
-        x = normal.points[person.seen][:, person.feet] if person.feet.size else normal.points[person.seen]
-        heights.append((x @ turn.T)[..., 1].ravel())
-    every = np.concatenate(heights)
-    return float(np.percentile(every, 1)) if len(every) else 0.0
-
-
-def _camera(camera: Camera, shared: Shared, turn: Float64, height: float) -> Camera:
-    K = camera.K.copy()
-    K[0, 0] *= shared.focal
-    K[1, 1] *= shared.focal
-    R = camera.R_cam_world @ turn.T
-    return replace(camera, K=K, R_cam_world=R, t_cam_world=camera.t_cam_world + R @ np.array([0.0, height, 0.0]))
-
-
-def _borders(outcome: Outcome) -> tuple[list[tuple], float]:
-    """Per person (factor, covariance of its border); and the focal length's standard deviation."""
-    solution, prior = outcome.solution, outcome.setting.prior
-    factors = []
-    for normal in solution.normals:
-        factor = None
-        for ridge in (1e-6, 1e-3, 1.0):
-            factor = factor or factorise(normal, np.full(len(normal.g), ridge))
-        factors.append(factor)
-    H, _ = border_system(solution.normals, factors, prior, solution.shared)
-    sizes = [n.Hb.shape[0] - SHARED for n in solution.normals]
-    free = free_border(prior, sizes)
-    covariance = np.zeros_like(H)
-    if free.any():
-        matrix = H[np.ix_(free, free)]
-        covariance[np.ix_(free, free)] = np.linalg.pinv(matrix, hermitian=True)
-    own = [covariance[np.ix_(i, i)] for i in border_indices(sizes)]
-    focal = sum(sizes)
-    return list(zip(factors, own, strict=True)), float(np.sqrt(max(covariance[focal, focal], 0.0)))
-
-
-def _person(
-    prepared: Prepared, number: int, time: Float64, outcome: Outcome, border: tuple, turn: Float64, height: float
-) -> PersonFit:
-    structure, problem = trees.whole(), outcome.problems[number]
-    state, normal = outcome.solution.states[number], outcome.solution.normals[number]
-    shape = prepared.riders.full_shape(state.shape)
-    skeleton = Skeleton.inside(prepared.riders.body.rest(shape).landmarks)
-    q, translation = _coordinates(prepared, skeleton, state, turn, height)
-    pixels = problem.observed.pixels
-    variance = 1.0 if pixels is None else uncertainty.pixel_variance(normal.residual, pixels.sd, pixels.weight)
-    found = uncertainty.spread(problem, *border, variance)
-    covariance = found.covariance()
-    sd = uncertainty.angle_sd(problem, structure, q, covariance, turn)
-    marks = uncertainty.marks(problem, structure, state, covariance, prepared.seen)
-    sd = np.where(np.isnan(sd), _unfitted_sd(structure), sd)
-    linear = problem.model.linearised(state.shape, problem.shape_step)
-    joints = uncertainty.joint_sd(problem, linear, state, found, len(structure.bodies))
-    motion = Motion(
-        time=time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,
-        mark=np.where(prepared.seen[:, None], marks, np.maximum(marks, PRIOR)).astype(np.uint8),
-        observed=prepared.seen, joints_sd=joints, contact=_contact(prepared, problem),
-    )  # fmt: skip
-    return PersonFit(
-        motion=motion,
-        skeleton=skeleton,
-        cost=normal.cost,
-        reprojection_px=_reprojection(prepared, normal.residual),
-        hypotheses=_hypotheses(prepared, outcome, number, skeleton, turn, height),
-        warnings=() if prepared.seen.all() else (f"{int((~prepared.seen).sum())} frames without evidence",),
-    )
-
-
-def _unfitted_sd(structure: trees.Tree) -> Float64:
-    """(D,) standard deviation of coordinates that nothing told of: a quarter of their range."""
-    width = structure.ranges[:, 1] - structure.ranges[:, 0]
-    return np.where(np.isfinite(width), 0.25 * width, np.nan)
-
-
-def _coordinates(
-    prepared: Prepared, skeleton: Skeleton, state: State, turn: Float64, height: float
-) -> tuple[Float64, Float64]:
-    """Coordinates (T, D) on continuous branches and pelvis translation (T, 3) in the world of the result."""
-    structure, model = trees.whole(), prepared.model
-    T = len(state.root)
-    x = np.tile(model.relaxed, (T, 1))
-    x[:, model.hinges] = state.angle
-    for b, first, _ in structure.balls:
-        at = np.flatnonzero(model.bodies == b)
-        R = state.ball[:, at[0]] if len(at) else np.tile(np.eye(3), (T, 1, 1))
-        x[:, first : first + 3] = rotations.log(trees.BASE.T @ turn @ R if b == 0 else R)
-    translation = state.root @ turn.T - np.array([0.0, height, 0.0])
-    q = skeleton.unwrap(skeleton.from_tangent(x))
-    q[:, 3:6] = to_ground(translation)
-    return q, translation
-
-
-def _contact(prepared: Prepared, problem) -> Float64 | None:
-    """(T, 2) probability that the right and the left foot bear on the floor."""
-    if problem.observed.feet is None:
-        return None
-    own = problem.observed.feet.contact / problem.observed.share[:, None]
-    half = own.shape[1] // 2
-    return np.stack([own[:, :half].max(1), own[:, half:].max(1)], -1)
-
-
-def _reprojection(prepared: Prepared, residual: Float64) -> Float64:
-    out = np.full((len(residual), keypoint_count(prepared.evidence)), np.nan)
-    first = prepared.keypoints >= 0
-    out[:, prepared.keypoints[first]] = residual[:, first]
-    return out
-
-
-def _hypotheses(prepared, outcome, number, skeleton, turn, height) -> tuple[Hypothesis, ...]:
-    """The other starts' solutions of the first stage, with their costs against the best one's."""
-    found = outcome.alternatives[number]
-    best = found[0][0]
-    return tuple(
-        Hypothesis(_coordinates(prepared, skeleton, state, turn, height)[0], float(best - cost))
-        for cost, state in found[1:]
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -184,3 +184,22 @@ def pairs_of(joint_set: str) -> list[tuple[int, int, float]]:
     """Pairs (a, b, sd) of keypoint numbers of a joint set whose direction counts as evidence."""
     index = {name: i for i, name in enumerate(JOINT_SETS[joint_set])}
     return [(index[a], index[b], sd) for a, b, sd in PAIRS if a in index and b in index]
+
+
+def part(evidence: Evidence, frames: slice) -> Evidence:
+    """The evidence of some of the frames."""
+    guesses = evidence.initial
+    if guesses is not None:
+        many = [guesses] if isinstance(guesses, Guess) else guesses
+        guesses = [replace(g, R_joint=g.R_joint[frames], root_p=g.root_p[frames], score=g.score[frames]) for g in many]
+    views = tuple(
+        replace(v, xy=v.xy[frames], confidence=v.confidence[frames], size=None if v.size is None else v.size[frames])
+        for v in evidence.views
+    )
+    return replace(
+        evidence,
+        views=views,
+        directions=None if evidence.directions is None else evidence.directions[frames],
+        points=tuple(replace(p, xyz=p.xyz[frames]) for p in evidence.points),
+        initial=guesses,
+    )

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from marrow.fit import floor as floors
-from marrow.fit import sequence
 from marrow.fit._fast_residuals import Scales, Shared
+from marrow.fit.evidence import Evidence
 from marrow.fit.options import FitOptions
 from marrow.fit.problem import Prepared
-from marrow.fit.solver import Problem, SharedPrior, Solution, with_contact
+from marrow.fit.solver import Problem, SharedPrior, Solution, solve, with_contact
 from marrow.fit.starts import starts
 from marrow.fit.state import State, orthonormal
 from marrow.types import Float64
@@ -53,6 +53,7 @@ class Outcome:
     solution: Solution
     problems: list[Problem]
     setting: Setting
+    scales: Scales
     alternatives: list[list[tuple[float, State]]]
 
 
@@ -74,11 +75,11 @@ def scales(options: FitOptions, stage: int, setting: Setting, contact: bool, loo
 
 
 def setting_of(
-    people: Sequence[Prepared], options: FitOptions, *, focal_known: bool, static: bool, floor: bool
+    people: Sequence[Evidence], options: FitOptions, *, focal_known: bool, static: bool, floor: bool
 ) -> Setting:
     """Which of camera, vertical and floor are unknown. Several views come with their world; points need no camera."""
-    views = people[0].evidence.views
-    alone = all(len(p.evidence.views) == 1 for p in people)
+    views = people[0].views
+    alone = all(len(p.views) == 1 for p in people)
     gravity = bool(views) and alone and static
     up = first_up(views[0].camera.R_cam_world) if gravity else np.eye(3)
     level = up[:, [0, 2]]
@@ -88,7 +89,7 @@ def setting_of(
         level=np.ascontiguousarray(level),
         tilt_precision=1.0 / tilt**2 if gravity else np.full(2, np.inf),
     )
-    return Setting(prior, up, gravity, floor and static and bool(views) and options.contact and len(people[0].feet) > 0)
+    return Setting(prior, up, gravity, floor and static and bool(views) and options.contact)
 
 
 def first_up(R_cam_world: Float64) -> Float64:
@@ -105,43 +106,61 @@ def first_up(R_cam_world: Float64) -> Float64:
 
 
 def run(
-    people: Sequence[Prepared], times: Sequence, setting: Setting, options: FitOptions, progress: Progress | None
+    people: Sequence[Prepared], time: Float64, setting: Setting, options: FitOptions, progress: Progress | None
 ) -> Outcome:
     """All stages. Each person is first solved alone from every start; then all together with camera and floor."""
     shared = Shared(1.0, setting.up, 0.0)
-    total = sum(options.iterations)
-    tell = _teller(progress, total)
+    tell = _teller(progress, sum(options.iterations))
     states, alternatives = [], []
     for person in people:
         found = _first_stage(person, shared, setting, options)
         alternatives.append([(s.cost, s.states[0]) for s in found])
         states.append(found[0].states[0])
     tell(options.iterations[0])
+    second = scales(options, 1, setting, False)
     problems = [p.problem for p in people]
-    prior = setting.prior
-    solution = sequence.solve_windows(
-        problems, states, shared, scales(options, 1, setting, False), prior, options, iterations=options.iterations[1]
+    solution = solve(
+        problems, states, shared, second, setting.prior, iterations=options.iterations[1], tolerance=options.tolerance
     )
     tell(options.iterations[1])
-    contact = setting.floor
-    if contact:
-        located = _locate(people, times, solution, setting)
-        prior = replace(prior, height=located.height, height_precision=1.0 / _FREE_HEIGHT_SD**2)
+    if setting.floor:
+        located = _locate(people, time, solution, setting)
+        setting = replace(setting, prior=_with_height(setting.prior, located.height))
         solution = replace(solution, shared=located)
-    for round_, loose in enumerate((2.0, 1.0)):
+    return finish(people, time, solution, setting, options, alternatives, tell)
+
+
+def finish(
+    people: Sequence[Prepared],
+    time: Float64,
+    solution: Solution,
+    setting: Setting,
+    options: FitOptions,
+    alternatives: list[list[tuple[float, State]]],
+    tell: Callable[[int], None] = lambda more: None,
+) -> Outcome:
+    """The tight fit from a rough one, twice if there is a floor: contacts are first taken loosely, then strictly."""
+    problems, contact, final = [p.problem for p in people], setting.floor, scales(options, 2, setting, False)
+    for loose in (2.0, 1.0) if contact else (1.0,):
         if contact:
-            problems, contact = _contacts(people, times, problems, solution, loose)
+            problems, contact = _contacts(people, time, problems, solution, loose)
         final = scales(options, 2, setting, contact, loose)
-        solution = sequence.solve_windows(
-            problems, [orthonormal(s) for s in solution.states], solution.shared, final,
-            prior if contact else setting.prior, options, iterations=-(-options.iterations[2] // 2),
+        prior = setting.prior if contact else _without_height(setting.prior)
+        solution = solve(
+            problems, [orthonormal(s) for s in solution.states], solution.shared, final, prior,
+            iterations=-(-options.iterations[2] // 2), tolerance=options.tolerance,
         )  # fmt: skip
         tell(options.iterations[2] // 2)
-        if not contact and round_ == 0 and solution.converged:
-            break
-    return Outcome(
-        solution, problems, replace(setting, floor=contact, prior=prior if contact else setting.prior), alternatives
-    )
+    prior = setting.prior if contact else _without_height(setting.prior)
+    return Outcome(solution, problems, replace(setting, floor=contact, prior=prior), final, alternatives)
+
+
+def _with_height(prior: SharedPrior, height: float) -> SharedPrior:
+    return replace(prior, height=height, height_precision=1.0 / _FREE_HEIGHT_SD**2)
+
+
+def _without_height(prior: SharedPrior) -> SharedPrior:
+    return replace(prior, height_precision=np.inf)
 
 
 def _teller(progress: Progress | None, total: int) -> Callable[[int], None]:
@@ -162,7 +181,9 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
     first = scales(options, 0, setting, False)
 
     def further(state: State, iterations: int) -> Solution:
-        return sequence.solve_windows([person.problem], [state], shared, first, fixed, options, iterations=iterations)
+        return solve(
+            [person.problem], [state], shared, first, fixed, iterations=iterations, tolerance=options.tolerance
+        )
 
     total, few = options.iterations[0], min(_FEWEST, options.iterations[0])
     found = [further(state, few) for state in starts(person)]
@@ -178,19 +199,24 @@ def _soles(people: Sequence[Prepared], solution: Solution) -> list[np.ndarray]:
     return [n.points[:, p.feet] for p, n in zip(people, solution.normals, strict=True)]
 
 
-def _locate(people: Sequence[Prepared], times: Sequence, solution: Solution, setting: Setting) -> Shared:
+def _locate(people: Sequence[Prepared], time: Float64, solution: Solution, setting: Setting) -> Shared:
     """First floor under the feet; its tilt only where the vertical is unknown."""
     sd = setting.prior.tilt_precision**-0.5 if setting.gravity else np.full(2, 1e-6)
     return floors.first_floor(
-        _soles(people, solution), times, solution.shared, [p.seen for p in people], setting.prior.level, sd
+        _soles(people, solution),
+        [time] * len(people),
+        solution.shared,
+        [p.seen for p in people],
+        setting.prior.level,
+        sd,
     )
 
 
-def _contacts(people, times, problems, solution, loose):
+def _contacts(people, time, problems, solution, loose):
     """Problems with new contact probabilities, and whether they are enough for a floor."""
     probabilities = [
-        floors.contact(x, t, solution.shared, p.seen, loose=loose)
-        for x, t, p in zip(_soles(people, solution), times, people, strict=True)
+        floors.contact(x, time, solution.shared, p.seen, loose=loose)
+        for x, p in zip(_soles(people, solution), people, strict=True)
     ]
     if not floors.enough(probabilities):
         return problems, False

@@ -1,28 +1,228 @@
-"""Long sequences: windows of frames that share the border through its information matrix."""
+"""Long sequences: windows of frames that share the border through its information matrix.
+
+Every window is first fitted by itself. Its solution says how well it knows the shapes, the camera and the floor; together
+the windows give the border that all frames at once would have given (to the accuracy of its quadratic approximation).
+Then every window is fitted again with that border, and the middles of the overlapping windows are put together. Memory
+is that of one window and of the result.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from marrow.fit._fast_residuals import Scales, Shared
+import numpy as np
+
+from marrow.body import DefaultBody
+from marrow.fit import pipeline
+from marrow.fit._fast_residuals import SHARED, Shared
+from marrow.fit.evidence import Evidence, part
 from marrow.fit.options import FitOptions
-from marrow.fit.solver import Problem, SharedPrior, Solution, solve
-from marrow.fit.state import State
+from marrow.fit.pipeline import Outcome, Progress, Setting
+from marrow.fit.problem import Prepared, prepare
+from marrow.fit.result import FitResult, PersonFit, border_of, read_out
+from marrow.fit.solver import SharedPrior, border_system, factorise, free_border, shared_terms, solve
+from marrow.fit.state import State, moved_shared
+from marrow.types import Float64, Motion
+
+_STIFF = 1e10  # precision of a shape that is given
 
 
-def solve_windows(
-    problems: Sequence[Problem],
-    states: Sequence[State],
-    shared: Shared,
-    scales: Scales,
-    prior: SharedPrior,
+@dataclass(frozen=True)
+class _Rough:
+    """What is kept of a window's first fit.
+
+    Attributes:
+        states: of all people.
+        border: (n,) as :func:`_vector` has it; ``centre`` (n,) is its prior's mean in this window.
+        information: (n, n) of the window's evidence about the border, without the border's priors; ``honest`` the same
+            with the evidence as strong as it really is.
+        setting: as the fit left it.
+    """
+
+    states: list[State]
+    border: Float64
+    centre: Float64
+    information: Float64
+    honest: Float64
+    setting: Setting
+
+
+def windows(frames: int, window: int, overlap: int) -> list[tuple[slice, slice]]:
+    """Frames of each window, and which of them (counted in the whole) are kept from it."""
+    count = max(int(np.ceil(frames / max(window - overlap, 1))), 1)
+    edges = np.linspace(0, frames, count + 1).astype(int)
+    half = overlap // 2
+    return [
+        (slice(max(lo - half, 0), min(hi + half, frames)), slice(int(lo), int(hi)))
+        for lo, hi in zip(edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def fit_long(
+    people: Sequence[Evidence],
+    time: Float64,
+    body: DefaultBody,
+    setting: Setting,
     options: FitOptions,
     *,
-    iterations: int,
-) -> Solution:
-    """Solve all frames at once."""
-    return solve(problems, states, shared, scales, prior, iterations=iterations, tolerance=options.tolerance)
+    feet: bool,
+    progress: Progress | None,
+) -> FitResult:
+    """:func:`marrow.fit.fit` for more frames than one window holds."""
+    cuts = windows(len(time), options.window, options.overlap)
+    tell = progress or (lambda stage, done, total: None)
+    rough: list[_Rough] = []
+
+    def ready(at: slice) -> list[Prepared]:
+        return [prepare(part(e, at), time[at], body, options, feet=feet) for e in people]
+
+    for n, (at, _) in enumerate(cuts):
+        tell("fit", n, 2 * len(cuts))
+        prepared = ready(at)
+        rough.append(_rough(prepared, pipeline.run(prepared, time[at], setting, options, None), setting))
+    priors = _prior_information(prepared, rough[0].setting.prior, Shared(1.0, setting.up, 0.0))
+    border, covariance = _combined(rough, priors, setting)
+    fixed = replace(setting, prior=_fixed(setting.prior), floor=any(r.setting.floor for r in rough))
+    parts: list[FitResult] = []
+    for n, (at, _) in enumerate(cuts):
+        tell("fit", len(cuts) + n, 2 * len(cuts))
+        prepared, states, shared = _with_border(ready(at), rough[n].states, border, setting)
+        outcome = _again(prepared, time[at], states, shared, fixed, options)
+        height = shared.height if fixed.floor else (parts[0].height if parts else None)
+        parts.append(read_out(prepared, time[at], outcome, covariance, height))
+    tell("fit", 2 * len(cuts), 2 * len(cuts))
+    return _joined(parts, cuts, time)
 
 
-__all__ = ["replace", "solve_windows"]
+def _vector(states: Sequence[State], shared: Shared, up: Float64) -> Float64:
+    """The border as one vector: shapes, log focal factor, tilts from ``up``, height."""
+    normal = shared.up[:, 1]
+    return np.concatenate(
+        [*(s.shape for s in states), [np.log(shared.focal), normal @ up[:, 0], normal @ up[:, 2], shared.height]]
+    )
+
+
+def _rough(prepared: Sequence[Prepared], outcome: Outcome, setting: Setting) -> _Rough:
+    solution, prior = outcome.solution, outcome.setting.prior
+    own = _prior_information(prepared, prior, solution.shared)
+    factors = [f for f in (factorise(n, np.full(len(n.g), 1e-6)) for n in solution.normals) if f is not None]
+    plain, _ = border_system(solution.normals, factors, prior, solution.shared)
+    centre = np.concatenate([*(p.problem.shape_mean for p in prepared), [prior.log_focal, 0.0, 0.0, prior.height]])
+    return _Rough(
+        solution.states,
+        _vector(solution.states, solution.shared, setting.up),
+        centre,
+        plain - own,
+        border_of(prepared, outcome).information - own,
+        outcome.setting,
+    )
+
+
+def _combined(rough: Sequence[_Rough], priors: Float64, setting: Setting) -> tuple[Float64, Float64]:
+    """The border of all windows together (n,), and its covariance (n, n).
+
+    Window w has its minimum, priors P included, at ``b_w``; without them its cost is to second order
+    ``(b - b_w) . (-P (b_w - c_w)) + (b - b_w) . L_w (b - b_w) / 2``. The sum of these and of one prior is minimised.
+    """
+    free = free_border(rough[0].setting.prior, [len(rough[0].border) - SHARED])
+    matrix, right, honest = priors.copy(), priors @ rough[0].centre, priors.copy()
+    for r in rough:
+        own_free = free_border(r.setting.prior, [len(r.border) - SHARED])
+        own = np.where(own_free[:, None] & own_free, r.information, 0.0)
+        matrix += own
+        right += own @ r.border + priors @ np.where(own_free, r.border - r.centre, 0.0)
+        honest += np.where(own_free[:, None] & own_free, r.honest, 0.0)
+        free |= own_free
+    at = np.ix_(free, free)
+    border, covariance = rough[0].border.copy(), np.zeros_like(matrix)
+    border[free] = np.linalg.solve(matrix[at] + 1e-9 * np.eye(int(free.sum())), right[free]) if free.any() else 0.0
+    covariance[at] = np.linalg.pinv(honest[at], hermitian=True)
+    return border, covariance
+
+
+def _fixed(prior: SharedPrior) -> SharedPrior:
+    return replace(prior, focal_precision=np.inf, tilt_precision=np.full(2, np.inf), height_precision=np.inf)
+
+
+def _with_border(
+    prepared: Sequence[Prepared], states: Sequence[State], border: Float64, setting: Setting
+) -> tuple[list[Prepared], list[State], Shared]:
+    """People and states with the shapes of the border held, and its camera and floor."""
+    people, held, start = [], [], 0
+    for person, state in zip(prepared, states, strict=True):
+        shape = border[start : start + len(state.shape)]
+        start += len(shape)
+        problem = replace(person.problem, shape_mean=shape, shape_precision=_STIFF * np.eye(len(shape)), stature=None)
+        people.append(replace(person, problem=problem))
+        held.append(replace(state, shape=shape))
+    log_focal, across, along, height = border[start:]
+    upright = np.sqrt(max(1.0 - across**2 - along**2, 1e-6))
+    step = np.array([log_focal, across / upright, along / upright, height])
+    return people, held, moved_shared(Shared(1.0, setting.up, 0.0), step)
+
+
+def _again(
+    prepared: Sequence[Prepared],
+    time: Float64,
+    states: Sequence[State],
+    shared: Shared,
+    setting: Setting,
+    options: FitOptions,
+) -> Outcome:
+    """The tight fit of a window with its border held."""
+    scales = pipeline.scales(options, 2, setting, False)
+    solution = solve([p.problem for p in prepared], states, shared, scales, setting.prior, iterations=3)
+    return pipeline.finish(prepared, time, solution, setting, options, [[] for _ in prepared])
+
+
+def _joined(parts: Sequence[FitResult], cuts: Sequence[tuple[slice, slice]], time: Float64) -> FitResult:
+    """The kept frames of all windows as one result."""
+    kept = [slice(own.start - at.start, own.stop - at.start) for at, own in cuts]
+    people = []
+    for number, first in enumerate(parts[0].people):
+        own = [p.people[number] for p in parts]
+        motions = [p.motion for p in own]
+
+        def every(name: str, motions: Sequence[Motion] = motions) -> np.ndarray | None:
+            values = [getattr(m, name) for m in motions]
+            return (
+                None
+                if any(v is None for v in values)
+                else np.concatenate([v[k] for v, k in zip(values, kept, strict=True)])
+            )
+
+        motion = replace(
+            first.motion,
+            time=time,
+            q=first.skeleton.unwrap(every("q")),
+            **{n: every(n) for n in ("translation", "q_sd", "mark", "observed", "joints_sd", "contact")},
+        )
+        unseen = int((~motion.observed).sum())
+        people.append(
+            PersonFit(
+                motion=motion,
+                skeleton=first.skeleton,
+                cost=sum(p.cost for p in own),
+                reprojection_px=np.concatenate([p.reprojection_px[k] for p, k in zip(own, kept, strict=True)]),
+                warnings=(f"{unseen} frames without evidence",) if unseen else (),
+            )
+        )
+    floors = [p.floor for p in parts if p.floor is not None]
+    floor = replace(floors[0], contacts=sum(f.contacts for f in floors)) if floors else None
+    warnings = tuple(
+        dict.fromkeys(w for p in parts for w in p.warnings if floor is None or not w.startswith("no floor"))
+    )
+    return replace(parts[0], people=tuple(people), floor=floor, warnings=warnings)
+
+
+def _prior_information(prepared: Sequence[Prepared], prior: SharedPrior, shared: Shared) -> Float64:
+    """(n, n) information of the border's priors."""
+    sizes = [len(p.problem.shape_mean) for p in prepared]
+    out = np.zeros((sum(sizes) + SHARED, sum(sizes) + SHARED))
+    start = 0
+    for p, size in zip(prepared, sizes, strict=True):
+        out[start : start + size, start : start + size] = p.problem.shape_precision
+        start += size
+    out[start:, start:] = shared_terms(prior, shared)[2]
+    return out

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg.lapack import dpbtrf, dtbtrs  # pyright: ignore[reportAttributeAccessIssue]
 
 from marrow.fit import _fast_priors as fast_priors
 from marrow.fit import _fast_residuals as fast
@@ -255,12 +255,12 @@ def factorise(normal: Normal, damping: Float64) -> Factor | None:
     """Cholesky of the damped band, or None where it is not positive definite. ``damping`` (N,) adds to the diagonal."""
     ab = normal.band.copy()
     ab[:, 0] += damping
-    lower, info = lapack.dpbtrf(ab.T, lower=1, overwrite_ab=1)
+    lower, info = dpbtrf(ab.T, lower=1, overwrite_ab=1)
     if info != 0:
         return None
     rhs = np.empty((normal.C.shape[1] + 1, len(normal.g))).T  # Fortran order: LAPACK then copies nothing
     rhs[:, 0], rhs[:, 1:] = normal.g, normal.C
-    y, info = lapack.dtbtrs(lower, rhs, uplo="L", overwrite_b=1)
+    y, info = dtbtrs(lower, rhs, uplo="L", overwrite_b=1)
     return Factor(lower, y) if info == 0 else None
 
 
@@ -306,7 +306,7 @@ def _step(problems, normals, prior, shared, damping, pool):
     steps = []
     for index, problem, factor in zip(border_indices(sizes), problems, factors, strict=True):
         rhs = -(factor.y[:, 0] + factor.y[:, 1:] @ border[index])
-        x, _ = lapack.dtbtrs(factor.lower, rhs[:, None], uplo="L", trans="T")
+        x, _ = dtbtrs(factor.lower, rhs[:, None], uplo="L", trans="T")
         steps.append(x[:, 0].reshape(-1, problem.model.size))
     return steps, border
 

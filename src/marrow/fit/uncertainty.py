@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg.lapack import dtbtrs, dtrtri  # pyright: ignore[reportAttributeAccessIssue]
 
 from marrow.fit import _fast_priors as fast_priors
 from marrow.fit._fast_kinematics import PointTable, joint_variances
+from marrow.fit._fast_residuals import Scales, Shared
 from marrow.fit.model import Linear
 from marrow.fit.priors import calibration_of, load_calibration
-from marrow.fit.solver import Factor, Problem, place
+from marrow.fit.solver import Factor, Normal, Problem, evaluate, place
 from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import tree as trees
@@ -21,6 +22,7 @@ from marrow.types import OBSERVED, PRIOR, WEAK, Float64
 _PRIOR_RATIO, _WEAK_RATIO = 0.8, 0.4
 _ROOT_ANGLE_SD, _ROOT_PLACE_SD = 0.5, 0.5  # what one knows of a root without evidence: rad, m
 _MAX_ANGLE_SD = np.pi / np.sqrt(3)  # of an angle of which nothing is known
+_REPEATED = 8.0  # frames at 30 Hz that see the same error of a detector
 _GIMBAL = np.sin(np.radians(10.0))
 
 
@@ -56,7 +58,7 @@ def diagonal_blocks(factor: Factor, size: int) -> Float64:
     Z = None
     for i in range(len(edges) - 2, -1, -1):
         lo, hi = edges[i], edges[i + 1]
-        inverse, _ = lapack.dtrtri(_block(factor.lower, lo, hi, lo, hi), lower=1)
+        inverse, _ = dtrtri(_block(factor.lower, lo, hi, lo, hi), lower=1)
         inverse = np.tril(inverse)
         here = inverse.T @ inverse
         if Z is not None:
@@ -77,12 +79,12 @@ def _block(lower: Float64, r0: int, r1: int, c0: int, c1: int) -> Float64:
     return np.where(inside, lower[np.where(inside, offset, 0), np.broadcast_to(columns, offset.shape)], 0.0)
 
 
-def spread(problem: Problem, factor: Factor, border: Float64, variance: float) -> Spread:
+def spread(problem: Problem, factor: Factor, border: Float64) -> Spread:
     """Covariances from the factor at the solution; ``border`` (n, n) is the covariance of the person's border."""
     d = problem.model.size
-    gain, _ = lapack.dtbtrs(factor.lower, factor.y[:, 1:], uplo="L", trans="T")
+    gain, _ = dtbtrs(factor.lower, factor.y[:, 1:], uplo="L", trans="T")
     gain = np.ascontiguousarray(-gain.reshape(-1, d, gain.shape[1]))
-    return Spread(variance * diagonal_blocks(factor, d), gain, variance * border)
+    return Spread(diagonal_blocks(factor, d), gain, border)
 
 
 def pixel_variance(residual: Float64, sd: Float64, weight: Float64) -> float:
@@ -91,7 +93,26 @@ def pixel_variance(residual: Float64, sd: Float64, weight: Float64) -> float:
     if seen.sum() < 20:
         return 1.0
     # squared length of a unit normal 2-vector has the median 2 ln 2
-    return float(np.clip(np.median((residual[seen] / sd[seen]) ** 2) / (2 * np.log(2)), 0.05, 25.0))
+    return float(np.clip(np.median((residual[seen] / sd[seen]) ** 2) / (2 * np.log(2)), 0.01, 25.0))
+
+
+def honest(problem: Problem, linear: Linear, state: State, shared: Shared, scales: Scales, residual: Float64) -> Normal:
+    """Normal equations at the solution with the evidence as strong as it really is.
+
+    Detector errors have the variance that the residuals show, and neighbouring frames share them: over a sequence each
+    frame's keypoints and directions count for :data:`_REPEATED` times less than if they were independent. Priors, floor
+    and measured points keep their weight.
+    """
+    seen, repeated = problem.observed, float(np.clip(problem.observed.share.sum(), 1.0, _REPEATED))
+    if seen.pixels is not None:
+        wider = repeated * pixel_variance(residual, seen.pixels.sd, seen.pixels.weight)
+        seen = replace(seen, pixels=seen.pixels._replace(sd=seen.pixels.sd * np.sqrt(wider)))
+        # outliers stay outliers: the robust scale is in standard deviations
+        scales = scales._replace(robust_pixel=scales.robust_pixel / np.sqrt(wider))
+    if seen.directions is not None:
+        seen = replace(seen, directions=seen.directions._replace(precision=seen.directions.precision / repeated))
+        scales = scales._replace(robust_direction=scales.robust_direction / np.sqrt(repeated))
+    return evaluate(replace(problem, observed=seen), linear, state, shared, scales)
 
 
 def angle_sd(problem: Problem, structure: trees.Tree, q: Float64, covariance: Float64, turn: Float64) -> Float64:
