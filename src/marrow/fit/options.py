@@ -46,5 +46,5 @@ class FitOptions:
     contact: bool = True
     iterations: tuple[int, int, int] = (15, 10, 20)
     tolerance: float = 1e-4
-    window: int = 300
+    window: int = 600
     overlap: int = 45

@@ -21,11 +21,12 @@ from marrow.fit.options import FitOptions
 from marrow.fit.pipeline import Outcome, Progress, Setting
 from marrow.fit.problem import Prepared, prepare
 from marrow.fit.result import FitResult, PersonFit, border_of, read_out
-from marrow.fit.solver import SharedPrior, border_system, factorise, free_border, shared_terms, solve
+from marrow.fit.solver import SharedPrior, Solution, border_system, factorise, free_border, shared_terms, solve
 from marrow.fit.state import State, moved_shared
 from marrow.types import Float64, Motion
 
-_STIFF = 1e10  # precision of a shape that is given
+_STIFF = 1e8  # precision of a shape that is given
+_CORRECTIONS = 1
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,38 @@ def fit_long(
     def ready(at: slice) -> list[Prepared]:
         return [prepare(part(e, at), time[at], body, options, feet=feet) for e in people]
 
-    for n, (at, _) in enumerate(cuts):
+    for n, (_, own) in enumerate(cuts):  # without overlap, so that no frame counts twice for the border
         tell("fit", n, 2 * len(cuts))
-        prepared = ready(at)
-        rough.append(_rough(prepared, pipeline.run(prepared, time[at], setting, options, None), setting))
+        prepared = ready(own)
+        rough.append(_rough(prepared, pipeline.run(prepared, time[own], setting, options, None), setting))
     priors = _prior_information(prepared, rough[0].setting.prior, Shared(1.0, setting.up, 0.0))
     border, covariance = _combined(rough, priors, setting)
     fixed = replace(setting, prior=_fixed(setting.prior), floor=any(r.setting.floor for r in rough))
+    pieces = [r.states for r in rough]
+    for _ in range(_CORRECTIONS):  # Newton steps of the border, all windows solved for the border before
+        g, H = priors @ (border - rough[0].centre), priors.copy()
+        for n, (_, own) in enumerate(cuts):
+            prepared, held, shared = _with_border(ready(own), pieces[n], border, setting, first=n == 0)
+            solution = _again(prepared, time[own], held, shared, fixed, options).solution
+            pieces[n] = solution.states
+            own_H, own_g = _reaction(solution, fixed.prior)
+            g, H = g + own_g, H + own_H
+        border = border + _newton(g, H, rough)
+    states = [_end_to_end([p[i] for p in pieces]) for i in range(len(people))]
     parts: list[FitResult] = []
     for n, (at, _) in enumerate(cuts):
         tell("fit", len(cuts) + n, 2 * len(cuts))
-        prepared, states, shared = _with_border(ready(at), rough[n].states, border, setting)
-        outcome = _again(prepared, time[at], states, shared, fixed, options)
+        prepared, held, shared = _with_border(ready(at), [s.cut(at) for s in states], border, setting)
+        outcome = _again(prepared, time[at], held, shared, fixed, options)
         height = shared.height if fixed.floor else (parts[0].height if parts else None)
         parts.append(read_out(prepared, time[at], outcome, covariance, height))
     tell("fit", 2 * len(cuts), 2 * len(cuts))
     return _joined(parts, cuts, time)
+
+
+def _end_to_end(states: Sequence[State]) -> State:
+    ball, angle, root = (np.concatenate([getattr(s, n) for s in states]) for n in ("ball", "angle", "root"))
+    return State(ball, angle, root, states[0].shape)
 
 
 def _vector(states: Sequence[State], shared: Shared, up: Float64) -> Float64:
@@ -141,19 +158,47 @@ def _combined(rough: Sequence[_Rough], priors: Float64, setting: Setting) -> tup
     return border, covariance
 
 
+def _reaction(solution: Solution, prior: SharedPrior) -> tuple[Float64, Float64]:
+    """Information (n, n) and gradient (n,) of a window about the border that it was solved with."""
+    factors = [f for f in (factorise(n, np.full(len(n.g), 1e-6)) for n in solution.normals) if f is not None]
+    H, g = border_system(solution.normals, factors, prior, solution.shared)
+    shapes = len(g) - SHARED
+    H[:shapes, :shapes] -= _STIFF * np.eye(shapes)
+    return H, g
+
+
+def _newton(g: Float64, H: Float64, rough: Sequence[_Rough]) -> Float64:
+    """The border's step to the minimum of the summed windows."""
+    free = np.zeros(len(g), bool)
+    for r in rough:
+        free |= free_border(r.setting.prior, [len(g) - SHARED])
+    step = np.zeros(len(g))
+    if free.any():
+        step[free] = -np.linalg.solve(H[np.ix_(free, free)] + 1e-9 * np.eye(int(free.sum())), g[free])
+    return step
+
+
 def _fixed(prior: SharedPrior) -> SharedPrior:
     return replace(prior, focal_precision=np.inf, tilt_precision=np.full(2, np.inf), height_precision=np.inf)
 
 
 def _with_border(
-    prepared: Sequence[Prepared], states: Sequence[State], border: Float64, setting: Setting
+    prepared: Sequence[Prepared], states: Sequence[State], border: Float64, setting: Setting, *, first: bool = False
 ) -> tuple[list[Prepared], list[State], Shared]:
-    """People and states with the shapes of the border held, and its camera and floor."""
+    """People and states with the shapes of the border held, and its camera and floor.
+
+    Only the ``first`` window is told a known stature, so that it counts once.
+    """
     people, held, start = [], [], 0
     for person, state in zip(prepared, states, strict=True):
         shape = border[start : start + len(state.shape)]
         start += len(shape)
-        problem = replace(person.problem, shape_mean=shape, shape_precision=_STIFF * np.eye(len(shape)), stature=None)
+        problem = replace(
+            person.problem,
+            shape_mean=shape,
+            shape_precision=_STIFF * np.eye(len(shape)),
+            stature=person.problem.stature if first else None,
+        )
         people.append(replace(person, problem=problem))
         held.append(replace(state, shape=shape))
     log_focal, across, along, height = border[start:]
