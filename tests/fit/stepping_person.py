@@ -47,9 +47,9 @@ def stepping(frames: int, fps: float = 30.0) -> Person:
     q, at, w = np.tile(relaxed_pose(skeleton.tree), (frames, 1)), skeleton.index, 2 * np.pi * 0.8
     for side, phase in (("r", 0.0), ("l", np.pi)):
         lift = np.maximum(np.sin(w * t + phase), 0.0) ** 2
-        q[:, at(f"hip_flexion_{side}")] = 0.1 + 0.6 * lift
-        q[:, at(f"knee_angle_{side}")] = 0.2 + 0.9 * lift
-        q[:, at(f"ankle_angle_{side}")] = 0.1 - 0.2 * lift
+        q[:, at(f"hip_flexion_{side}")] = 0.1 + 0.9 * lift
+        q[:, at(f"knee_angle_{side}")] = 0.2 + 1.4 * lift
+        q[:, at(f"ankle_angle_{side}")] = 0.1 + 0.1 * lift
         q[:, at(f"gh_flex_{side}")] = 0.1 - 0.5 * np.sin(w * t + phase)
         q[:, at(f"gh_add_{side}")] = -0.15
         q[:, at(f"elbow_flex_{side}")] = 0.6 + 0.3 * np.sin(w * t + phase)
