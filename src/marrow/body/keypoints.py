@@ -5,19 +5,24 @@ of skin vertices and joint landmarks, plus an offset in one segment's axes. Two 
 in the place: :data:`_PLACES` holds what is common, :data:`_OWN` what a set has of its own.
 
 Sources: BlazePose, model card of the MediaPipe pose landmarker (hand points are "pinky knuckle 1, index knuckle 1,
-thumb knuckle 2"); COCO's hips and shoulders from the COCO regressor that comes with Anny 0.6.2 (Apache-2.0), which
-puts its hips 21 mm before, 22 mm below and 15 mm inside the rig's, and its shoulders 23 mm above the rig's, on the
-average adult.
+thumb knuckle 2") and offsets learned by ``scripts/calibrate_keypoints.py``, which shows drawn people to the detector;
+those of the face only in part, since a drawing does not show a face faithfully. COCO's hips and shoulders from the COCO
+regressor that comes with Anny 0.6.2 (Apache-2.0), which puts its hips 21 mm before, 22 mm below and 15 mm inside the
+rig's, and its shoulders 23 mm above the rig's, on the average adult.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from marrow.body.points import SKIN_POINTS
 from marrow.conventions import JOINT_SETS, nearest_names
-from marrow.errors import InputError
+from marrow.errors import AssetError, InputError
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,9 @@ class KeypointSource:
         name: the keypoint's name in its joint set.
         vertices, vertex_weights: skin vertex ids and weights.
         landmarks, landmark_weights: names of :class:`marrow.body.landmarks.Landmarks`; all weights sum to one. Each
-        landmark
-            moves with the segment :func:`landmark_body` tells.
+            landmark moves with the segment :func:`landmark_body` tells.
         offset: metres along the axes of the segment ``offset_body`` (X forward, Y up, Z right), for a body of average
-        size.
+            size.
         offset_body: a segment of the skeleton, or None where the offset is zero.
     """
 
@@ -52,7 +56,7 @@ def keypoint_sources(joint_set: str) -> tuple[KeypointSource | None, ...]:
     if joint_set not in JOINT_SETS:
         near = ", ".join(nearest_names(joint_set, JOINT_SETS))
         raise InputError(f"Unknown joint set {joint_set!r}. Nearest: {near}.")
-    own = _OWN.get(joint_set, {})
+    own = _learned(joint_set) if joint_set in LEARNED else _OWN.get(joint_set, {})
     return tuple(_named(name, own) for name in JOINT_SETS[joint_set])
 
 
@@ -146,19 +150,66 @@ def _moved_both(name: str, forward: float, up: float, inward: float, body: str) 
     return {left: _moved(left, forward, up, inward, body), right: _moved(right, forward, up, -inward, body)}
 
 
-# Annotators of the COCO family: hips before, below and inside the rig's, shoulders on top of the joint. BlazePose was
-# annotated alike, but its hips are not drawn inwards: its own 3-D hips are as far apart as the rig's.
+# Annotators of the COCO family: hips before, below and inside the rig's, shoulders on top of the joint.
 _SHOULDERS = _moved_both("shoulder", 0.0, 0.023, 0.0, "torso")
 _MIDDLES = {
     "neck": _moved("neck", 0.0, 0.023, 0.0, "torso"),
     "mid_hip": _moved("mid_hip", 0.021, -0.022, 0.0, "pelvis"),
 }
 _COCO = _moved_both("hip", 0.021, -0.022, 0.015, "pelvis") | _SHOULDERS | _MIDDLES
-_BLAZEPOSE = _moved_both("hip", 0.021, -0.022, 0.0, "pelvis") | _SHOULDERS
-_OWN: Mapping[str, Mapping[str, KeypointSource]] = {
-    **dict.fromkeys(("coco17", "coco18", "coco133", "body25", "halpe26"), _COCO),
-    "blazepose33": _BLAZEPOSE,
-}
+_OWN: Mapping[str, Mapping[str, KeypointSource]] = dict.fromkeys(
+    ("coco17", "coco18", "coco133", "body25", "halpe26"), _COCO
+)
+
+#: Offsets that were learned by showing drawn people to the detector, by joint set.
+LEARNED = {"blazepose33": Path(__file__).resolve().parent / "data" / "blazepose_offsets.json"}
+_MIDLINE_SEGMENTS = ("pelvis", "torso", "head")
+
+
+def detector_noise(joint_set: str) -> dict[str, float] | None:
+    """What is left between detector and place on drawn people, by keypoint; None where nothing was learned.
+
+    A robust standard deviation of one pixel coordinate as a share of the person's height in the picture. Pictures of
+    real people add to it.
+    """
+    if joint_set not in LEARNED:
+        return None
+    table = _learned_table(joint_set)
+    return {name: float(table[_stem(name)[0]]["noise"]) for name in JOINT_SETS[joint_set]}
+
+
+@functools.cache
+def _learned_table(joint_set: str) -> Mapping[str, Any]:
+    """The file of :data:`LEARNED`: rows by keypoint, left and right in one (the right)."""
+    path = LEARNED[joint_set]
+    try:
+        return json.loads(path.read_text())["keypoints"]
+    except (OSError, ValueError, KeyError) as error:
+        raise AssetError(
+            f"{path} cannot be read ({error}): reinstall marrow, or run scripts/calibrate_keypoints.py."
+        ) from error
+
+
+@functools.cache
+def _learned(joint_set: str) -> Mapping[str, KeypointSource]:
+    """The common places of a joint set, moved by what was learned."""
+    table, out = _learned_table(joint_set), {}
+    for name in JOINT_SETS[joint_set]:
+        stem, side = _stem(name)
+        segment, (forward, up, right) = table[stem]["segment"], table[stem]["offset"]
+        body = segment if segment in _MIDLINE_SEGMENTS else f"{segment}_{side}"
+        out[name] = _moved(name, forward, up, -right if side == "l" else right, body)
+    return out
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """A keypoint's name without its side, and the side (``r``, ``l``, or empty in the middle)."""
+    for word, side in (("left", "l"), ("right", "r")):
+        if name.startswith(f"{word}_"):
+            return name.removeprefix(f"{word}_"), side
+        if name.endswith(f"_{word}"):
+            return name.removesuffix(f"_{word}"), side
+    return name, ""
 
 
 def _named(name: str, own: Mapping[str, KeypointSource]) -> KeypointSource | None:
