@@ -27,7 +27,7 @@ class Tree(NamedTuple):
     """The kinematic tree as arrays (B bodies, M hinges, d unknowns per frame).
 
     ``ground`` is the world rotation of a body whose joint rotations are all the identity. A body's joint rotation is
-    ``ball_rotation @ Rot(axis_1, angle_1) @ Rot(axis_2, angle_2) …``; ``hinge_start[b]:hinge_start[b+1]`` are its hinges.
+    ``ball_rotation @ Rot(axis_1, angle_1) @ Rot(axis_2, angle_2) …``, its hinges ``hinge_start[b]:hinge_start[b+1]``.
     """
 
     parents: Ints  # (B,), -1 for the root; parents come first

@@ -1,8 +1,8 @@
 """Kernels: residuals of one person's frames, added to the normal equations.
 
 Each kernel goes over all frames for one kind of evidence and returns its cost. Kernels are called one by one from
-:mod:`marrow.fit.solver`: a kind that is absent is never compiled. Columns of the border are the person's shape (S), then log
-focal length, two tilts of the floor and its height.
+:mod:`marrow.fit.solver`: a kind that is absent is never compiled. Columns of the border are the person's shape (S),
+then log focal length, two tilts of the floor and its height.
 """
 
 from __future__ import annotations

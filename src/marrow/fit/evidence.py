@@ -107,8 +107,8 @@ def check(evidence: Evidence, frames: int) -> None:
         count = len(JOINT_SETS[view.joint_set])
         if view.xy.shape != (frames, count, 2) or view.confidence.shape != (frames, count):
             raise InputError(
-                f"views[{n}]: xy {view.xy.shape} and confidence {view.confidence.shape}; expected ({frames}, {count}, 2) "
-                f"and ({frames}, {count}) for {view.joint_set} and {frames} frames"
+                f"views[{n}]: xy {view.xy.shape} and confidence {view.confidence.shape}; expected "
+                f"({frames}, {count}, 2) and ({frames}, {count}) for {view.joint_set} and {frames} frames"
             )
     if evidence.directions is not None:
         if not evidence.views:

@@ -93,7 +93,7 @@ def setting_of(
 
 
 def first_up(R_cam_world: Float64) -> Float64:
-    """(3, 3) tilt axis across the picture, first vertical, tilt axis along the view, for a camera whose tilt is unknown.
+    """(3, 3) axis across the picture, first vertical, axis along the view, for a camera whose tilt is unknown.
 
     The vertical is the world's Y where that points up in the picture, else the picture's own.
     """

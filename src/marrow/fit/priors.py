@@ -138,7 +138,7 @@ def _marginal(prior: PosePrior | None, known: list[str]) -> Mixture:
     precision = np.linalg.inv(covariance)
     log_weight = mix.constant - 0.5 * np.linalg.slogdet(mix.precision)[1]
     constant = log_weight + 0.5 * np.linalg.slogdet(precision)[1]
-    return Mixture(constant, np.ascontiguousarray(mix.mean[:, keep]), np.ascontiguousarray(precision))
+    return Mixture(constant, *(np.ascontiguousarray(a, float) for a in (mix.mean[:, keep], precision)))
 
 
 def _fallback(name: str) -> tuple[float, float]:
@@ -188,9 +188,10 @@ def _acceleration(name: str, prior: PosePrior | None) -> float:
 def static_weight(sd: Float64, acceleration_sd: Float64, rate: float = 30.0) -> Float64:
     """Weight of a single-pose density per frame such that the whole process has that density as its marginal.
 
-    A coordinate with static precision ``w rate / sd^2`` and acceleration precision ``rate / acceleration_sd^2`` per second
-    has the spectrum ``1 / (a + b omega^4)`` and the variance ``a^(-3/4) b^(-1/4) / (2 sqrt 2)``; setting it to ``sd^2``
-    gives w. It is the reciprocal of the number of frames in which the pose is the same for the prior's purposes.
+    A coordinate with static precision ``w rate / sd^2`` and acceleration precision ``rate / acceleration_sd^2`` per
+    second has the spectrum ``1 / (a + b omega^4)`` and the variance ``a^(-3/4) b^(-1/4) / (2 sqrt 2)``; setting
+    it to ``sd^2`` gives w. It is the reciprocal of the number of frames in which the pose is the same for the prior's
+    purposes.
     """
     sd, acceleration_sd = np.asarray(sd, float), np.asarray(acceleration_sd, float)
     b = rate / acceleration_sd**2
@@ -198,6 +199,6 @@ def static_weight(sd: Float64, acceleration_sd: Float64, rate: float = 30.0) -> 
     return a * sd**2 / rate
 
 
-#: :func:`static_weight` of the common coordinates (sd 10 to 40 degrees, accelerations 5 to 25 rad/s^2) lies between 0.02
-#: and 0.04: a pose repeats itself for about a second.
+#: :func:`static_weight` of the common coordinates (sd 10 to 40 degrees, accelerations 5 to 25 rad/s^2) lies between
+#: 0.02 and 0.04: a pose repeats itself for about a second.
 TYPICAL_STATIC_WEIGHT = 0.03

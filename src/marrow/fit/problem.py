@@ -175,7 +175,7 @@ def _directions(evidence: Evidence, view_points: Sequence[Mapping[int, int]], mo
             continue
         d = (evidence.directions[:, b] - evidence.directions[:, a]) @ view.camera.R_cam_world
         length = np.linalg.norm(d, axis=-1)
-        good = np.nan_to_num(length) > 1e-3
+        good = np.array(np.nan_to_num(length) > 1e-3, ndmin=1)
         sure = np.clip(np.minimum(confidence[:, a], confidence[:, b]), 0.0, 1.0)
         pairs.append((points[a], points[b]))
         unit.append(np.where(good[:, None], d / np.where(good, length, 1.0)[:, None], 0.0))

@@ -87,8 +87,8 @@ def read_out(
 ) -> FitResult:
     """Everything a user gets from a solve.
 
-    ``covariance`` (n, n) of the border and the ``height`` of the floor replace the solve's own, for the windows of a long
-    sequence.
+    ``covariance`` (n, n) of the border and the ``height`` of the floor replace the solve's own, for the windows of a
+    long sequence.
     """
     shared = outcome.solution.shared
     turn = (

@@ -175,7 +175,9 @@ class _Reader:
         if self._rows is not None:
             entry, vertex, weight = self._rows
             skin = np.stack([r.vertices for r in rests])[:, vertex]
-            np.add.at(local, (slice(None), entry), weight[:, None] * _local(frames[:, self._bodies[entry]], skin))
+            part = weight[:, None] * _local(frames[:, self._bodies[entry]], skin)
+            for n in range(len(shapes)):
+                np.add.at(local[n], entry, part[n])
         for entry, name, weight in self._marks:
             local[:, entry] += weight * _local(frames[:, self._bodies[entry]], marks[name])
         return offsets, local, marks["head_top"][:, 1]

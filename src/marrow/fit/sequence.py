@@ -1,13 +1,14 @@
 """Long sequences: windows of frames that share the border through its information matrix.
 
-Every window is first fitted by itself. Its solution says how well it knows the shapes, the camera and the floor; together
-the windows give the border that all frames at once would have given (to the accuracy of its quadratic approximation).
-Then every window is fitted again with that border, and the middles of the overlapping windows are put together. Memory
-is that of one window and of the result.
+Every window is first fitted by itself. Its solution says how well it knows the shapes, the camera and the floor;
+together the windows give the border that all frames at once would have given, to the accuracy of a quadratic
+approximation. A Newton step, with all windows solved for that border, corrects it. Then every window is fitted again,
+and the middles of the overlapping windows are put together. Memory is that of one window and of the result.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,10 +24,11 @@ from marrow.fit.problem import Prepared, prepare
 from marrow.fit.result import FitResult, PersonFit, border_of, read_out
 from marrow.fit.solver import SharedPrior, Solution, border_system, factorise, free_border, shared_terms, solve
 from marrow.fit.state import State, moved_shared
-from marrow.types import Float64, Motion
+from marrow.types import Float64
 
 _STIFF = 1e8  # precision of a shape that is given
 _CORRECTIONS = 1
+_BY_FRAME = ("translation", "q_sd", "mark", "observed", "joints_sd", "contact")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def windows(frames: int, window: int, overlap: int) -> list[tuple[slice, slice]]
     half = overlap // 2
     return [
         (slice(max(lo - half, 0), min(hi + half, frames)), slice(int(lo), int(hi)))
-        for lo, hi in zip(edges[:-1], edges[1:], strict=True)
+        for lo, hi in itertools.pairwise(edges)
     ]
 
 
@@ -221,6 +223,10 @@ def _again(
     return pipeline.finish(prepared, time, solution, setting, options, [[] for _ in prepared])
 
 
+def _kept(arrays: Sequence[np.ndarray], kept: Sequence[slice]) -> np.ndarray:
+    return np.concatenate([a[k] for a, k in zip(arrays, kept, strict=True)])
+
+
 def _joined(parts: Sequence[FitResult], cuts: Sequence[tuple[slice, slice]], time: Float64) -> FitResult:
     """The kept frames of all windows as one result."""
     kept = [slice(own.start - at.start, own.stop - at.start) for at, own in cuts]
@@ -228,28 +234,18 @@ def _joined(parts: Sequence[FitResult], cuts: Sequence[tuple[slice, slice]], tim
     for number, first in enumerate(parts[0].people):
         own = [p.people[number] for p in parts]
         motions = [p.motion for p in own]
-
-        def every(name: str, motions: Sequence[Motion] = motions) -> np.ndarray | None:
-            values = [getattr(m, name) for m in motions]
-            return (
-                None
-                if any(v is None for v in values)
-                else np.concatenate([v[k] for v, k in zip(values, kept, strict=True)])
-            )
-
-        motion = replace(
-            first.motion,
-            time=time,
-            q=first.skeleton.unwrap(every("q")),
-            **{n: every(n) for n in ("translation", "q_sd", "mark", "observed", "joints_sd", "contact")},
-        )
-        unseen = int((~motion.observed).sum())
+        unwrapped = first.skeleton.unwrap(_kept([m.q for m in motions], kept))
+        rest = {
+            n: _kept([getattr(m, n) for m in motions], kept) for n in _BY_FRAME if getattr(first.motion, n) is not None
+        }
+        motion = replace(first.motion, time=time, q=unwrapped, **rest)
+        unseen = int((~rest["observed"]).sum())
         people.append(
             PersonFit(
                 motion=motion,
                 skeleton=first.skeleton,
                 cost=sum(p.cost for p in own),
-                reprojection_px=np.concatenate([p.reprojection_px[k] for p, k in zip(own, kept, strict=True)]),
+                reprojection_px=_kept([p.reprojection_px for p in own], kept),
                 warnings=(f"{unseen} frames without evidence",) if unseen else (),
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow.fit import _fast_kinematics as fast
 from marrow.fit.problem import Prepared
@@ -78,7 +79,7 @@ def relaxed_points(prepared: Prepared) -> Float64:
     return X
 
 
-def _known_points(prepared: Prepared) -> tuple[Float64, Float64] | None:
+def _known_points(prepared: Prepared) -> tuple[Float64, NDArray[np.int64]] | None:
     """3-D points (T, N, 3), NaN where absent, and their numbers (N,): measured, or triangulated from several views."""
     places, views = prepared.problem.observed.places, prepared.evidence.views
     if places is not None:
@@ -95,7 +96,7 @@ def _known_points(prepared: Prepared) -> tuple[Float64, Float64] | None:
     return xyz[:, keypoints], pixels.point[prepared.keypoints >= 0]
 
 
-def _from_points(prepared: Prepared, known: tuple[Float64, Float64]) -> State:
+def _from_points(prepared: Prepared, known: tuple[Float64, NDArray[np.int64]]) -> State:
     """Place the relaxed body on the points by its trunk; frames with too few points take their neighbours'."""
     xyz, number = known
     model, T = prepared.model, len(xyz)

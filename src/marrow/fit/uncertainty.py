@@ -119,8 +119,8 @@ def angle_sd(problem: Problem, structure: trees.Tree, q: Float64, covariance: Fl
     """(T, D) standard deviation of the coordinates ``q`` (T, D): local rotation vectors become Z-X-Y angles.
 
     Near gimbal lock the angles' spread grows without bound; within 10 degrees of it, it is that at 10 degrees or the
-    spread of an unknown angle, whichever is larger. Coordinates that were not fitted are NaN. ``turn`` (3, 3) leads from
-    the world of the fit to that of the result.
+    spread of an unknown angle, whichever is larger. Coordinates that were not fitted are NaN. ``turn`` (3, 3) leads
+    from the world of the fit to that of the result.
     """
     model = problem.model
     sd = np.full(q.shape, np.nan)
