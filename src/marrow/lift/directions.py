@@ -36,6 +36,39 @@ def rotations_from_points(points: Float64, skeleton: Skeleton, places: Places) -
     Returns:
         R_joint (T, B, 3, 3), NaN in frames without both hips and both shoulders.
     """
+    R_joint = _rotations(points, skeleton, places)
+    # Knees, ankles, elbows and wrists lie beside their joints too, in axes that are only now known.
+    return _rotations(_on_joints(points, R_joint, skeleton, places), skeleton, places)
+
+
+def _on_joints(points: Float64, R_joint: Float64, skeleton: Skeleton, places: Places) -> Float64:
+    """The points with those of the limbs' joints moved to the joint centres, as far as the pose is known."""
+    R, _ = skeleton.compose(R_joint, np.zeros((*R_joint.shape[:-3], 3)))
+    centre_of = dict(zip(skeleton.point_names, skeleton.points(*_frames(skeleton)), strict=True))
+    names, out = list(places.names), points.copy()
+    scale = _trunk(points, names) / _trunk(places.bind, names)
+    for word in ("left", "right"):
+        for joint in ("knee", "ankle", "elbow", "wrist"):
+            if f"{word}_{joint}" not in names:
+                continue
+            k = names.index(f"{word}_{joint}")
+            b = places.body[k]
+            beside = skeleton.bind[b, :3, :3].T @ (centre_of[f"{joint}_{word[0]}"] - places.bind[k])
+            out[..., k, :] += scale * (R[..., b, :, :] @ beside)
+    return out
+
+
+def _trunk(points: Float64, names: list[str]) -> Float64:
+    """(..., 1) distance between the middles of shoulders and hips."""
+
+    def at(name: str) -> Float64:
+        return points[..., names.index(name), :]
+
+    return np.linalg.norm(_middle(at, "shoulder") - _middle(at, "hip"), axis=-1, keepdims=True)
+
+
+def _rotations(points: Float64, skeleton: Skeleton, places: Places) -> Float64:
+    """:func:`rotations_from_points`, taking the points between the limbs' segments for the joint centres."""
     index = {name: i for i, name in enumerate(places.names)}
     missing = np.full(points.shape[:-2] + (3,), np.nan)
 
@@ -62,8 +95,9 @@ def rotations_from_points(points: Float64, skeleton: Skeleton, places: Places) -
         return at(f"{word}_{joint}") + scale * (R[segment] @ beside)
 
     for side, word in (("r", "right"), ("l", "left")):
+        across = bind[f"hand_{side}"].T @ (bind_at(f"{word}_index") - bind_at(f"{word}_pinky"))
         _leg(at, centre(word, "hip", "pelvis"), skeleton, side, word, R, q)
-        _arm(at, centre(word, "shoulder", "torso"), skeleton, side, word, R, q)
+        _arm(at, centre(word, "shoulder", "torso"), across, skeleton, side, word, R, q)
 
     R_joint = skeleton.joint_rotations(q)
     of = {name: b for b, name in enumerate(skeleton.bodies)}
@@ -138,7 +172,14 @@ def _leg(at: Point, hip: Float64, skeleton: Skeleton, side: str, word: str, R: d
 
 
 def _arm(
-    at: Point, shoulder: Float64, skeleton: Skeleton, side: str, word: str, R: dict[str, Float64], q: Float64
+    at: Point,
+    shoulder: Float64,
+    across: Float64,
+    skeleton: Skeleton,
+    side: str,
+    word: str,
+    R: dict[str, Float64],
+    q: Float64,
 ) -> None:
     elbow, wrist = at(f"{word}_elbow"), at(f"{word}_wrist")
     upper = _or(_unit(elbow - shoulder), -R["torso"][..., :, 1])
@@ -150,10 +191,9 @@ def _arm(
     R[f"humerus_{side}"] = R_humerus
     bend = _put_hinge(skeleton, f"elbow_flex_{side}", R_humerus, fore, -_UP, q)
     R_ulna = R_humerus @ rotations.axis_angle(axis, bend)
-    across = at(f"{word}_index") - at(f"{word}_pinky")
-    across = across if side == "r" else -across
-    # the hand's own Z axis points from the little to the index finger (right), which fixes the forearm's rotation
-    _put_hinge(skeleton, f"pro_sup_{side}", R_ulna, across, np.array([0.0, 0.0, 1.0]), q)
+    # what goes across the hand from the little to the index finger fixes the forearm's rotation
+    seen = at(f"{word}_index") - at(f"{word}_pinky")
+    _put_hinge(skeleton, f"pro_sup_{side}", R_ulna, seen, across, q)
 
 
 def _put_hinge(
