@@ -90,7 +90,7 @@ def some_pose(skeleton: Skeleton, clips: list, rng: np.random.Generator) -> np.n
         for name, sd in {"gh_add": 10, "hip_adduction": 3, "knee_angle": 4, "elbow_flex": 12, "gh_flex": 10}.items():
             for side in "rl":
                 q[skeleton.index(f"{name}_{side}")] += np.radians(sd) * rng.normal()
-    for name, sd in {"pro_sup": 25, "wrist_flex": 15, "wrist_dev": 7, "mcp_flex": 10}.items():
+    for name, sd in {"pro_sup": 45, "wrist_flex": 15, "wrist_dev": 7, "mcp_flex": 10}.items():
         for i, coordinate in enumerate(skeleton.coordinates):
             if coordinate[:-2].endswith(name):
                 q[i] += np.radians(sd) * rng.normal()
@@ -409,7 +409,7 @@ def calibrate(data: Mapping[str, np.ndarray], held_out: np.ndarray) -> dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=60)
+    parser.add_argument("--people", type=int, default=54)
     parser.add_argument("--views", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=OUT)
