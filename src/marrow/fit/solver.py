@@ -2,7 +2,8 @@
 
 The normal matrix is an arrow. Each person has a band (T frames of d unknowns; frames two apart are coupled by the
 second difference) and cross terms to a border: the shapes of all people, the camera and the floor. The band is
-eliminated by LAPACK's banded Cholesky, the border by its Schur complement (Triggs et al. 2000, "Bundle adjustment", section 6).
+eliminated by LAPACK's banded Cholesky, the border by its Schur complement (Triggs et al. 2000, "Bundle adjustment",
+section 6).
 """
 
 from __future__ import annotations
