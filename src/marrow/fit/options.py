@@ -33,12 +33,12 @@ class FitOptions:
     """
 
     shape: tuple[str, ...] = SHAPE
-    pose_prior: float = 1.0
+    pose_prior: float = 1.5
     shape_prior: float = 1.0
-    smoothness: float = 1.0
+    smoothness: float = 0.5
     limits: bool = True
-    robust: float = 3.0
-    directions: float = 0.3
+    robust: float = 4.0
+    directions: float = 0.7
     upright: float = 0.12
     focal_sd: float = 0.25
     pitch_deg: float = 12.0

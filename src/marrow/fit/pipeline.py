@@ -21,7 +21,7 @@ Progress = Callable[[str, int, "int | None"], None]
 
 #: Robust scales and weights of directions of the three stages, as multiples of the final ones.
 _STAGES = ((4.0, 3.0), (2.0, 1.5), (1.0, 1.0))
-_CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.02, 0.15, 0.015  # m, m/s, m
+_CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.05, 0.45, 0.025  # m, m/s, m
 _ROBUST_FLOOR = 4.0
 _FEWEST = 5  # iterations that every start gets
 _CLOSE = 1.3  # a start whose cost is within this factor of the best one is followed further
