@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +84,14 @@ class Score:
     sd: Float64
     seconds: float
 
-    def some(self, frames: slice) -> Score:
+    def some(self, frames: list[int]) -> Score:
         """The score of some frames."""
         arrays = {f.name: getattr(self, f.name)[frames] for f in fields(self) if f.name != "seconds"}
         return Score(**arrays, seconds=self.seconds)
+
+
+#: Keypoints that a frame needs to count as observed.
+_FEWEST = 8
 
 
 @functools.cache
@@ -95,70 +99,61 @@ def _average() -> Skeleton:
     return Skeleton.inside(load_body().rest().landmarks)
 
 
-def evidence(shot: Shot, condition: Condition) -> tuple[Evidence, Camera]:
-    """What the fit gets to see, first guesses included, and the camera it starts from (level, at the origin)."""
+def evidence(shot: Shot, condition: Condition, frames: slice = slice(None)) -> Evidence:
+    """What the fit gets to see of some frames, with first guesses that were made from no more than these frames."""
     size = shot.camera.size
     camera = Camera(shot.camera.K, size) if condition.focal_known else camera_from_fov(size)
-    seen = shot.keypoints if condition.landmarks else Keypoints(DETECTED, shot.keypoints.xy, shot.keypoints.confidence)
-    guesses = lift(seen, shot.truth.time, camera, load_body(), _average(), hypotheses=2)
-    view = View(camera, np.asarray(seen.xy, float), np.asarray(seen.confidence, float), DETECTED)
+    xy, confidence, world = shot.keypoints.xy[frames], shot.keypoints.confidence[frames], None
+    if condition.landmarks and shot.keypoints.world is not None:
+        world = shot.keypoints.world[frames]
+    seen = Keypoints(DETECTED, xy, confidence, world)
+    guesses = lift(seen, shot.truth.time[frames], camera, load_body(), _average(), hypotheses=2)
     return Evidence(
-        views=(view,),
-        directions=None if seen.world is None else np.asarray(seen.world, float),
+        views=(View(camera, np.asarray(xy, float), np.asarray(confidence, float), DETECTED),),
+        directions=None if world is None else np.asarray(world, float),
         height_m=shot.truth.height_m if condition.height_known else None,
         initial=guesses,
-    ), camera
+    )
 
 
 def reconstruct(
     shot: Shot, condition: Condition, *, alone: slice | None = None, options: FitOptions | None = None
 ) -> dict[str, Score]:
-    """Run lift and fit on all frames at once (``"sequence"``) and, with ``alone``, on some frames each alone.
+    """Run lift and fit on all frames at once and, with ``alone``, on some frames each alone.
 
     Returns:
-        ``"sequence"``; with ``alone`` also ``"framewise"`` and ``"same frames"``, the sequence's errors in those frames.
+        ``"sequence"``; with ``alone`` also ``"framewise"`` (observed frames of ``alone``) and ``"same frames"``, the
+        sequence's errors in those frames.
     """
-    options = options or FitOptions()
-    clock = time.perf_counter
-    start = clock()
-    person, _ = evidence(shot, condition)
-    lifted = clock() - start
-    about = {"body": load_body(), "focal_known": condition.focal_known, "options": options}
-    start = clock()
-    whole = fit([person], shot.truth.time, **about)
-    scores = {"sequence": score(shot, [whole], lifted + clock() - start)}
+    about = {"body": load_body(), "focal_known": condition.focal_known, "options": options or FitOptions()}
+    start = time.perf_counter()
+    whole = fit([evidence(shot, condition)], shot.truth.time, **about)
+    scores = {"sequence": score(shot, [whole], time.perf_counter() - start)}
     if alone is not None:
-        start = clock()
-        frames = framewise([_some(person, alone)], shot.truth.time[alone], **about)
-        scores["framewise"] = score(shot, frames, clock() - start, alone)
-        scores["same frames"] = scores["sequence"].some(alone)
+        chosen = [t for t in range(len(shot.truth.time))[alone] if observed(shot)[t]]
+        start = time.perf_counter()
+        found = []
+        for t in chosen:
+            one = slice(t, t + 1)
+            found += framewise([evidence(shot, condition, one)], shot.truth.time[one], **about)
+        scores["framewise"] = score(shot, found, time.perf_counter() - start, chosen)
+        scores["same frames"] = scores["sequence"].some(chosen)
     return scores
 
 
-def _some(evidence: Evidence, frames: slice) -> Evidence:
-    """The evidence of some frames of a single view."""
-    view = evidence.views[0]
-    guesses = evidence.initial if isinstance(evidence.initial, Sequence) else [evidence.initial]
-    return replace(
-        evidence,
-        views=(replace(view, xy=view.xy[frames], confidence=view.confidence[frames]),),
-        directions=None if evidence.directions is None else evidence.directions[frames],
-        initial=[
-            replace(g, R_joint=g.R_joint[frames], root_p=g.root_p[frames], score=g.score[frames])
-            for g in guesses
-            if g is not None
-        ],
-    )
+def observed(shot: Shot) -> NDArray[np.bool_]:
+    """(T,) frames with enough detected points for a guess."""
+    return (shot.keypoints.confidence > 0).sum(1) >= _FEWEST
 
 
-def score(shot: Shot, results: Sequence[FitResult], seconds: float, frames: slice | None = None) -> Score:
+def score(shot: Shot, results: Sequence[FitResult], seconds: float, frames: list[int] | None = None) -> Score:
     """Compare a fit, or the fits of single frames, with the truth of those frames."""
-    truth, chosen = shot.truth, frames or slice(None)
+    truth, chosen = shot.truth, slice(None) if frames is None else frames
     found, q, sd, R_cam_pelvis = (np.concatenate(parts) for parts in zip(*(_read(r) for r in results), strict=True))
     true = to_camera(shot.camera, truth.joints[chosen])
     R_true = shot.camera.R_cam_world @ truth.skeleton.forward(truth.q[chosen])[0][:, 0]
     return Score(
-        observed=((shot.keypoints.confidence > 0).sum(1) >= 3)[chosen],
+        observed=observed(shot)[chosen],
         mpjpe=mpjpe(found, true, joint_set=MEASURED),
         pa_mpjpe=pa_mpjpe(found, true, joint_set=MEASURED),
         absolute=absolute_mpjpe(found, true, joint_set=MEASURED),

@@ -127,7 +127,8 @@ def make_truth(motion: PackedMotion, person: str, *, start: int = 0, frames: int
     feet = skeleton.points(R, p, tuple(f"{name}_{s}" for s in "rl" for name in ("heel", "toe_tip")))
     own = np.array([rest.landmarks[f"{name}_{s}"][1] for s in "rl" for name in ("heel", "toe_tip")])
     # the lowest the soles get, not counting the odd frame in which a fitted foot dips below the rest
-    q[:, moved[1]] -= np.quantile((feet[..., 1] - own).min(1), 0.05)
+    above = np.min(feet[..., 1] - own, axis=1)
+    q[:, moved[1]] -= float(np.quantile(above, 0.05))
     return Truth(
         motion.name, person, shape, rest, skeleton, np.arange(len(q)) / motion.fps, q,
         place(body, rest, skeleton, q, MEASURED), place(body, rest, skeleton, q, DETECTED), body.stature(shape),
