@@ -36,6 +36,18 @@ from marrow.metrics import bootstrap, coverage, interval_factor, paired_differen
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES, SEED = 60, 20
 ALONE = slice(5, None, 10)  # frames that are also fitted each alone, in one camera of each scene
+#: What limits the figures: the same with less noise, on the first body and camera.
+QUIETER: dict[str, tuple[DetectorNoise, WorldNoise]] = {
+    "exact keypoints and landmarks": (
+        DetectorNoise(sd=0.0, outliers=0.0, hidden=0.0, lost=0.0),
+        WorldNoise(direction_sd=0.0, length_sd=(0.0, 0.0)),
+    ),
+    "no constant part of the noise": (
+        DetectorNoise(constant=0.0, drifting=0.7),
+        WorldNoise(constant=0.0, drifting=0.7),
+    ),
+    "no outliers, nothing missing": (DetectorNoise(outliers=0.0, hidden=0.0, lost=0.0), WorldNoise()),
+}
 #: Prefixes that get a factor of their own.
 FACTORS = (
     "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle", "mtp_angle",
@@ -68,13 +80,18 @@ def work(job: tuple[str, int, int, str, int, tuple[str, ...]]) -> list[dict[str,
             if condition in ("focal unknown", "height unknown") and camera != number % cameras:
                 continue
             try:
-                alone = ALONE if camera == 0 and condition in ("landmarks", "keypoints only") else None
+                both = condition in ("landmarks", "keypoints only")
+                alone = ALONE if both and camera == 0 and (number + list(PEOPLE).index(person)) % 2 == 0 else None
                 scores = reconstruct(shot, CONDITIONS[condition], alone=alone)
             except Exception as error:  # a failure is a result; it is counted and shown
                 out.append(_row(name, number, person, camera, condition, "failed", f"{type(error).__name__}: {error}"))
                 continue
             for method, score in scores.items():
                 out.append(_row(name, number, person, camera, condition, method, score))
+    if person == next(iter(PEOPLE)):
+        for name_, levels in QUIETER.items():
+            got = reconstruct(shoot(truth, 0, SEED + 1000 * number, *levels), CONDITIONS["landmarks"])
+            out.append(_row(name, number, person, 0, name_, "sequence", got["sequence"]))
     return out
 
 
@@ -139,6 +156,20 @@ def angle_report(rows: list[dict[str, Any]], condition: str, names: tuple[str, .
             error, _ = angles(own, columns(names, group))
             low, high = np.quantile(np.abs(error), [0.5, 0.9])
             out[group][method] = {"median": round(float(low), 2), "90 %": round(float(high), 2)}
+    return out
+
+
+def limits(rows: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]:
+    """MPJPE (mm) and median angle errors (degrees) of the first body and camera, with the noise and with less of it."""
+    first = [r for r in rows if r["person"] == next(iter(PEOPLE)) and r["camera"] == 0]
+    out: dict[str, Any] = {}
+    for condition in ("landmarks", *QUIETER):
+        own = select(first, condition, "sequence")
+        if own:
+            out[condition] = {"MPJPE mm": round(1e3 * float(pooled(own, "mpjpe")[0].mean()), 1)}
+            for group in GROUPS:
+                error, _ = angles(own, columns(names, group))
+                out[condition][group] = round(float(np.median(np.abs(error))), 2)
     return out
 
 
@@ -268,6 +299,7 @@ def report(
     details: dict[str, Any] = {
         "joints": {c: joint_report(rows, c) for c in CONDITIONS},
         "angles": {c: angle_report(rows, c, names) for c in CONDITIONS},
+        "what limits": limits(rows, names),
         "coverage": covered,
         "factors": factors,
         "committed factors": load_calibration(),
@@ -349,6 +381,7 @@ def show(result: BenchResult) -> None:
     for group in GROUPS:
         cells = [f"{v[group]['95 %']:.3f} ({v[group]['raw 95 %']:.3f})" for v in d["coverage"].values()]
         print(f"{group:20s}" + "".join(f"{c:>22s}" for c in cells))
+    print("\nwhat limits:", *(f"\n  {k}: {v}" for k, v in d["what limits"].items()))
     print("\nfactors:", d["factors"])
     for condition, goals in d["targets"].items():
         for goal, (value, met) in goals.items():
