@@ -10,6 +10,7 @@ import numpy as np
 from marrow.fit import floor as floors
 from marrow.fit._fast_residuals import Scales, Shared
 from marrow.fit.evidence import Evidence
+from marrow.fit.model import Linear
 from marrow.fit.options import FitOptions
 from marrow.fit.problem import Prepared
 from marrow.fit.solver import Problem, SharedPrior, Solution, solve, with_contact
@@ -111,17 +112,19 @@ def run(
     """All stages. Each person is first solved alone from every start; then all together with camera and floor."""
     shared = Shared(1.0, setting.up, 0.0)
     tell = _teller(progress, sum(options.iterations))
-    states, alternatives = [], []
+    states, linears, alternatives = [], [], []
     for person in people:
         found = _first_stage(person, shared, setting, options)
         alternatives.append([(s.cost, s.states[0]) for s in found])
         states.append(found[0].states[0])
+        linears.append(found[0].linears[0])
     tell(options.iterations[0])
     second = scales(options, 1, setting, False)
     problems = [p.problem for p in people]
     solution = solve(
-        problems, states, shared, second, setting.prior, iterations=options.iterations[1], tolerance=options.tolerance
-    )
+        problems, states, shared, second, setting.prior, linears=linears,
+        iterations=options.iterations[1], tolerance=options.tolerance,
+    )  # fmt: skip
     tell(options.iterations[1])
     if setting.floor:
         located = _locate(people, time, solution, setting)
@@ -148,7 +151,7 @@ def finish(
         prior = setting.prior if contact else _without_height(setting.prior)
         solution = solve(
             problems, [orthonormal(s) for s in solution.states], solution.shared, final, prior,
-            iterations=-(-options.iterations[2] // 2), tolerance=options.tolerance,
+            linears=solution.linears, iterations=-(-options.iterations[2] // 2), tolerance=options.tolerance,
         )  # fmt: skip
         tell(options.iterations[2] // 2)
     prior = setting.prior if contact else _without_height(setting.prior)
@@ -180,17 +183,19 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
     fixed = replace(setting.prior, focal_precision=np.inf, tilt_precision=np.full(2, np.inf))
     first = scales(options, 0, setting, False)
 
-    def further(state: State, iterations: int) -> Solution:
+    def further(state: State, iterations: int, linears: list[Linear] | None = None) -> Solution:
         return solve(
-            [person.problem], [state], shared, first, fixed, iterations=iterations, tolerance=options.tolerance
-        )
+            [person.problem], [state], shared, first, fixed,
+            linears=linears, iterations=iterations, tolerance=options.tolerance,
+        )  # fmt: skip
 
     total, few = options.iterations[0], min(_FEWEST, options.iterations[0])
     found = [further(state, few) for state in starts(person)]
     best = min(s.cost for s in found)
     near = best + (_CLOSE - 1.0) * abs(best)
     found = [
-        further(s.states[0], total - few) if s.cost <= near and not s.converged and total > few else s for s in found
+        further(s.states[0], total - few, s.linears) if s.cost <= near and not s.converged and total > few else s
+        for s in found
     ]
     return sorted(found, key=lambda s: s.cost)
 

@@ -30,7 +30,7 @@ _TRUNK = (
     KeypointSource("trunk", landmarks=("lumbar",), landmark_weights=(1.0,)),
     KeypointSource("trunk_up", landmarks=("lumbar",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
-_STEP = 0.05  # finite-difference step of the shape, in prior standard deviations
+_STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _directions(evidence: Evidence, view_points: Sequence[Mapping[int, int]], mo
             continue
         d = (evidence.directions[:, b] - evidence.directions[:, a]) @ view.camera.R_cam_world
         length = np.linalg.norm(d, axis=-1)
-        good = np.array(np.nan_to_num(length) > 1e-3, ndmin=1)
+        good = np.asarray(length) > 1e-3  # false where not a number
         sure = np.clip(np.minimum(confidence[:, a], confidence[:, b]), 0.0, 1.0)
         pairs.append((points[a], points[b]))
         unit.append(np.where(good[:, None], d / np.where(good, length, 1.0)[:, None], 0.0))

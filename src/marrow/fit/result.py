@@ -171,8 +171,8 @@ def border_of(prepared: Sequence[Prepared], outcome: Outcome) -> Border:
     """The border at the solution, with honest weights."""
     solution, prior = outcome.solution, outcome.setting.prior
     normals: list[Normal] = []
-    for problem, state, normal in zip(outcome.problems, solution.states, solution.normals, strict=True):
-        linear = problem.model.linearised(state.shape, problem.shape_step)
+    parts = zip(outcome.problems, solution.states, solution.normals, solution.linears, strict=True)
+    for problem, state, normal, linear in parts:
         normals.append(uncertainty.honest(problem, linear, state, solution.shared, outcome.scales, normal.residual))
     factors = [_factor(n) for n in normals]
     H, _ = border_system(normals, factors, prior, solution.shared)
@@ -201,7 +201,7 @@ def _person(
     sd = uncertainty.angle_sd(problem, structure, q, covariance, turn)
     marks = uncertainty.marks(problem, structure, state, covariance, prepared.seen)
     sd = np.where(np.isnan(sd), _unfitted_sd(structure), sd)
-    linear = problem.model.linearised(state.shape, problem.shape_step)
+    linear = outcome.solution.linears[number]
     joints = uncertainty.joint_sd(problem, linear, state, found, len(structure.bodies))
     motion = Motion(
         time=time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,

@@ -42,9 +42,10 @@ from marrow.types import Float64
 _ANGLE_STEP, _ROOT_STEP = 0.3, 0.3
 _MAX_DAMPING = 1e8
 _STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
-#: The template is taken anew where the shape has moved by this many finite-difference steps.
-_RELINEARISE = 20.0
-_MOST_RENEWED = 3  # times that a converged solve goes on with a new template
+#: The template is taken anew where the shape has moved by so many finite-difference steps: on the way, before stopping,
+#: and before stopping where the tolerance asks for exactness.
+_REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 2.0, 0.5, 0.02, 1e-6
+_MOST_RENEWED = 4  # times that a solve takes a new template
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class Solution:
     states: list[State]
     shared: Shared
     normals: list[Normal]
+    linears: list[Linear]
     cost: float
     iterations: int
     converged: bool
@@ -328,6 +330,7 @@ def solve(
     iterations: int = 20,
     tolerance: float = 1e-4,
     damping: float = 1e-2,
+    linears: Sequence[Linear] | None = None,
     on_iteration: Callable[[int, float], None] | None = None,
 ) -> Solution:
     """Minimise the cost. A step is taken only where the true (robust) cost falls.
@@ -335,17 +338,19 @@ def solve(
     Args:
         iterations: at most so many steps are tried.
         tolerance: stop where the cost falls by less than this share of itself, twice.
+        linears: templates of an earlier solve, used where the shapes are still near.
     """
     with ThreadPoolExecutor(max_workers=max(len(problems), 1)) as executor:
         pool = executor.map if len(problems) > 1 else map
 
         def at(states, shared):
             count = len(problems)
-            normals = list(pool(evaluate, problems, linears, states, [shared] * count, [scales] * count))
+            normals = list(pool(evaluate, problems, used, states, [shared] * count, [scales] * count))
             return normals, sum(n.cost for n in normals) + shared_terms(prior, shared)[0]
 
-        states = list(states)
-        linears = [p.model.linearised(s.shape, p.shape_step) for p, s in zip(problems, states, strict=True)]
+        states, tight = list(states), tolerance < _TIGHT
+        old: Sequence[Linear | None] = linears or [None] * len(problems)
+        used = [_relinearised(p, k, s, tight) for p, k, s in zip(problems, old, states, strict=True)]
         normals, cost = at(states, shared)
         small, done, tried, renewed = 0, False, 0, 0
         for tried in range(1, iterations + 1):
@@ -364,20 +369,20 @@ def solve(
             if on_iteration is not None:
                 on_iteration(tried, cost)
             done = small >= 2 or damping > _MAX_DAMPING
-            moved = [_relinearised(p, k, s, done) for p, k, s in zip(problems, linears, states, strict=True)]
-            if any(new is not old for new, old in zip(moved, linears, strict=True)) and renewed < _MOST_RENEWED:
-                renewed += done  # where the shape space has a kink, a solve could hop over it for ever
-                linears, done, small = moved, False, 0
+            far = [_relinearised(p, k, s, tight, done) for p, k, s in zip(problems, used, states, strict=True)]
+            if any(new is not old for new, old in zip(far, used, strict=True)) and renewed < _MOST_RENEWED:
+                renewed += 1  # where the shape space has a kink, a solve could hop over it for ever
+                used, done, small = far, False, 0
                 normals, cost = at(states, shared)
             if done:
                 break
-    return Solution(states, shared, normals, cost, tried, done)
+    return Solution(states, shared, normals, used, cost, tried, done)
 
 
-def _relinearised(problem: Problem, linear: Linear, state: State, last: bool) -> Linear:
+def _relinearised(problem: Problem, linear: Linear | None, state: State, tight: bool, last: bool = True) -> Linear:
     """A new template where the shape has left the reach of the old one (a shorter reach before stopping)."""
-    reach = problem.shape_step * (1.0 if last else _RELINEARISE)
-    if (np.abs(state.shape - linear.shape) <= reach).all():
+    reach = problem.shape_step * ((_REACH_TIGHT if tight else _REACH_LAST) if last else _REACH)
+    if linear is not None and (np.abs(state.shape - linear.shape) <= reach).all():
         return linear
     return problem.model.linearised(state.shape, problem.shape_step)
 
