@@ -80,7 +80,7 @@ def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np
     target = targets(clip, load_body().rest().landmarks)
     result = fit(
         [evidence(target, shape)],
-        np.arange(len(clip.xyz), dtype=float) / FPS,
+        np.linspace(0.0, (len(clip.xyz) - 1) / FPS, len(clip.xyz)),
         body=load_body(),
         floor=False,
         options=MOVING,
