@@ -24,6 +24,7 @@ Progress = Callable[[str, int, "int | None"], None]
 _STAGES = ((4.0, 3.0), (2.0, 1.5), (1.0, 1.0))
 _CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.05, 0.45, 0.025  # m, m/s, m
 _ROBUST_FLOOR = 4.0
+_ROUGHLY = 20.0  # early stages stop at so many times the tolerance
 _FEWEST = 5  # iterations that every start gets
 _CLOSE = 1.3  # a start whose cost is within this factor of the best one is followed further
 _FREE_HEIGHT_SD = 2.0  # m: prior of the floor's height about where the feet were first seen
@@ -123,7 +124,7 @@ def run(
     problems = [p.problem for p in people]
     solution = solve(
         problems, states, shared, second, setting.prior, linears=linears,
-        iterations=options.iterations[1], tolerance=options.tolerance,
+        iterations=options.iterations[1], tolerance=_ROUGHLY * options.tolerance,
     )  # fmt: skip
     tell(options.iterations[1])
     if setting.floor:
@@ -151,7 +152,8 @@ def finish(
         prior = setting.prior if contact else _without_height(setting.prior)
         solution = solve(
             problems, [orthonormal(s) for s in solution.states], solution.shared, final, prior,
-            linears=solution.linears, iterations=-(-options.iterations[2] // 2), tolerance=options.tolerance,
+            linears=solution.linears, iterations=-(-options.iterations[2] // 2),
+            tolerance=options.tolerance * (_ROUGHLY if loose > 1.0 else 1.0),
         )  # fmt: skip
         tell(options.iterations[2] // 2)
     prior = setting.prior if contact else _without_height(setting.prior)
@@ -186,7 +188,7 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
     def further(state: State, iterations: int, linears: list[Linear] | None = None) -> Solution:
         return solve(
             [person.problem], [state], shared, first, fixed,
-            linears=linears, iterations=iterations, tolerance=options.tolerance,
+            linears=linears, iterations=iterations, tolerance=_ROUGHLY * options.tolerance,
         )  # fmt: skip
 
     total, few = options.iterations[0], min(_FEWEST, options.iterations[0])

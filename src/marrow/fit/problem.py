@@ -196,7 +196,7 @@ def _places(evidence: Evidence, numbers: Sequence[NDArray[np.int64]]) -> Places 
     xyz, precision = [], []
     for points in evidence.points:
         x = np.asarray(points.xyz, float)
-        good = np.isfinite(x).all(-1)
+        good = np.asarray(np.isfinite(x).all(-1))
         xyz.append(np.where(good[..., None], x, 0.0))
         precision.append(np.where(good, 1.0 / np.broadcast_to(np.asarray(points.sd, float), good.shape) ** 2, 0.0))
     if not xyz:

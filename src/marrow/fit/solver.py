@@ -44,7 +44,7 @@ _MAX_DAMPING = 1e8
 _STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 #: The template is taken anew where the shape has moved by so many finite-difference steps: on the way, before stopping,
 #: and before stopping where the tolerance asks for exactness.
-_REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 2.0, 0.5, 0.02, 1e-6
+_REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 6.0, 1.0, 0.02, 1e-6
 _MOST_RENEWED = 4  # times that a solve takes a new template
 
 
