@@ -83,7 +83,7 @@ def measure(frames: int, repeat: int) -> dict[str, float]:
     problem = solver.with_contact(prepared.problem, np.full((frames, len(prepared.feet)), 0.5))
     state, shared = starts(prepared)[0], Shared(1.0, setting.up, 0.0)
     scales = pipeline.scales(options, 2, setting, True)
-    linear = problem.model.linearised(state.shape, problem.shape_step)
+    linear = problem.linearised(state.shape)
     normal = solver.evaluate(problem, linear, state, shared, scales)
     damping = np.full(len(normal.g), 1.0)
     factor = solver.factorise(normal, damping)
@@ -96,7 +96,7 @@ def measure(frames: int, repeat: int) -> dict[str, float]:
         "residuals_and_derivatives_ms_per_frame_iteration": residuals,
         "band_and_border_ms_per_frame_iteration": band,
         "iteration_ms_per_frame": residuals + band,
-        "shape_derivatives_ms": best(lambda: problem.model.linearised(state.shape, problem.shape_step), repeat) * 1e3,
+        "shape_derivatives_ms": best(lambda: problem.linearised(state.shape), repeat) * 1e3,
         "selected_inverse_ms_per_frame": best(lambda: uncertainty.diagonal_blocks(factor, problem.model.size), 3)
         * per_frame,
         "whole_fit_ms_per_frame": best(lambda: fit([evidence], t, options=options), 2) * per_frame,

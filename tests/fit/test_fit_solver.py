@@ -44,9 +44,7 @@ def scene():
     state = starts(prepared)[0]
     step = rng.normal(0, 0.1, (FRAMES, problem.model.size))
     state = state.moved(problem.model, step, rng.normal(0, 0.3, len(state.shape)) * problem.shape_step)
-    soles = solver.place(problem.model, problem.model.linearised(state.shape, problem.shape_step), state).X[
-        :, prepared.feet
-    ]
+    soles = solver.place(problem.model, problem.linearised(state.shape), state).X[:, prepared.feet]
     shared = Shared(1.1, setting.up, float(soles[..., 1].mean()))  # half of the soles are below the floor
     prior = replace(setting.prior, height_precision=0.25)
     return problem, state, shared, pipeline.scales(options, 0, setting, True), prior
@@ -59,7 +57,7 @@ def _cost(scene, linear, state, shared):
 
 def test_gradients_agree_with_finite_differences(scene):
     problem, state, shared, scales, prior = scene
-    linear = problem.model.linearised(state.shape, problem.shape_step)
+    linear = problem.linearised(state.shape)
     normal = solver.evaluate(problem, linear, state, shared, scales)
     assert set(normal.costs) >= {
         "pixels",
@@ -107,10 +105,10 @@ def _dense(normal, d):
 
 def test_band_and_dense_give_the_same_step(scene):
     problem, state, shared, scales, prior = scene
-    linear = problem.model.linearised(state.shape, problem.shape_step)
+    linear = problem.linearised(state.shape)
     normal = solver.evaluate(problem, linear, state, shared, scales)
     damping = 0.1
-    (step,), border = solver._step([problem], [normal], prior, shared, damping, map)
+    (step,), border = solver._step([problem], [normal], [state], prior, shared, damping, map)
     A, N = _dense(normal, problem.model.size), len(normal.g)
     A[np.diag_indices(N)] += solver._diagonal(problem.model, FRAMES, damping)
     B = normal.Hb.copy()
@@ -129,7 +127,7 @@ def test_band_and_dense_give_the_same_step(scene):
 
 def test_curvature_is_positive_semidefinite(scene):
     problem, state, shared, scales, _ = scene
-    linear = problem.model.linearised(state.shape, problem.shape_step)
+    linear = problem.linearised(state.shape)
     normal = solver.evaluate(problem, linear, state, shared, scales)
     smallest = np.linalg.eigvalsh(_dense(normal, problem.model.size))[0]
     assert smallest > -1e-6 * np.abs(normal.band[:, 0]).max()
@@ -138,7 +136,7 @@ def test_curvature_is_positive_semidefinite(scene):
 @pytest.mark.parametrize("frames", [FRAMES, FRAMES - 1])
 def test_selected_inverse_is_the_inverse(scene, frames):
     problem, state, shared, scales, _ = scene
-    linear = problem.model.linearised(state.shape, problem.shape_step)
+    linear = problem.linearised(state.shape)
     normal = solver.evaluate(problem, linear, state, shared, scales)
     d = problem.model.size
     N = frames * d

@@ -83,9 +83,7 @@ def test_result_is_complete_and_finite(plain):
 def test_what_is_not_seen_is_not_called_observed(plain):
     person, result = plain
     motion = result.people[0].motion
-    hidden = [
-        person.skeleton.index(n) for n in ("clav_elevation_r", "index_pip_flex_l", "subtalar_angle_r")
-    ]
+    hidden = [person.skeleton.index(n) for n in ("clav_elevation_r", "index_pip_flex_l", "subtalar_angle_r")]
     assert (motion.mark[:, hidden] > OBSERVED).mean() > 0.7
     assert (motion.q_sd[:, hidden] > np.radians(2.0)).all()
 

@@ -73,14 +73,15 @@ class Model:
         """Unknowns per frame."""
         return len(self.tree.dof_body)
 
-    def linearised(self, shape: Float64, step: Float64) -> Linear:
-        """Template at ``shape`` (S,) with central differences of half-width ``step`` (S,)."""
+    def linearised(self, shape: Float64, step: Float64, bounds: Float64) -> Linear:
+        """Template at ``shape`` (S,) with differences over ``step`` (S,) to both sides, within ``bounds`` (S, 2)."""
         S = len(shape)
+        above, below = np.minimum(shape + step, bounds[:, 1]), np.maximum(shape - step, bounds[:, 0])
         shapes = np.tile(shape, (2 * S + 1, 1))
-        shapes[1 : S + 1] += np.diag(step)
-        shapes[S + 1 :] -= np.diag(step)
+        shapes[1 : S + 1] += np.diag(above - shape)
+        shapes[S + 1 :] += np.diag(below - shape)
         offsets, local, stature = self.templates(shapes)
-        offsets, width = offsets[:, self.bodies], 2 * step
+        offsets, width = offsets[:, self.bodies], above - below
         template = Template(
             _c(offsets[0]),
             _c(local[0]),

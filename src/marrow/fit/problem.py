@@ -222,6 +222,7 @@ def _problem(model: Model, observed: Observed, riders: Riders, evidence: Evidenc
         shape_mean=riders.mean,
         shape_precision=np.diag(precision),
         shape_step=_STEP * riders.sd,
+        shape_bounds=riders.bounds,
         stature=evidence.height_m if len(riders.names) else None,
         rate=RATE,
     )

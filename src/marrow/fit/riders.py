@@ -38,6 +38,7 @@ class Riders:
         moving: (E,) whether an entry lies off its segment's origin.
         names: shape parameters that are fitted (S).
         start, mean, sd: (S,) value to start from and prior of the fitted parameters.
+        bounds: (S, 2) their ranges.
     """
 
     body: DefaultBody
@@ -47,6 +48,7 @@ class Riders:
     start: Float64
     mean: Float64
     sd: Float64
+    bounds: Float64
     _read: _Reader
 
     def templates(self, shapes: Float64) -> tuple[Float64, Float64, Float64]:
@@ -106,6 +108,7 @@ def make_riders(
         start=start,
         mean=start.copy(),
         sd=np.array([chosen[n].sd for n in names]),
+        bounds=np.array([(chosen[n].low, chosen[n].high) for n in names]).reshape(-1, 2),
         _read=read,
     )
 

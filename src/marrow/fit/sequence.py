@@ -193,7 +193,7 @@ def _with_border(
     """
     people, held, start = [], [], 0
     for person, state in zip(prepared, states, strict=True):
-        shape = border[start : start + len(state.shape)]
+        shape = np.clip(border[start : start + len(state.shape)], *person.problem.shape_bounds.T)
         start += len(shape)
         problem = replace(
             person.problem,

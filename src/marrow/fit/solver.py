@@ -45,6 +45,7 @@ _STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 #: The template is taken anew where the shape has moved by so many finite-difference steps: on the way, before stopping,
 #: and before stopping where the tolerance asks for exactness.
 _REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 6.0, 1.0, 0.02, 1e-6
+_MOST_AT_EDGE = 6  # rounds in which entries of the border may come to the edge of their range
 _MOST_RENEWED = 4  # times that a solve takes a new template
 
 
@@ -77,8 +78,13 @@ class Problem:
     shape_mean: Float64
     shape_precision: Float64  # (S, S)
     shape_step: Float64  # (S,) for finite differences
+    shape_bounds: Float64  # (S, 2)
     stature: float | None = None  # m
     rate: float = 30.0
+
+    def linearised(self, shape: Float64) -> Linear:
+        """The template around a shape."""
+        return self.model.linearised(shape, self.shape_step, self.shape_bounds)
 
 
 @dataclass(frozen=True)
@@ -289,7 +295,7 @@ def border_indices(sizes: Sequence[int]) -> list[np.ndarray]:
     return [np.concatenate([np.arange(s, s + n), shared]) for s, n in zip(starts, sizes, strict=True)]
 
 
-def _step(problems, normals, prior, shared, damping, pool):
+def _step(problems, normals, states, prior, shared, damping, pool):
     """Gauss-Newton step with damping: per person (T, d), and the border; None where the matrix is indefinite."""
     scales = [_diagonal(p.model, len(n.points), damping) for p, n in zip(problems, normals, strict=True)]
     factors = list(pool(factorise, normals, scales))
@@ -298,20 +304,39 @@ def _step(problems, normals, prior, shared, damping, pool):
     sizes = [n.Hb.shape[0] - SHARED for n in normals]
     H, g = border_system(normals, factors, prior, shared)
     free = free_border(prior, sizes)
-    border = np.zeros(len(g))
-    if free.any():
-        matrix = H[np.ix_(free, free)]
-        matrix = matrix + np.diag(damping * np.maximum(np.diag(matrix), 1e-9))
-        try:
-            border[free] = -np.linalg.solve(matrix, g[free])
-        except np.linalg.LinAlgError:
-            return None
+    try:
+        border = _border_step(H, g, free, damping, _room(problems, states))
+    except np.linalg.LinAlgError:
+        return None
     steps = []
     for index, problem, factor in zip(border_indices(sizes), problems, factors, strict=True):
         rhs = -(factor.y[:, 0] + factor.y[:, 1:] @ border[index])
         x, _ = dtbtrs(factor.lower, rhs[:, None], uplo="L", trans="T")
         steps.append(x[:, 0].reshape(-1, problem.model.size))
     return steps, border
+
+
+def _room(problems: Sequence[Problem], states: Sequence[State]) -> Float64:
+    """(n, 2) how far every entry of the border may go down and up."""
+    rooms = [p.shape_bounds - s.shape[:, None] for p, s in zip(problems, states, strict=True)]
+    return np.concatenate([*rooms, np.tile([-np.inf, np.inf], (SHARED, 1))])
+
+
+def _border_step(H: Float64, g: Float64, free: np.ndarray, damping: float, room: Float64) -> Float64:
+    """Damped step of the border; entries that would leave their range go to its edge and stay there for this step."""
+    step, free = np.zeros(len(g)), free.copy()
+    damped = H + np.diag(damping * np.maximum(np.diag(H), 1e-9))
+    for _ in range(_MOST_AT_EDGE):
+        if not free.any():
+            break
+        rest = g[free] + H[np.ix_(free, ~free)] @ step[~free]
+        step[free] = -np.linalg.solve(damped[np.ix_(free, free)], rest)
+        over = free & ((step < room[:, 0]) | (step > room[:, 1]))
+        if not over.any():
+            break
+        step[over] = np.clip(step[over], room[over, 0], room[over, 1])
+        free &= ~over
+    return np.clip(step, room[:, 0], room[:, 1])
 
 
 def _diagonal(model: Model, frames: int, damping: float) -> Float64:
@@ -354,7 +379,7 @@ def solve(
         normals, cost = at(states, shared)
         small, done, tried, renewed = 0, False, 0, 0
         for tried in range(1, iterations + 1):
-            step = _step(problems, normals, prior, shared, damping, pool)
+            step = _step(problems, normals, states, prior, shared, damping, pool)
             new_cost = np.inf
             if step is not None:
                 new_states, new_shared = _moved(problems, states, shared, step)
@@ -384,7 +409,7 @@ def _relinearised(problem: Problem, linear: Linear | None, state: State, tight: 
     reach = problem.shape_step * ((_REACH_TIGHT if tight else _REACH_LAST) if last else _REACH)
     if linear is not None and (np.abs(state.shape - linear.shape) <= reach).all():
         return linear
-    return problem.model.linearised(state.shape, problem.shape_step)
+    return problem.linearised(state.shape)
 
 
 def _moved(problems, states, shared, step):
