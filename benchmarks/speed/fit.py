@@ -22,7 +22,7 @@ import numpy as np
 from marrow.bench.result import machine
 from marrow.body import load_body
 from marrow.body.keypoints import keypoint_sources
-from marrow.fit import Evidence, FitOptions, View, fit, pipeline, solver, uncertainty
+from marrow.fit import Evidence, FitOptions, View, arrow, fit, pipeline, solver, uncertainty
 from marrow.fit._fast_residuals import Shared
 from marrow.fit.problem import prepare
 from marrow.fit.riders import make_riders
@@ -86,11 +86,11 @@ def measure(frames: int, repeat: int) -> dict[str, float]:
     linear = problem.linearised(state.shape)
     normal = solver.evaluate(problem, linear, state, shared, scales)
     damping = np.full(len(normal.g), 1.0)
-    factor = solver.factorise(normal, damping)
+    factor = arrow.factorise(normal, damping)
     assert factor is not None
     per_frame = 1e3 / frames
     residuals = best(lambda: solver.evaluate(problem, linear, state, shared, scales), repeat) * per_frame
-    band = best(lambda: solver.factorise(normal, damping), repeat) * per_frame
+    band = best(lambda: arrow.factorise(normal, damping), repeat) * per_frame
     return {
         "unknowns_per_frame": problem.model.size,
         "residuals_and_derivatives_ms_per_frame_iteration": residuals,

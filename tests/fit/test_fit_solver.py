@@ -9,7 +9,7 @@ import pytest
 from stepping_person import JOINT_SET, camera_at, directions, near, pixels, provisional, stepping
 
 from marrow.body import load_body
-from marrow.fit import Evidence, FitOptions, Points, View, pipeline, solver, uncertainty
+from marrow.fit import Evidence, FitOptions, Points, View, arrow, pipeline, solver, uncertainty
 from marrow.fit._fast_residuals import SHARED, Shared
 from marrow.fit.problem import prepare
 from marrow.fit.starts import starts
@@ -52,7 +52,7 @@ def scene():
 
 def _cost(scene, linear, state, shared):
     problem, _, _, scales, prior = scene
-    return solver.evaluate(problem, linear, state, shared, scales).cost + solver.shared_terms(prior, shared)[0]
+    return solver.evaluate(problem, linear, state, shared, scales).cost + arrow.shared_terms(prior, shared)[0]
 
 
 def test_gradients_agree_with_finite_differences(scene):
@@ -80,7 +80,7 @@ def test_gradients_agree_with_finite_differences(scene):
         want = (up - down) / (2 * h)
         assert normal.g[t * d + f] == pytest.approx(want, rel=2e-4, abs=2e-3), (t, f)
     gradient = normal.gb.copy()
-    gradient[S:] += solver.shared_terms(prior, shared)[1]
+    gradient[S:] += arrow.shared_terms(prior, shared)[1]
     for c in range(S + SHARED):
         step = np.zeros(S + SHARED)
         step[c] = h
@@ -112,7 +112,7 @@ def test_band_and_dense_give_the_same_step(scene):
     A, N = _dense(normal, problem.model.size), len(normal.g)
     A[np.diag_indices(N)] += solver._diagonal(problem.model, FRAMES, damping)
     B = normal.Hb.copy()
-    _, g_shared, H_shared = solver.shared_terms(prior, shared)
+    _, g_shared, H_shared = arrow.shared_terms(prior, shared)
     S = len(state.shape)
     B[S:, S:] += H_shared
     gb = normal.gb.copy()
@@ -141,7 +141,7 @@ def test_selected_inverse_is_the_inverse(scene, frames):
     d = problem.model.size
     N = frames * d
     normal = replace(normal, band=normal.band[:N].copy(), g=normal.g[:N], C=normal.C[:N])
-    factor = solver.factorise(normal, np.full(N, 1.0))
+    factor = arrow.factorise(normal, np.full(N, 1.0))
     assert factor is not None
     A = _dense(normal, d) + np.eye(N)
     inverse = np.linalg.inv(A)

@@ -9,11 +9,12 @@ import numpy as np
 
 from marrow.fit import floor as floors
 from marrow.fit._fast_residuals import Scales, Shared
+from marrow.fit.arrow import SharedPrior
 from marrow.fit.evidence import Evidence
 from marrow.fit.model import Linear
 from marrow.fit.options import FitOptions
 from marrow.fit.problem import Prepared
-from marrow.fit.solver import Problem, SharedPrior, Solution, solve, with_contact
+from marrow.fit.solver import Problem, Solution, solve, with_contact
 from marrow.fit.starts import starts
 from marrow.fit.state import State, orthonormal
 from marrow.types import Float64

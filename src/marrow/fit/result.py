@@ -11,10 +11,10 @@ from marrow.conventions import to_ground
 from marrow.fit import floor as floors
 from marrow.fit import uncertainty
 from marrow.fit._fast_residuals import SHARED, Shared
+from marrow.fit.arrow import Factor, Normal, border_indices, border_system, factorise, free_border
 from marrow.fit.floor import Floor
 from marrow.fit.pipeline import Outcome
 from marrow.fit.problem import Prepared, keypoint_count
-from marrow.fit.solver import Factor, Normal, border_indices, border_system, factorise, free_border
 from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import Skeleton

@@ -17,12 +17,13 @@ import numpy as np
 from marrow.body import DefaultBody
 from marrow.fit import pipeline
 from marrow.fit._fast_residuals import SHARED, Shared
+from marrow.fit.arrow import SharedPrior, border_system, factorise, free_border, shared_terms
 from marrow.fit.evidence import Evidence, part
 from marrow.fit.options import FitOptions
 from marrow.fit.pipeline import Outcome, Progress, Setting
 from marrow.fit.problem import Prepared, prepare
 from marrow.fit.result import FitResult, PersonFit, border_of, read_out
-from marrow.fit.solver import SharedPrior, Solution, border_system, factorise, free_border, shared_terms, solve
+from marrow.fit.solver import Solution, solve
 from marrow.fit.state import State, moved_shared
 from marrow.types import Float64
 

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg.lapack import dpbtrf, dtbtrs  # pyright: ignore[reportAttributeAccessIssue]
+from scipy.linalg.lapack import dtbtrs  # pyright: ignore[reportAttributeAccessIssue]
 
 from marrow.fit import _fast_priors as fast_priors
 from marrow.fit import _fast_residuals as fast
 from marrow.fit._fast_kinematics import place_all
 from marrow.fit._fast_priors import Mixture, Slots, Smooth
 from marrow.fit._fast_residuals import (
-    FOCAL,
-    HEIGHT,
     SHARED,
-    TILT,
     Directions,
     Feet,
     Moved,
@@ -33,6 +30,16 @@ from marrow.fit._fast_residuals import (
     Shared,
     Sums,
     Trunk,
+)
+from marrow.fit.arrow import (
+    Normal,
+    SharedPrior,
+    border_indices,
+    border_step,
+    border_system,
+    factorise,
+    free_border,
+    shared_terms,
 )
 from marrow.fit.model import Linear, Model
 from marrow.fit.state import State, moved_shared
@@ -45,7 +52,6 @@ _STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 #: The template is taken anew where the shape has moved by so many finite-difference steps: on the way, before stopping,
 #: and before stopping where the tolerance asks for exactness.
 _REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 6.0, 1.0, 0.02, 1e-6
-_MOST_AT_EDGE = 6  # rounds in which entries of the border may come to the edge of their range
 _MOST_RENEWED = 4  # times that a solve takes a new template
 
 
@@ -85,39 +91,6 @@ class Problem:
     def linearised(self, shape: Float64) -> Linear:
         """The template around a shape."""
         return self.model.linearised(shape, self.shape_step, self.shape_bounds)
-
-
-@dataclass(frozen=True)
-class SharedPrior:
-    """Quadratic prior of camera and floor; a precision of ``inf`` fixes the value.
-
-    ``level`` (3, 2): directions in the world that the floor's normal should be square to (the camera's x and z axes).
-    """
-
-    log_focal: float = 0.0
-    focal_precision: float = np.inf
-    level: Float64 = field(default_factory=lambda: np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]))
-    tilt_precision: Float64 = field(default_factory=lambda: np.full(2, np.inf))
-    height: float = 0.0
-    height_precision: float = np.inf
-
-
-@dataclass
-class Normal:
-    """Normal equations of a person at a state (band layout: see ``_fast_residuals``)."""
-
-    band: Float64
-    g: Float64
-    C: Float64
-    Hb: Float64
-    gb: Float64
-    costs: dict[str, float]
-    residual: Float64
-    points: Float64
-
-    @property
-    def cost(self) -> float:
-        return sum(self.costs.values())
 
 
 @dataclass
@@ -226,75 +199,6 @@ def add_static(problem: Problem, state: State, band: Float64, g: Float64) -> dic
     return {"prior": prior, "limits": limits, "smooth": smooth}
 
 
-def shared_terms(prior: SharedPrior, shared: Shared) -> tuple[float, Float64, Float64]:
-    """Cost, gradient (4,) and matrix (4, 4) of the prior of camera and floor. Fixed entries contribute nothing."""
-    g, H, cost = np.zeros(SHARED), np.zeros((SHARED, SHARED)), 0.0
-    rows = [(FOCAL, np.log(shared.focal) - prior.log_focal, prior.focal_precision)]
-    rows.append((HEIGHT, shared.height - prior.height, prior.height_precision))
-    for index, value, precision in rows:
-        if np.isfinite(precision):
-            cost += 0.5 * precision * value**2
-            g[index] += precision * value
-            H[index, index] += precision
-    for k in range(2):
-        if np.isfinite(prior.tilt_precision[k]):
-            value = float(prior.level[:, k] @ shared.up[:, 1])
-            J = np.array([prior.level[:, k] @ shared.up[:, 0], prior.level[:, k] @ shared.up[:, 2]])
-            cost += 0.5 * prior.tilt_precision[k] * value**2
-            g[TILT : TILT + 2] += prior.tilt_precision[k] * value * J
-            H[TILT : TILT + 2, TILT : TILT + 2] += prior.tilt_precision[k] * np.outer(J, J)
-    return cost, g, H
-
-
-def free_border(prior: SharedPrior, sizes: Sequence[int]) -> np.ndarray:
-    """Which entries of the border (all shapes, then camera and floor) are unknown."""
-    fixed = [np.isinf(prior.focal_precision), *np.isinf(prior.tilt_precision), np.isinf(prior.height_precision)]
-    return np.concatenate([np.ones(sum(sizes), bool), ~np.array(fixed)])
-
-
-@dataclass
-class Factor:
-    """Eliminated band of one person: Cholesky factor and forward solves of gradient and cross block."""
-
-    lower: Float64
-    y: Float64  # (N, 1 + nb)
-
-
-def factorise(normal: Normal, damping: Float64) -> Factor | None:
-    """Cholesky of the damped band, or None where it is not positive definite. ``damping`` (N,) adds to the diagonal."""
-    ab = normal.band.copy()
-    ab[:, 0] += damping
-    lower, info = dpbtrf(ab.T, lower=1, overwrite_ab=1)
-    if info != 0:
-        return None
-    rhs = np.empty((normal.C.shape[1] + 1, len(normal.g))).T  # Fortran order: LAPACK then copies nothing
-    rhs[:, 0], rhs[:, 1:] = normal.g, normal.C
-    y, info = dtbtrs(lower, rhs, uplo="L", overwrite_b=1)
-    return Factor(lower, y) if info == 0 else None
-
-
-def border_system(normals: Sequence[Normal], factors: Sequence[Factor], prior: SharedPrior, shared: Shared):
-    """Schur complement of the whole border (matrix, gradient); order: shapes of all people, camera, floor."""
-    sizes = [n.Hb.shape[0] - SHARED for n in normals]
-    total = sum(sizes)
-    _, g_shared, H_shared = shared_terms(prior, shared)
-    H, g = np.zeros((total + SHARED, total + SHARED)), np.zeros(total + SHARED)
-    H[total:, total:] += H_shared
-    g[total:] += g_shared
-    for index, normal, factor in zip(border_indices(sizes), normals, factors, strict=True):
-        Y = factor.y[:, 1:]
-        H[np.ix_(index, index)] += normal.Hb - Y.T @ Y
-        g[index] += normal.gb - Y.T @ factor.y[:, 0]
-    return H, g
-
-
-def border_indices(sizes: Sequence[int]) -> list[np.ndarray]:
-    """Where each person's border columns stand in the whole border."""
-    starts, total = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int), int(sum(sizes))
-    shared = np.arange(total, total + SHARED)
-    return [np.concatenate([np.arange(s, s + n), shared]) for s, n in zip(starts, sizes, strict=True)]
-
-
 def _step(problems, normals, states, prior, shared, damping, pool):
     """Gauss-Newton step with damping: per person (T, d), and the border; None where the matrix is indefinite."""
     scales = [_diagonal(p.model, len(n.points), damping) for p, n in zip(problems, normals, strict=True)]
@@ -305,7 +209,7 @@ def _step(problems, normals, states, prior, shared, damping, pool):
     H, g = border_system(normals, factors, prior, shared)
     free = free_border(prior, sizes)
     try:
-        border = _border_step(H, g, free, damping, _room(problems, states))
+        border = border_step(H, g, free, damping, _room(problems, states))
     except np.linalg.LinAlgError:
         return None
     steps = []
@@ -320,23 +224,6 @@ def _room(problems: Sequence[Problem], states: Sequence[State]) -> Float64:
     """(n, 2) how far every entry of the border may go down and up."""
     rooms = [p.shape_bounds - s.shape[:, None] for p, s in zip(problems, states, strict=True)]
     return np.concatenate([*rooms, np.tile([-np.inf, np.inf], (SHARED, 1))])
-
-
-def _border_step(H: Float64, g: Float64, free: np.ndarray, damping: float, room: Float64) -> Float64:
-    """Damped step of the border; entries that would leave their range go to its edge and stay there for this step."""
-    step, free = np.zeros(len(g)), free.copy()
-    damped = H + np.diag(damping * np.maximum(np.diag(H), 1e-9))
-    for _ in range(_MOST_AT_EDGE):
-        if not free.any():
-            break
-        rest = g[free] + H[np.ix_(free, ~free)] @ step[~free]
-        step[free] = -np.linalg.solve(damped[np.ix_(free, free)], rest)
-        over = free & ((step < room[:, 0]) | (step > room[:, 1]))
-        if not over.any():
-            break
-        step[over] = np.clip(step[over], room[over, 0], room[over, 1])
-        free &= ~over
-    return np.clip(step, room[:, 0], room[:, 1])
 
 
 def _diagonal(model: Model, frames: int, damping: float) -> Float64:

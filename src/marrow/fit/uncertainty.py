@@ -10,9 +10,10 @@ from scipy.linalg.lapack import dtbtrs, dtrtri  # pyright: ignore[reportAttribut
 from marrow.fit import _fast_priors as fast_priors
 from marrow.fit._fast_kinematics import PointTable, joint_variances
 from marrow.fit._fast_residuals import Scales, Shared
+from marrow.fit.arrow import Factor, Normal
 from marrow.fit.model import Linear
 from marrow.fit.priors import calibration_of, load_calibration
-from marrow.fit.solver import Factor, Normal, Problem, evaluate, place
+from marrow.fit.solver import Problem, evaluate, place
 from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import tree as trees
