@@ -79,6 +79,7 @@ class Feet(NamedTuple):
 
     point: Ints  # (F,)
     contact: Floats  # (T, F) probability x share of time
+    level: Floats  # (T,) metres of the ground under the person above the floor
 
 
 class Trunk(NamedTuple):
@@ -275,7 +276,7 @@ def add_places(seen, share, scale, moved, sums):
 
 @kernel()
 def add_floor(feet, share, up, height, contact_sd, below_sd, scale, moved, sums):
-    """Foot points: not below the floor; on it while in contact. Robust, since people also climb and step on things."""
+    """Foot points: not below the ground under the person; on it while in contact. Robust, for what is neither."""
     d, S = moved.JX.shape[3], moved.JS.shape[3]
     J, Jb, r = np.empty((1, d)), np.zeros((1, S + SHARED)), np.empty(1)
     total = 0.0
@@ -285,7 +286,7 @@ def add_floor(feet, share, up, height, contact_sd, below_sd, scale, moved, sums)
         for n in range(feet.point.shape[0]):
             k = feet.point[n]
             x, y, z = moved.X[t, k, 0], moved.X[t, k, 1], moved.X[t, k, 2]
-            r[0] = nx * x + ny * y + nz * z - height
+            r[0] = nx * x + ny * y + nz * z - height - feet.level[t]
             cost, robust = _robust((r[0] / contact_sd) ** 2, scale)
             total += feet.contact[t, n] * cost
             weight = feet.contact[t, n] * robust / contact_sd**2

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow.fit._fast_residuals import Shared
 from marrow.geometry import rotations
@@ -15,6 +16,10 @@ from marrow.types import Float64
 _HEIGHT, _SPEED = 0.05, 0.35
 _WINDOW = 0.08  # s: speeds are taken over about this long, to each side
 _MIN_CONTACTS = 5
+#: Standing takes at least this long; grounds whose heights differ by less than this are one.
+_STANCE_S, _STEP = 0.1, 0.25
+#: Share of all standing that a ground must carry to be the floor.
+_CARRIES = 0.15
 _INDEPENDENT = 8.0  # contacts that count as independent: the feet's places err together
 
 
@@ -48,61 +53,123 @@ def speeds(points: Float64, time: Float64) -> Float64:
     return np.linalg.norm(points[hi] - points[lo], axis=-1) / span[:, None]
 
 
-def contact(points: Float64, time: Float64, shared: Shared, seen: np.ndarray, *, loose: float = 1.0) -> Float64:
-    """Probability (T, F) that sole points (T, F, 3) bear on the floor: low and slow. 0 where nothing was seen.
+def stances(points: Float64, time: Float64, up: Float64, seen: np.ndarray, *, loose: float = 1.0) -> NDArray[np.int64]:
+    """(T,) number of the stance that each frame belongs to, -1 where none.
 
-    ``loose`` widens both scales, for an early stage in which the floor is only roughly known.
+    A person stands where the lowest point of the soles (T, F, 3) hardly moves for :data:`_STANCE_S`. Stances of one
+    person at the same height (within :data:`_STEP`) get the same number: they are on the same ground, be it the floor,
+    a step or the roof of a shed.
     """
-    height = points @ shared.up[:, 1] - shared.height
+    height = points @ up
+    lowest = height.argmin(1)
+    rows = np.arange(len(points))
+    still = seen & (speeds(points, time)[rows, lowest] < _SPEED * loose)
+    low = height[rows, lowest]
+    runs = []
+    for run in np.split(rows, np.flatnonzero((np.diff(still.astype(int)) != 0) | (np.abs(np.diff(low)) > _STEP)) + 1):
+        if still[run[0]] and time[run[-1]] - time[run[0]] >= _STANCE_S:
+            runs.append(run)
+    out = np.full(len(points), -1)
+    if not runs:
+        return out
+    middle = np.array([np.median(low[run]) for run in runs])
+    order = np.argsort(middle)
+    ground = np.empty(len(runs), int)
+    ground[order] = np.concatenate([[0], np.cumsum(np.diff(middle[order]) > _STEP)])
+    for run, number in zip(runs, ground, strict=True):
+        out[run] = number
+    return out
+
+
+def ground_level(points: Float64, time: Float64, shared: Shared, seen: np.ndarray, *, loose: float = 1.0) -> Float64:
+    """(T,) metres above the floor of the ground under a person, from where they stand.
+
+    It is 0 for stances near the floor, and the stances' own height where they are clearly elsewhere. Between stances
+    (in a step or a jump) it is the lower of the two, before the first and after the last one theirs.
+    """
+    ground = stances(points, time, shared.up[:, 1], seen, loose=loose)
+    lowest = (points @ shared.up[:, 1]).min(1) - shared.height
+    level = np.full(len(points), np.nan)
+    for number in range(ground.max() + 1):
+        at = ground == number
+        middle = float(np.median(lowest[at]))
+        level[at] = 0.0 if abs(middle) < _STEP else middle
+    known = np.flatnonzero(np.isfinite(level))
+    if not len(known):
+        return np.zeros(len(points))
+    rows = np.arange(len(points))
+    before = known[np.maximum(np.searchsorted(known, rows, side="right") - 1, 0)]
+    after = known[np.minimum(np.searchsorted(known, rows), len(known) - 1)]
+    return np.minimum(level[before], level[after])
+
+
+def contact(
+    points: Float64, time: Float64, shared: Shared, seen: np.ndarray, *, loose: float = 1.0
+) -> tuple[Float64, Float64]:
+    """Probability (T, F) that sole points (T, F, 3) bear on the ground: low and slow; and the ground's level (T,).
+
+    The probability is 0 where nothing was seen. ``loose`` widens both scales, for an early stage in which the floor is
+    only roughly known.
+    """
+    level = ground_level(points, time, shared, seen, loose=loose)
+    height = points @ shared.up[:, 1] - shared.height - level[:, None]
     slow = 1.0 / (1.0 + (speeds(points, time) / (_SPEED * loose)) ** 4)
     low = 1.0 / (1.0 + (np.maximum(height, 0.0) / (_HEIGHT * loose)) ** 4)
-    return np.where(seen[:, None], slow * low, 0.0)
+    return np.where(seen[:, None], slow * low, 0.0), level
 
 
 def first_floor(points: Sequence[Float64], times: Sequence[Float64], shared: Shared, seen: Sequence[np.ndarray],
                 level: Float64, tilt_sd: Float64) -> Shared:  # fmt: skip
-    """Floor through the slow sole points of all people: a robust plane with the camera's tilt as prior.
+    """Floor under the feet of all people, with the camera's tilt as prior.
+
+    The vertical is common to all grounds that people stand on; the floor is the lowest of them that carries at least
+    :data:`_CARRIES` of all standing.
 
     Args:
         points: (T, F, 3) of each person.
         level: (3, 2) directions that the normal should be square to, ``tilt_sd`` (2,) with this deviation in radians.
     """
-    chosen = []
+    chosen, ground = [], []
     for x, time, ok in zip(points, times, seen, strict=True):
-        slow = speeds(x, time) < 2 * _SPEED
-        # of each frame the lowest point of the body; the others may be in the air
-        height = np.where(slow, x @ shared.up[:, 1], np.inf)
-        lowest = height.argmin(1)
-        frames = np.flatnonzero(ok & np.isfinite(height.min(1)))
-        chosen.append(x[frames, lowest[frames]])
-    x = np.concatenate(chosen) if chosen else np.zeros((0, 3))
+        number = stances(x, time, shared.up[:, 1], ok, loose=2.0)
+        frames = np.flatnonzero(number >= 0)
+        chosen.append(x[frames, (x[frames] @ shared.up[:, 1]).argmin(1)])
+        ground.append(number[frames] + 1000 * len(ground))
+    x, group = np.concatenate(chosen), np.unique(np.concatenate(ground), return_inverse=True)[1]
     if len(x) < 3:
         every = np.concatenate([p[s].reshape(-1, 3) for p, s in zip(points, seen, strict=True)])
         low = np.percentile(every @ shared.up[:, 1], 2) if len(every) else 0.0
         return shared._replace(height=float(low))
-    return _plane(x, shared, level, tilt_sd)
+    up = _vertical(x, group, shared.up, level, tilt_sd)
+    heights = np.sort(x @ up[:, 1])
+    carried = np.searchsorted(heights, heights + _STEP, side="right") - np.arange(len(heights))
+    lowest = int(np.flatnonzero(carried >= _CARRIES * len(heights))[0])
+    floor = float(np.median(heights[lowest : lowest + carried[lowest]]))
+    return shared._replace(up=np.ascontiguousarray(up), height=floor)
 
 
-def _plane(x: Float64, shared: Shared, level: Float64, tilt_sd: Float64) -> Shared:
-    """Iteratively reweighted plane through the lower part of a cloud of points (N, 3)."""
-    up = shared.up
-    height = float(np.percentile(x @ up[:, 1], 30))
+def _vertical(x: Float64, group: NDArray[np.int64], up: Float64, level: Float64, tilt_sd: Float64) -> Float64:
+    """(3, 3) tilt axes and normal that make the points (N, 3) of each group level, by reweighted least squares."""
+    count = group.max() + 1
+    weight = np.full(len(x), min(1.0, _INDEPENDENT / len(x)) / 0.05**2)
     for scale in (0.3, 0.2, 0.1, 0.1, 0.07, 0.07):
-        h = x @ up[:, 1] - height
-        # points above the floor are feet in the air and count for less than points below it
-        weight = 1.0 / (1.0 + (np.where(h > 0, 1.5, 0.7) * h / scale) ** 2) ** 2
-        weight *= min(1.0, _INDEPENDENT / len(x)) / 0.05**2
-        J = np.stack([x @ up[:, 0], x @ up[:, 2], -np.ones(len(x))], -1)
-        A, b = (J * weight[:, None]).T @ J, (J * weight[:, None]).T @ h
+        h = x @ up[:, 1]
+        middle = np.array([np.median(h[group == n]) for n in range(count)])
+        h = h - middle[group]
+        robust = weight / (1.0 + (h / scale) ** 2) ** 2
+        J = np.zeros((len(x), 2 + count))
+        J[:, 0], J[:, 1] = x @ up[:, 0], x @ up[:, 2]
+        J[np.arange(len(x)), 2 + group] = -1.0
+        A, b = (J * robust[:, None]).T @ J, (J * robust[:, None]).T @ h
         for k in range(2):
-            row = np.array([level[:, k] @ up[:, 0], level[:, k] @ up[:, 2], 0.0])
+            row = np.zeros(2 + count)
+            row[:2] = level[:, k] @ up[:, 0], level[:, k] @ up[:, 2]
             A += np.outer(row, row) / tilt_sd[k] ** 2
             b += row * (level[:, k] @ up[:, 1]) / tilt_sd[k] ** 2
-        step = -np.linalg.solve(A + 1e-6 * np.eye(3), b)
+        step = -np.linalg.solve(A + 1e-6 * np.eye(len(A)), b)
         turned = up[:, 1] + step[0] * up[:, 0] + step[1] * up[:, 2]
         up = rotations.rotation_between(up[:, 1], turned) @ up
-        height = float(height + step[2])
-    return shared._replace(up=np.ascontiguousarray(up), height=height)
+    return up
 
 
 def describe(shared: Shared, R_cam_world: Float64, contacts: int) -> Floor:

@@ -221,12 +221,15 @@ def _locate(people: Sequence[Prepared], time: Float64, solution: Solution, setti
 
 
 def _contacts(people, time, problems, solution, loose):
-    """Problems with new contact probabilities, and whether they are enough for a floor."""
-    probabilities = [
+    """Problems with new contact probabilities and ground levels, and whether there is enough contact for a floor."""
+    found = [
         floors.contact(x, time, solution.shared, p.seen, loose=loose)
         for x, p in zip(_soles(people, solution), people, strict=True)
     ]
-    if not floors.enough(probabilities):
+    if not floors.enough([probability for probability, _ in found]):
         return problems, False
-    new = [with_contact(p, c * p.observed.share[:, None]) for p, c in zip(problems, probabilities, strict=True)]
+    new = [
+        with_contact(p, probability * p.observed.share[:, None], level)
+        for p, (probability, level) in zip(problems, found, strict=True)
+    ]
     return new, True

@@ -83,7 +83,7 @@ def prepare(evidence: Evidence, time: Float64, body: DefaultBody, options: FitOp
         pixels=pixels,
         directions=_directions(evidence, view_points, model),
         places=places,
-        feet=Feet(feet_at, np.zeros((len(time), len(feet_at)))) if len(feet_at) else None,
+        feet=Feet(feet_at, np.zeros((len(time), len(feet_at))), np.zeros(len(time))) if len(feet_at) else None,
         trunk=_trunk(model, extra) if evidence.views else None,
     )
     count = np.zeros(len(time))

@@ -309,10 +309,15 @@ def _moved(problems, states, shared, step):
     return new, moved_shared(shared, border[start:])
 
 
-def with_contact(problem: Problem, contact: Float64) -> Problem:
-    """The problem with other contact probabilities (T, F), already times the frames' share of time."""
+def with_contact(problem: Problem, contact: Float64, level: Float64) -> Problem:
+    """The problem with other contacts and ground under the feet.
+
+    Args:
+        contact: (T, F) probabilities, already times the frames' share of time.
+        level: (T,) metres of the ground above the floor.
+    """
     feet = problem.observed.feet
     if feet is None:
         return problem
-    feet = feet._replace(contact=np.ascontiguousarray(contact))
+    feet = feet._replace(contact=np.ascontiguousarray(contact), level=np.ascontiguousarray(level))
     return replace(problem, observed=replace(problem.observed, feet=feet))
