@@ -30,6 +30,7 @@ _TRUNK = (
     KeypointSource("trunk", landmarks=("lumbar",), landmark_weights=(1.0,)),
     KeypointSource("trunk_up", landmarks=("lumbar",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
+_SHAPE_MEMORY = 0.5  # s of pictures that tell of the shape as one
 _STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 
 
@@ -211,7 +212,7 @@ def _problem(model: Model, observed: Observed, riders: Riders, evidence: Evidenc
     smooth = priors.smoothness(model, structure, trained, max(options.smoothness, 1e-12) ** -0.5)
     # one frame alone has the whole prior; in a sequence it is spread over the frames that repeat a pose
     once = 1.0 if len(observed.share) < 3 or options.smoothness <= 0 else priors.TYPICAL_STATIC_WEIGHT
-    precision = options.shape_prior / riders.sd**2
+    precision = options.shape_prior * _repeats(observed) / riders.sd**2
     return Problem(
         model=model,
         observed=observed,
@@ -226,6 +227,18 @@ def _problem(model: Model, observed: Observed, riders: Riders, evidence: Evidenc
         stature=evidence.height_m if len(riders.names) else None,
         rate=RATE,
     )
+
+
+def _repeats(observed: Observed) -> float:
+    """How often the pictures repeat the same wrong idea of the shape: time in view over :data:`_SHAPE_MEMORY`.
+
+    A detector's points are off by about the same in every frame (clothes, another view of where a hip is), so frames
+    do not average that out, and a shape prior that the frames could outvote would bend the body to the detector.
+    """
+    if observed.pixels is None:
+        return 1.0
+    in_view = float((observed.share * (observed.pixels.weight > 0).any(1)).sum()) / RATE
+    return max(1.0, in_view / _SHAPE_MEMORY)
 
 
 def keypoint_count(evidence: Evidence) -> int:
