@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from marrow.body import DefaultBody, load_body
 from marrow.errors import InputError
@@ -12,7 +13,7 @@ from marrow.fit import pipeline, sequence
 from marrow.fit.evidence import Evidence, check, part
 from marrow.fit.options import FitOptions
 from marrow.fit.pipeline import Progress
-from marrow.fit.problem import prepare
+from marrow.fit.problem import prepare, repeats
 from marrow.fit.result import FitResult, read_out
 from marrow.types import Float64
 
@@ -47,11 +48,23 @@ def fit(
     _check(people, time)
     body = body or load_body("default")
     feet = floor and static_camera and options.contact and len(time) >= 3
-    setting = pipeline.setting_of(people, options, focal_known=focal_known, static=static_camera, floor=feet)
-    if len(time) > options.window:
-        return sequence.fit_long(people, time, body, setting, options, feet=feet, progress=progress)
-    prepared = [prepare(e, time, body, options, feet=feet) for e in people]
-    return read_out(prepared, time, pipeline.run(prepared, time, setting, options, progress))
+    repeated = repeats(people, time)
+    setting = pipeline.setting_of(
+        people,
+        options,
+        focal_known=focal_known,
+        static=static_camera,
+        floor=feet,
+        repeats=repeated,
+    )
+    # People are solved in threads; BLAS threads of their own would fight over the same cores.
+    with threadpool_limits(limits=1, user_api="blas"):
+        if len(time) > options.window:
+            return sequence.fit_long(
+                people, time, body, setting, options, feet=feet, repeated=repeated, progress=progress
+            )
+        prepared = [prepare(e, time, body, options, feet=feet, repeated=repeats([e], time)) for e in people]
+        return read_out(prepared, time, pipeline.run(prepared, time, setting, options, progress))
 
 
 def framewise(

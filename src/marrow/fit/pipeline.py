@@ -78,9 +78,18 @@ def scales(options: FitOptions, stage: int, setting: Setting, contact: bool, loo
 
 
 def setting_of(
-    people: Sequence[Evidence], options: FitOptions, *, focal_known: bool, static: bool, floor: bool
+    people: Sequence[Evidence],
+    options: FitOptions,
+    *,
+    focal_known: bool,
+    static: bool,
+    floor: bool,
+    repeats: float = 1.0,
 ) -> Setting:
-    """Which of camera, vertical and floor are unknown. Several views come with their world; points need no camera."""
+    """Which of camera, vertical and floor are unknown. Several views come with their world; points need no camera.
+
+    ``repeats`` strengthens the priors of focal length and tilt: see :func:`marrow.fit.problem.repeats`.
+    """
     views = people[0].views
     alone = all(len(p.views) == 1 for p in people)
     gravity = bool(views) and alone and static
@@ -88,9 +97,9 @@ def setting_of(
     level = up[:, [0, 2]]
     tilt = np.radians([options.roll_deg, options.pitch_deg])
     prior = SharedPrior(
-        focal_precision=np.inf if focal_known or not views else 1.0 / options.focal_sd**2,
+        focal_precision=np.inf if focal_known or not views else repeats / options.focal_sd**2,
         level=np.ascontiguousarray(level),
-        tilt_precision=1.0 / tilt**2 if gravity else np.full(2, np.inf),
+        tilt_precision=repeats / tilt**2 if gravity else np.full(2, np.inf),
     )
     return Setting(prior, up, gravity, floor and static and bool(views) and options.contact)
 

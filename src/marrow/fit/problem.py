@@ -30,7 +30,7 @@ _TRUNK = (
     KeypointSource("trunk", landmarks=("lumbar",), landmark_weights=(1.0,)),
     KeypointSource("trunk_up", landmarks=("lumbar",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
-_SHAPE_MEMORY = 0.5  # s of pictures that tell of the shape as one
+_MEMORY = 0.5  # s of pictures that tell of shape and camera as one
 _STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 
 
@@ -65,8 +65,10 @@ def shares(time: Float64) -> tuple[Float64, Float64]:
     return np.minimum(around * RATE, 1.0), dt
 
 
-def prepare(evidence: Evidence, time: Float64, body: DefaultBody, options: FitOptions, *, feet: bool) -> Prepared:
-    """Translate evidence into arrays. ``feet`` adds the soles, for contact and floor."""
+def prepare(
+    evidence: Evidence, time: Float64, body: DefaultBody, options: FitOptions, *, feet: bool, repeated: float = 1.0
+) -> Prepared:
+    """Translate evidence into arrays. ``feet`` adds the soles, for contact and floor; ``repeated`` is :func:`repeats`."""
     share, dt = shares(time)
     sources, view_points, place_points = _sources(evidence)
     extra = len(sources)
@@ -93,7 +95,7 @@ def prepare(evidence: Evidence, time: Float64, body: DefaultBody, options: FitOp
     if places is not None:
         count += (places.precision > 0).sum(1)
     return Prepared(
-        problem=_problem(model, observed, riders, evidence, options),
+        problem=_problem(model, observed, riders, evidence, options, repeated),
         riders=riders,
         evidence=evidence,
         keypoints=keypoints,
@@ -206,13 +208,15 @@ def _places(evidence: Evidence, numbers: Sequence[NDArray[np.int64]]) -> Places 
     return Places(at, *(np.ascontiguousarray(np.concatenate(part, 1)) for part in (xyz, precision)))
 
 
-def _problem(model: Model, observed: Observed, riders: Riders, evidence: Evidence, options: FitOptions) -> Problem:
+def _problem(
+    model: Model, observed: Observed, riders: Riders, evidence: Evidence, options: FitOptions, repeated: float
+) -> Problem:
     structure, trained = trees.whole(), priors.load_pose_prior()
     slots, mixture = priors.pose_slots(model, structure, trained, limits=options.limits)
     smooth = priors.smoothness(model, structure, trained, max(options.smoothness, 1e-12) ** -0.5)
     # one frame alone has the whole prior; in a sequence it is spread over the frames that repeat a pose
     once = 1.0 if len(observed.share) < 3 or options.smoothness <= 0 else priors.TYPICAL_STATIC_WEIGHT
-    precision = options.shape_prior * _repeats(observed) / riders.sd**2
+    precision = options.shape_prior * repeated / riders.sd**2
     return Problem(
         model=model,
         observed=observed,
@@ -224,21 +228,42 @@ def _problem(model: Model, observed: Observed, riders: Riders, evidence: Evidenc
         shape_precision=np.diag(precision),
         shape_step=_STEP * riders.sd,
         shape_bounds=riders.bounds,
-        stature=evidence.height_m if len(riders.names) else None,
+        stature=_stature(evidence, riders),
         rate=RATE,
     )
 
 
-def _repeats(observed: Observed) -> float:
-    """How often the pictures repeat the same wrong idea of the shape: time in view over :data:`_SHAPE_MEMORY`.
+def scale_assumed(evidence: Evidence) -> bool:
+    """Whether nothing tells how large the person is: one camera sees a child near by and an adult far away alike."""
+    return evidence.height_m is None and len(evidence.views) == 1 and not evidence.points
 
-    A detector's points are off by about the same in every frame (clothes, another view of where a hip is), so frames
-    do not average that out, and a shape prior that the frames could outvote would bend the body to the detector.
+
+def _stature(evidence: Evidence, riders: Riders) -> float | None:
+    """The stature to hold to, metres.
+
+    Where nothing tells the scale it is the prior's mean and not left to the solver: whatever is stated in metres (how
+    fast people accelerate, how still a foot stands) would shrink the person. The read-out widens it again.
     """
-    if observed.pixels is None:
-        return 1.0
-    in_view = float((observed.share * (observed.pixels.weight > 0).any(1)).sum()) / RATE
-    return max(1.0, in_view / _SHAPE_MEMORY)
+    if not riders.names:
+        return None
+    if scale_assumed(evidence):
+        return float(riders.templates(riders.mean[None])[2][0])
+    return evidence.height_m
+
+
+def repeats(people: Sequence[Evidence], time: Float64) -> float:
+    """How often the pictures repeat the same wrong idea of shape and camera: time in view over :data:`_MEMORY`.
+
+    A detector's points are off by about the same in every frame (clothes, another view of where a hip is). Frames do not
+    average that out, and a prior that they could outvote would bend the body to the detector.
+    """
+    share, _ = shares(time)
+    in_view = [
+        float((share * (np.nan_to_num(view.confidence) > _FAINT).any(1)).sum()) / RATE
+        for person in people
+        for view in person.views
+    ]
+    return max(1.0, max(in_view, default=0.0) / _MEMORY)
 
 
 def keypoint_count(evidence: Evidence) -> int:

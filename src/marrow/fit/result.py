@@ -14,13 +14,15 @@ from marrow.fit._fast_residuals import SHARED, Shared
 from marrow.fit.arrow import Factor, Normal, border_indices, border_system, factorise, free_border
 from marrow.fit.floor import Floor
 from marrow.fit.pipeline import Outcome
-from marrow.fit.problem import Prepared, keypoint_count
+from marrow.fit.problem import Prepared, keypoint_count, scale_assumed
 from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import Skeleton
 from marrow.skeleton import tree as trees
 from marrow.types import PRIOR, Camera, Float64, Motion
 
+#: Standard deviation of adults' stature (both sexes): what an assumed scale carries.
+STATURE_SPREAD = 0.10
 _RIDGES = (1e-6, 1e-3, 1.0)  # added to the band's diagonal where a part of it is not determined at all
 
 
@@ -171,8 +173,10 @@ def border_of(prepared: Sequence[Prepared], outcome: Outcome) -> Border:
     """The border at the solution, with honest weights."""
     solution, prior = outcome.solution, outcome.setting.prior
     normals: list[Normal] = []
-    parts = zip(outcome.problems, solution.states, solution.normals, solution.linears, strict=True)
-    for problem, state, normal, linear in parts:
+    parts = zip(prepared, outcome.problems, solution.states, solution.normals, solution.linears, strict=True)
+    for own, problem, state, normal, linear in parts:
+        if scale_assumed(own.evidence):
+            problem = replace(problem, stature_sd=STATURE_SPREAD)
         normals.append(uncertainty.honest(problem, linear, state, solution.shared, outcome.scales, normal.residual))
     factors = [_factor(n) for n in normals]
     H, _ = border_system(normals, factors, prior, solution.shared)

@@ -71,6 +71,7 @@ def fit_long(
     options: FitOptions,
     *,
     feet: bool,
+    repeated: float,
     progress: Progress | None,
 ) -> FitResult:
     """:func:`marrow.fit.fit` for more frames than one window holds."""
@@ -79,7 +80,7 @@ def fit_long(
     rough: list[_Rough] = []
 
     def ready(at: slice) -> list[Prepared]:
-        return [prepare(part(e, at), time[at], body, options, feet=feet) for e in people]
+        return [prepare(part(e, at), time[at], body, options, feet=feet, repeated=repeated) for e in people]
 
     for n, (_, own) in enumerate(cuts):  # without overlap, so that no frame counts twice for the border
         tell("fit", n, 2 * len(cuts))

@@ -48,7 +48,7 @@ from marrow.types import Float64
 #: Sizes of a plausible step, which scale the damping: radians of a joint, metres of the root.
 _ANGLE_STEP, _ROOT_STEP = 0.3, 0.3
 _MAX_DAMPING = 1e8
-_STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
+STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 #: The template is taken anew where the shape has moved by so many finite-difference steps: on the way, before stopping,
 #: and before stopping where the tolerance asks for exactness.
 _REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 6.0, 1.0, 0.02, 1e-6
@@ -86,6 +86,7 @@ class Problem:
     shape_step: Float64  # (S,) for finite differences
     shape_bounds: Float64  # (S, 2)
     stature: float | None = None  # m
+    stature_sd: float = STATURE_SD  # m
     rate: float = 30.0
 
     def linearised(self, shape: Float64) -> Linear:
@@ -179,7 +180,7 @@ def _add_shape(problem: Problem, linear: Linear, shape: Float64, sums: Sums) -> 
     sums.Hb[:S, :S] += np.tril(problem.shape_precision)
     if problem.stature is not None:
         off = linear.stature + float(linear.d_stature @ (shape - linear.shape)) - problem.stature
-        weight = 1.0 / _STATURE_SD**2
+        weight = 1.0 / problem.stature_sd**2
         cost += 0.5 * weight * off**2
         slope = slope + weight * off * linear.d_stature
         sums.Hb[:S, :S] += np.tril(weight * np.outer(linear.d_stature, linear.d_stature))
