@@ -40,7 +40,7 @@ def scene():
     prepared = prepare(evidence, time, load_body(), options, feet=True)
     setting = pipeline.setting_of([evidence], options, focal_known=False, static=True, floor=True)
     contact = rng.uniform(0.2, 1.0, (FRAMES, len(prepared.feet)))
-    problem = solver.with_contact(prepared.problem, contact)
+    problem = solver.with_contact(prepared.problem, contact, rng.uniform(-0.2, 0.2, FRAMES))
     state = starts(prepared)[0]
     step = rng.normal(0, 0.1, (FRAMES, problem.model.size))
     state = state.moved(problem.model, step, rng.normal(0, 0.3, len(state.shape)) * problem.shape_step)
