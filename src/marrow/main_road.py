@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow import assets
 from marrow.body import DefaultBody, load_body
@@ -30,7 +31,7 @@ from marrow.lift import lift
 from marrow.progress import Progress, silent
 from marrow.results import Capture, Person
 from marrow.skeleton import Skeleton
-from marrow.types import Camera, Float64, Keypoints, Track
+from marrow.types import Camera, Float64, Keypoints, Motion, Track
 
 #: Seen in fewer frames than this, a person in a video is left out: there is no movement to tell.
 _MIN_FRAMES = 5
@@ -118,24 +119,35 @@ def capture(
 
 
 def _person(number: int, own: Track, found: PersonFit, time: Float64, body: DefaultBody, height_given: bool) -> Person:
-    """One person's result, on the frames from the first to the last in which they were seen."""
-    frames = np.searchsorted(time, found.motion.time)
+    """One person's result, cut to the frames from the first to the last in which they were seen."""
+    frames = np.arange(own.frames[0], own.frames[-1] + 1)
     rest = body.rest(found.motion.shape)
+    unseen = len(frames) - len(own.frames)
+    warnings = [text for text in found.warnings if "without evidence" not in text]
+    if unseen:
+        warnings.append(f"not seen in {unseen} of {len(frames)} frames; they are filled in and marked unobserved")
     return Person(
         name=f"person_{number + 1}",
         track=own,
         frames=frames,
         video_time=time,
-        motion=found.motion,
+        motion=_rows(found.motion, frames),
         skeleton=found.skeleton,
         rest=rest,
         body=body,
-        reprojection_px=found.reprojection_px,
-        hypotheses=found.hypotheses,
+        reprojection_px=found.reprojection_px[frames],
+        hypotheses=tuple(dataclasses.replace(other, q=other.q[frames]) for other in found.hypotheses),
         height_m=float(rest.vertices[:, 1].max()),
         height_given=height_given,
-        warnings=found.warnings,
+        warnings=tuple(warnings),
     )
+
+
+def _rows(motion: Motion, frames: NDArray[np.int64]) -> Motion:
+    """The motion in some of its frames."""
+    over_time = ("time", "q", "translation", "q_sd", "mark", "observed", "joints_sd", "contact")
+    cut = {name: value[frames] for name in over_time if (value := getattr(motion, name)) is not None}
+    return dataclasses.replace(motion, **cut)
 
 
 @dataclasses.dataclass(frozen=True)
