@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,8 +27,8 @@ _STAGES = ((4.0, 3.0), (2.0, 1.5), (1.0, 1.0))
 _CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.05, 0.45, 0.025  # m, m/s, m
 _ROBUST_FLOOR = 4.0
 _ROUGHLY = 20.0  # early stages stop at so many times the tolerance
-_FEWEST = 5  # iterations that every start gets
-_CLOSE = 1.3  # a start whose cost is within this factor of the best one is followed further
+#: Starts are followed in rounds: up to so many iterations where the cost is within this factor of the best one's.
+_ROUNDS = ((2, np.inf), (5, 4.0), (1000, 1.3))
 _FREE_HEIGHT_SD = 2.0  # m: prior of the floor's height about where the feet were first seen
 _TRUNK_MEMORY = 2.0  # s for which a person keeps leaning the same way
 
@@ -123,12 +124,10 @@ def run(
     """All stages. Each person is first solved alone from every start; then all together with camera and floor."""
     shared = Shared(1.0, setting.up, 0.0)
     tell = _teller(progress, sum(options.iterations))
-    states, linears, alternatives = [], [], []
-    for person in people:
-        found = _first_stage(person, shared, setting, options)
-        alternatives.append([(s.cost, s.states[0]) for s in found])
-        states.append(found[0].states[0])
-        linears.append(found[0].linears[0])
+    with ThreadPoolExecutor(max_workers=len(people)) as executor:
+        found = list(executor.map(lambda person: _first_stage(person, shared, setting, options), people))
+    alternatives = [[(s.cost, s.states[0]) for s in own] for own in found]
+    states, linears = [own[0].states[0] for own in found], [own[0].linears[0] for own in found]
     tell(options.iterations[0])
     second = scales(options, 1, setting, False)
     problems = [p.problem for p in people]
@@ -201,14 +200,16 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
             linears=linears, iterations=iterations, tolerance=_ROUGHLY * options.tolerance,
         )  # fmt: skip
 
-    total, few = options.iterations[0], min(_FEWEST, options.iterations[0])
-    found = [further(state, few) for state in starts(person)]
-    best = min(s.cost for s in found)
-    near = best + (_CLOSE - 1.0) * abs(best)
-    found = [
-        further(s.states[0], total - few, s.linears) if s.cost <= near and not s.converged and total > few else s
-        for s in found
-    ]
+    found = [further(state, min(_ROUNDS[0][0], options.iterations[0])) for state in starts(person)]
+    done = _ROUNDS[0][0]
+    for upto, close in _ROUNDS[1:]:
+        best = min(s.cost for s in found)
+        near, more = best + (close - 1.0) * abs(best), min(upto, options.iterations[0]) - done
+        found = [
+            further(s.states[0], more, s.linears) if s.cost <= near and not s.converged and more > 0 else s
+            for s in found
+        ]
+        done = upto
     return sorted(found, key=lambda s: s.cost)
 
 

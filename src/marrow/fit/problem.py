@@ -254,8 +254,8 @@ def _stature(evidence: Evidence, riders: Riders) -> float | None:
 def repeats(people: Sequence[Evidence], time: Float64) -> float:
     """How often the pictures repeat the same wrong idea of shape and camera: time in view over :data:`_MEMORY`.
 
-    A detector's points are off by about the same in every frame (clothes, another view of where a hip is). Frames do not
-    average that out, and a prior that they could outvote would bend the body to the detector.
+    A detector's points are off by about the same in every frame (clothes, another view of where a hip is). Frames do
+    not average that out, and a prior that they could outvote would bend the body to the detector.
     """
     share, _ = shares(time)
     in_view = [

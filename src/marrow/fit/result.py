@@ -23,6 +23,7 @@ from marrow.types import PRIOR, Camera, Float64, Motion
 
 #: Standard deviation of adults' stature (both sexes): what an assumed scale carries.
 STATURE_SPREAD = 0.10
+_UNSETTLED = 2e-3  # a cost that still falls by this share in three iterations
 _RIDGES = (1e-6, 1e-3, 1.0)  # added to the band's diagonal where a part of it is not determined at all
 
 
@@ -119,7 +120,7 @@ def _warnings(outcome: Outcome, prepared: Sequence[Prepared]) -> tuple[str, ...]
     out = []
     if prepared[0].feet.size and not outcome.setting.floor:
         out.append("no floor found: the feet were too rarely seen at rest; heights are relative to the lowest foot")
-    if not outcome.solution.converged:
+    if not outcome.solution.converged and outcome.solution.fell > _UNSETTLED:
         out.append("the fit stopped before it had converged")
     return tuple(out)
 

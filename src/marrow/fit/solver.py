@@ -96,7 +96,12 @@ class Problem:
 
 @dataclass
 class Solution:
-    """Where a solve ended."""
+    """Where a solve ended.
+
+    Attributes:
+        converged: the tolerance was met.
+        fell: share by which the cost fell in the last three iterations; small where more of them would change nothing.
+    """
 
     states: list[State]
     shared: Shared
@@ -105,6 +110,7 @@ class Solution:
     cost: float
     iterations: int
     converged: bool
+    fell: float = 0.0
 
 
 def evaluate(problem: Problem, linear: Linear, state: State, shared: Shared, scales: Scales) -> Normal:
@@ -265,7 +271,7 @@ def solve(
         old: Sequence[Linear | None] = linears or [None] * len(problems)
         used = [_relinearised(p, k, s, tight) for p, k, s in zip(problems, old, states, strict=True)]
         normals, cost = at(states, shared)
-        small, done, tried, renewed = 0, False, 0, 0
+        small, done, tried, renewed, costs = 0, False, 0, 0, [cost]
         for tried in range(1, iterations + 1):
             step = _step(problems, normals, states, prior, shared, damping, pool)
             new_cost = np.inf
@@ -279,6 +285,7 @@ def solve(
                 small = small + 1 if fell < tolerance else 0
             else:
                 damping *= 8
+            costs.append(cost)
             if on_iteration is not None:
                 on_iteration(tried, cost)
             done = small >= 2 or damping > _MAX_DAMPING
@@ -289,7 +296,8 @@ def solve(
                 normals, cost = at(states, shared)
             if done:
                 break
-    return Solution(states, shared, normals, used, cost, tried, done)
+    fell = (costs[max(len(costs) - 4, 0)] - cost) / max(abs(cost), 1e-12)
+    return Solution(states, shared, normals, used, cost, tried, done, fell)
 
 
 def _relinearised(problem: Problem, linear: Linear | None, state: State, tight: bool, last: bool = True) -> Linear:
