@@ -68,7 +68,7 @@ def shares(time: Float64) -> tuple[Float64, Float64]:
 def prepare(
     evidence: Evidence, time: Float64, body: DefaultBody, options: FitOptions, *, feet: bool, repeated: float = 1.0
 ) -> Prepared:
-    """Translate evidence into arrays. ``feet`` adds the soles, for contact and floor; ``repeated`` is :func:`repeats`."""
+    """Translate evidence into arrays. ``feet`` adds the soles (contact, floor); ``repeated`` is :func:`repeats`."""
     share, dt = shares(time)
     sources, view_points, place_points = _sources(evidence)
     extra = len(sources)
