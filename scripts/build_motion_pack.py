@@ -80,7 +80,7 @@ def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np
     target = targets(clip, load_body().rest().landmarks)
     result = fit(
         [evidence(target, shape)],
-        np.linspace(0.0, (len(clip.xyz) - 1) / FPS, len(clip.xyz)),
+        np.array([t / FPS for t in range(len(clip.xyz))]),
         body=load_body(),
         floor=False,
         options=MOVING,
@@ -97,7 +97,7 @@ def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np
     for name in ("pelvis_tx", "pelvis_tz"):
         i = KEPT.index(name)
         q[:, i] -= q[0, i]
-    rms = float(np.sqrt((distance**2).mean()))
+    rms = float(np.sqrt(np.nanmean(distance**2)))
     return PackedMotion(clip.name, clip.subject, split_of(clip.name.partition(".")[0]), FPS, KEPT, q, rms), distance
 
 
@@ -114,7 +114,7 @@ def sound_parts(clip: PointClip) -> list[PointClip]:
     target = targets(clip, load_body().rest().landmarks)
     R = target.R_pelvis
     turn = np.linalg.norm(log(np.swapaxes(R[:-1], -1, -2) @ R[1:]), axis=-1) * FPS
-    jump = np.linalg.norm(np.diff(target.xyz, 2, axis=0), axis=-1).max(1) * FPS**2
+    jump = np.nanmax(np.linalg.norm(np.diff(target.xyz, 2, axis=0), axis=-1), axis=1) * FPS**2
     bad = np.zeros(len(clip.xyz), bool)
     bad[1:][turn > MAX_TURN] = bad[:-1][turn > MAX_TURN] = True
     bad[1:-1][jump > MAX_ACCELERATION] = True
@@ -155,13 +155,13 @@ def main() -> None:
         for motion, distance, seconds in pool.map(_work, [(clip, shapes[clip.subject]) for clip in clips]):
             motions.append(motion)
             distances.append(distance.ravel())
-            median, high = 1e3 * np.quantile(distance, [0.5, 0.95])
+            median, high = 1e3 * np.nanquantile(distance, [0.5, 0.95])
             print(
                 f"{motion.name:24s} {motion.split:5s} {len(motion.q):5d} frames  rms {1e3 * motion.error:5.1f} mm  "
                 f"median {median:5.1f}  95 % {high:5.1f}  {seconds:5.1f} s",
                 flush=True,
             )
-    median, high = 1e3 * np.quantile(np.concatenate(distances), [0.5, 0.95])
+    median, high = 1e3 * np.nanquantile(np.concatenate(distances), [0.5, 0.95])
     print(f"all: median {median:.1f} mm, 95 % {high:.1f} mm")
     write_motion_pack(args.out, motions, shapes)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, {sum(len(m.q) for m in motions)} frames")

@@ -102,6 +102,26 @@ def test_a_standing_foot_of_an_asf_clip_becomes_flat():
         np.testing.assert_allclose(np.linalg.norm(foot, axis=-1), np.hypot(0.03, 0.13), atol=1e-9)
 
 
+def test_a_foot_without_points_stands_flat_while_its_ankle_rests():
+    clip, _, _ = activity(frames=30, seed=4)
+    xyz = np.repeat(clip.xyz[:1], 30, 0)
+    ankle = JOINTS.index("left_ankle")
+    xyz[:, ankle] = [0.1, 0.3, 0.2]
+    xyz[:20, ankle, 1] = 0.08  # at rest, then lifted
+    moved = PointClip(clip.name, clip.subject, clip.fps, clip.points, xyz, clip.rest)
+    got = targets(moved, BODY)
+    at = {name: got.xyz[:, i] for i, name in enumerate(got.names)}
+    still = np.linalg.norm(np.gradient(at["ankle_l"], axis=0), axis=-1) * clip.fps < 0.4
+    low = at["ankle_l"][:, 1] < np.quantile(at["ankle_l"][:, 1], 0.02) + 0.03
+    known = np.isfinite(at["mtp_l"]).all(-1)
+    np.testing.assert_array_equal(known, still & low)
+    assert 15 <= known.sum() <= 20
+    foot = at["mtp_l"] - at["ankle_l"]
+    own = BODY["mtp_l"] - BODY["ankle_l"]
+    np.testing.assert_allclose(foot[known, 1], own[1], atol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(foot[known], axis=-1), np.linalg.norm(own), atol=1e-9)
+
+
 def test_points_of_another_source_are_refused():
     clip = PointClip("x", "s", 30.0, ("a", "b"), np.zeros((2, 2, 3)), np.zeros((2, 3)))
     with pytest.raises(InputError, match="17-joint"):

@@ -4,7 +4,9 @@ Motion capture models put a joint elsewhere than a body's rig does: CMU's hips a
 0.23 m, CMU's "wrist" lies in the middle of the forearm, a neutral trunk leans differently. Fitting raw points would
 turn such differences into false angles. So the measured *rotations* of pelvis and trunk (against the source's own
 neutral pose) and the measured limbs (directions and lengths) are kept, and hips and shoulders are put where this body
-has them; a limb moves along with its root. Foot points are tilted so that a foot that stands is a flat foot.
+has them; a limb moves along with its root. Foot points are tilted so that a foot that stands is a flat foot; where the
+source has none, a foot whose ankle is low and slow is taken to stand flat, pointing where the pelvis points, and is
+unknown otherwise.
 
 No motion of the clavicle, of the hands or about the neck's long axis is taken: CMU's data has none, or its points do
 not show it.
@@ -48,13 +50,17 @@ _ACTIVITIES = {
 }  # fmt: skip
 
 
+#: An ankle this little above its lowest (m) and this slow (m/s) belongs to a standing foot.
+STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.4
+
+
 @dataclass(frozen=True)
 class Targets:
     """Where landmarks of the body should be.
 
     Attributes:
         names: P landmark names of the body.
-        xyz: (T, P, 3) metres, marrow's world.
+        xyz: (T, P, 3) metres, marrow's world; NaN where unknown.
         R_pelvis, R_torso: (T, 3, 3) rotation of pelvis and trunk against upright and facing +Z, marrow's world axes.
         head_direction: (3,) where the body's neutral head points from the neck, trunk upright.
     """
@@ -92,6 +98,8 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
     out |= _head(x, rest, body, out["neck"], R_torso)
     for s in "lr":
         out |= _leg(x, body, out[f"hip_{s}"], s)
+        if f"mtp_{s}" not in out:
+            out[f"mtp_{s}"] = _standing_foot(out[f"ankle_{s}"], body, R_pelvis, clip.fps, s)
         out |= _arm(x, body, out[f"shoulder_{s}"], s)
     names = tuple(out)
     head = _unit(body["head_top"] - body["neck"])
@@ -183,6 +191,16 @@ def _leg(x: Mapping[str, Float64], body: Mapping[str, Float64], hip: Float64, s:
         turned = (axis_angle(axis, np.full(len(axis), -tilt)) @ foot[..., None])[..., 0]
         out[f"mtp_{s}"] = out[f"ankle_{s}"] + turned
     return out
+
+
+def _standing_foot(ankle: Float64, body: Mapping[str, Float64], R_pelvis: Float64, fps: float, s: str) -> Float64:
+    """(T, 3) root of the toes of a foot that stands flat; NaN where it does not stand."""
+    ahead = R_pelvis[:, :, 2] * [1.0, 0.0, 1.0]
+    flat = body[f"mtp_{s}"] - body[f"ankle_{s}"]
+    ball = ankle + np.hypot(flat[0], flat[2]) * _unit(ahead) + np.array([0.0, flat[1], 0.0])
+    speed = np.linalg.norm(np.gradient(ankle, axis=0), axis=-1) * fps
+    low = ankle[:, 1] < np.quantile(ankle[:, 1], 0.02) + STANDING_HEIGHT
+    return np.where((low & (speed < STANDING_SPEED))[:, None], ball, np.nan)
 
 
 def _arm(x: Mapping[str, Float64], body: Mapping[str, Float64], shoulder: Float64, s: str) -> dict[str, Float64]:
