@@ -48,7 +48,7 @@ KEPT = (
 #: Standard deviation of a target, metres: the ends of limbs are measured well, points inside the trunk are not.
 SD = {"pelvis": 0.02, "lumbar": 0.02, "neck": 0.02, "head": 0.02, "head_top": 0.02}
 STILL = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.0, limits=True)
-MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.1, limits=True)
+MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=1.0, limits=True)
 
 
 def evidence(target: Targets, clip_shape: dict[str, float] | None) -> Evidence:
