@@ -80,7 +80,7 @@ def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np
     target = targets(clip, load_body().rest().landmarks)
     result = fit(
         [evidence(target, shape)],
-        np.array([t / FPS for t in range(len(clip.xyz))]),
+        np.array([t / FPS for t in range(len(clip.xyz))], dtype=np.float64),
         body=load_body(),
         floor=False,
         options=MOVING,
