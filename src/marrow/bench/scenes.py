@@ -168,5 +168,6 @@ def shoot(truth: Truth, number: int, seed: int, noise: DetectorNoise, world: Wor
     fps = 1.0 / float(np.median(np.diff(truth.time)))
     xy, confidence = detect_with_errors(rng, project(camera, truth.points), fps, camera.size, noise)
     landmarks = world_with_errors(rng, to_camera(camera, truth.points), JOINT_SETS[DETECTED], fps, world)
-    landmarks = np.where((confidence > 0).any(1)[:, None, None], landmarks, np.float32(np.nan))
+    seen = np.any(confidence > 0, axis=1)
+    landmarks = np.where(np.reshape(seen, (-1, 1, 1)), landmarks, np.float32(np.nan))
     return Shot(truth, number, camera, Keypoints(DETECTED, xy, confidence, landmarks.astype(np.float32)))

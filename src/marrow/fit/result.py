@@ -23,6 +23,7 @@ from marrow.types import PRIOR, Camera, Float64, Motion
 
 #: Standard deviation of adults' stature (both sexes): what an assumed scale carries.
 STATURE_SPREAD = 0.10
+_GIVEN_STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 _UNSETTLED = 2e-3  # a cost that still falls by this share in three iterations
 _RIDGES = (1e-6, 1e-3, 1.0)  # added to the band's diagonal where a part of it is not determined at all
 
@@ -176,8 +177,7 @@ def border_of(prepared: Sequence[Prepared], outcome: Outcome) -> Border:
     normals: list[Normal] = []
     parts = zip(prepared, outcome.problems, solution.states, solution.normals, solution.linears, strict=True)
     for own, problem, state, normal, linear in parts:
-        if scale_assumed(own.evidence):
-            problem = replace(problem, stature_sd=STATURE_SPREAD)
+        problem = replace(problem, stature_sd=STATURE_SPREAD if scale_assumed(own.evidence) else _GIVEN_STATURE_SD)
         normals.append(uncertainty.honest(problem, linear, state, solution.shared, outcome.scales, normal.residual))
     factors = [_factor(n) for n in normals]
     H, _ = border_system(normals, factors, prior, solution.shared)

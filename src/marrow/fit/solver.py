@@ -48,7 +48,7 @@ from marrow.types import Float64
 #: Sizes of a plausible step, which scale the damping: radians of a joint, metres of the root.
 _ANGLE_STEP, _ROOT_STEP = 0.3, 0.3
 _MAX_DAMPING = 1e8
-STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
+STATURE_SD = 0.001  # m: a stature is held while solving; how sure it really is enters the read-out
 #: The template is taken anew where the shape has moved by so many finite-difference steps: on the way, before stopping,
 #: and before stopping where the tolerance asks for exactness.
 _REACH, _REACH_LAST, _REACH_TIGHT, _TIGHT = 6.0, 1.0, 0.02, 1e-6

@@ -49,11 +49,6 @@ def moved_shared(shared: Shared, step: Float64) -> Shared:
     )
 
 
-def with_height(shared: Shared, height: float) -> Shared:
-    """The same camera with the floor at ``height``."""
-    return shared._replace(height=float(height))
-
-
 def orthonormal(state: State) -> State:
     """Remove the rounding that thousands of products leave in the rotations."""
     return replace(state, ball=rotations.nearest_rotation(state.ball))
