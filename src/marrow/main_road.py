@@ -97,8 +97,8 @@ def capture(
     if len(heights) < len(people):
         unknown = ", ".join(person.name for person in people[len(heights) :])
         warnings.append(
-            f"scale assumed for {unknown}: without --height every length carries about 6 % uncertainty; angles depend on "
-            "it much less"
+            f"scale assumed for {unknown}: without --height every length carries about 6 % uncertainty; angles "
+            "depend on it much less"
         )
     return Capture(
         source=str(source),
