@@ -44,7 +44,7 @@ def test_angles_come_back_from_keypoints(tmp_path):
     out = run("03_keypoints.py", tmp_path)
     errors = [float(line.split("within ")[1].split("°")[0]) for line in out.splitlines() if "within" in line]
     assert len(errors) == 4
-    assert max(errors) < 8
+    assert max(errors) < 10
     folder = tmp_path / "marrow_out" / "examples" / "walk"
     told = json.loads((folder / "capture.json").read_text())
     assert len(told["people"]) == 1

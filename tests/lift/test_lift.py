@@ -131,7 +131,7 @@ def test_pictures_alone_are_recognised(skeleton, body, camera, joint_set):
     kp, x, time = seen(skeleton, body, camera, squat_with_arms(skeleton), joint_set, world=False)
     guesses = lift(kp, time, camera, body, skeleton, hypotheses=2)
     in_place, centred = joint_error(skeleton, body, guesses[0], x, joint_set)
-    assert centred.mean() < 0.14
+    assert centred.mean() < 0.16
     assert in_place.mean() < 0.4
     assert guesses[0].score.mean() < 0.05
     apart = rotations.angle_between(guesses[0].R_joint[:, 0], guesses[1].R_joint[:, 0])
