@@ -124,7 +124,7 @@ def _person(number: int, own: Track, found: PersonFit, time: Float64, body: Defa
     frames = np.arange(own.frames[0], own.frames[-1] + 1)
     rest = body.rest(found.motion.shape)
     unseen = len(frames) - len(own.frames)
-    warnings = [text for text in found.warnings if "without evidence" not in text]
+    warnings = list(found.warnings)
     if unseen:
         warnings.append(f"not seen in {unseen} of {len(frames)} frames; they are filled in and marked unobserved")
     return Person(

@@ -11,7 +11,8 @@ import pytest
 from marrow.detect import track
 from marrow.detect.blazepose import Region
 from marrow.detect.detection import Detection
-from marrow.detect.tracking import SWEEP_S, read_ahead
+from marrow.detect.tracking import SWEEP_S
+from marrow.io.ahead import read_ahead
 from marrow.types import Frame
 
 _IMAGE = np.zeros((100, 200, 3), np.uint8)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from queue import Full, Queue
-from threading import Event, Thread
 
 import numpy as np
 
 from marrow.detect.detection import Detection, Detector
 from marrow.detect.identity import Identities
+from marrow.io.ahead import read_ahead
 from marrow.types import Frame, Keypoints, Masks, Track
 
 #: Every part of the picture is searched for newcomers once in this time.
@@ -20,7 +19,6 @@ _SEEK_S = 1.0
 _FOLLOW_S = 0.3
 #: What was seen for less time than this (or in less than half of a shorter video) was no person.
 _MIN_SEEN_S, _MIN_MEAN_SCORE = 0.4, 0.7
-_AHEAD = 4
 
 Watch = Callable[[Frame, np.ndarray], None]
 
@@ -190,41 +188,3 @@ def _as_track(number: int, record: _Record, joint_set: str) -> Track:
         score=np.array([own.score for own in found], np.float32),
         masks=masks,
     )
-
-
-def read_ahead(source: Iterable[Frame], ahead: int = _AHEAD) -> Generator[Frame, None, None]:
-    """The same frames, decoded on another thread up to ``ahead`` frames early; its exceptions arrive here."""
-    queue: Queue = Queue(ahead)
-    stopped = Event()
-
-    def put(item) -> bool:
-        while not stopped.is_set():
-            try:
-                queue.put(item, timeout=0.1)
-                return True
-            except Full:
-                continue
-        return False
-
-    def read() -> None:
-        try:
-            for frame in source:
-                if not put((frame, None)):
-                    return
-            put((None, None))
-        except BaseException as error:
-            put((None, error))
-
-    reader = Thread(target=read, name="marrow-decode", daemon=True)
-    reader.start()
-    try:
-        while True:
-            frame, error = queue.get()
-            if error is not None:
-                raise error
-            if frame is None:
-                return
-            yield frame
-    finally:
-        stopped.set()
-        reader.join(timeout=5)

@@ -143,7 +143,7 @@ def _tree(structure, kept, new, entry_body, moving, below):
     body, kind, index, coordinates, balls = [], [], [], [], []
     for i, b in enumerate(kept):
         first, count = int(structure.start[b]), int(structure.count[b])
-        # a joint is worth fitting when some point beyond its centre hangs on it; fingers stay relaxed for now
+        # a joint is worth fitting when some point beyond its centre hangs on it; fingers are not fitted
         seen = bool((below[entry_body, b] & ((entry_body != b) | moving)).any())
         seen &= structure.bodies[b] not in definition.FINGER_BODIES
         if structure.kind[b] == skeleton_tree.HINGE:

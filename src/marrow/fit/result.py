@@ -219,7 +219,6 @@ def _person(
         cost=normal.cost,
         reprojection_px=_reprojection(prepared, normal.residual),
         hypotheses=_hypotheses(prepared, outcome, number, skeleton, turn, height),
-        warnings=() if prepared.seen.all() else (f"{int((~prepared.seen).sum())} frames without evidence",),
     )
 
 

@@ -241,14 +241,12 @@ def _joined(parts: Sequence[FitResult], cuts: Sequence[tuple[slice, slice]], tim
             n: _kept([getattr(m, n) for m in motions], kept) for n in _BY_FRAME if getattr(first.motion, n) is not None
         }
         motion = replace(first.motion, time=time, q=unwrapped, **rest)
-        unseen = int((~rest["observed"]).sum())
         people.append(
             PersonFit(
                 motion=motion,
                 skeleton=first.skeleton,
                 cost=sum(p.cost for p in own),
                 reprojection_px=_kept([p.reprojection_px for p in own], kept),
-                warnings=(f"{unseen} frames without evidence",) if unseen else (),
             )
         )
     floors = [p.floor for p in parts if p.floor is not None]

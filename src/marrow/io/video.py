@@ -7,9 +7,7 @@ videos stand upright and variable frame rates keep their timing.
 from __future__ import annotations
 
 import glob
-import queue
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from marrow.errors import InputError
+from marrow.io.ahead import read_ahead
 from marrow.io.images import IMAGE_SUFFIXES, open_images
 from marrow.io.source import Source, check_size, focal_from_35mm
 from marrow.io.webcam import open_webcam
@@ -36,7 +35,6 @@ VIDEO_SUFFIXES = (
 )
 
 #: Decoded pictures kept ahead of the reader, so that decoding overlaps with its work; bounds the memory.
-_AHEAD = 4
 
 
 def open_source(where: str | Path | int, *, fps: float | None = None, seconds: float | None = None) -> Source:
@@ -106,7 +104,7 @@ class VideoSource(Source):
     announced_seconds: float | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        return _read_ahead(self._decode())
+        return read_ahead(self._decode())
 
     def _decode(self) -> Iterator[Frame]:
         done, start, last = 0, None, -1.0
@@ -259,38 +257,3 @@ def _focal(metadata: dict[str, str], size: tuple[int, int]) -> float | None:
             if 4 < focal < 2000:
                 return focal_from_35mm(focal, size)
     return None
-
-
-def _read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Run a generator in a thread a few items ahead; its exceptions surface here, and leaving early stops it."""
-    ready: queue.Queue[Any] = queue.Queue(maxsize=_AHEAD)
-    stop = threading.Event()
-
-    def put(item: Any) -> None:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def work() -> None:
-        try:
-            for frame in frames:
-                put(frame)
-                if stop.is_set():
-                    break
-            put(None)
-        except BaseException as error:  # handed over, never swallowed
-            put(error)
-
-    thread = threading.Thread(target=work, name="marrow-decode", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
