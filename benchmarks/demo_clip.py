@@ -91,15 +91,15 @@ def height_px(person: Person, camera: Camera) -> np.ndarray:
     return person.height_m * camera.K[1, 1] / depth
 
 
-def mask_overlap(capture: Capture, person: Person, every: int = 3) -> dict[str, float]:
-    """IoU of the rendered body with the detector's mask, over frames in which the person was found."""
+def mask_overlap(capture: Capture, person: Person) -> dict[str, float]:
+    """IoU of the rendered body with the detector's mask, over the frames in which it gave one."""
     masks = person.track.masks
     if masks is None:
         return {}
     width, height = capture.camera.size
     values = []
-    for at in range(0, len(person.track.frames), every):
-        row = int(person.track.frames[at] - person.frames[0])
+    for at, frame in enumerate(person.track.frames[masks.rows]):
+        row = int(frame - person.frames[0])
         square = cv2.warpAffine(masks.values[at], masks.image_from_mask[at], (width, height), flags=cv2.INTER_LINEAR)
         detected = square > 127
         body = silhouette(person.vertices(row), person.body.faces, capture.camera)

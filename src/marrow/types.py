@@ -74,13 +74,15 @@ class Keypoints:
 
 @dataclass(frozen=True)
 class Masks:
-    """Small person masks, one per frame, with the way back to the image.
+    """Small masks of one person in some frames of a track, with the way back to the image.
 
     Attributes:
-        values: (N, h, w) uint8, 255 = person.
-        image_from_mask: (N, 2, 3) float32; ``xy_image = A @ (x_mask, y_mask, 1)`` in pixel centres.
+        rows: (M,) increasing rows of the track's arrays that have a mask.
+        values: (M, h, w) uint8, 255 = person.
+        image_from_mask: (M, 2, 3) float32; ``xy_image = A @ (x_mask, y_mask, 1)`` in pixel centres.
     """
 
+    rows: NDArray[np.int64]
     values: NDArray[np.uint8]
     image_from_mask: Float32
 
@@ -95,7 +97,7 @@ class Track:
         keypoints: leading dimension N.
         box: (N, 4) float32 ``x0 y0 x1 y1`` in pixels.
         score: (N,) float32 presence in [0, 1].
-        masks: N masks, or None.
+        masks: masks of some of the N frames, or None.
     """
 
     id: int

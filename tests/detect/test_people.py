@@ -49,10 +49,25 @@ def test_demo_clip_holds_two_people_found_nearly_always(blazepose, demo_clip):
         assert sum(hits) >= least * len(boxes)
         assert all(hits)  # found elsewhere would be the other person, or a tree
         assert one.masks is not None
-        assert one.masks.values.shape == (len(one.frames), 64, 64)
+        assert one.masks.values.shape == (len(one.masks.rows), 64, 64)
         assert one.masks.values.dtype == np.uint8
+        times = one.frames[one.masks.rows] / 30
+        assert np.diff(times).max() < 0.3  # masks are taken several times a second, not in each frame
+        assert len(times) < len(one.frames)
         assert one.keypoints.world is not None
         assert one.keypoints.xy.dtype == np.float32
+
+
+def test_landmarks_do_not_depend_on_the_mask(blazepose, picture, found):
+    regions = [person.region for person in found]
+    full, bare = (blazepose.detect(picture, follow=regions, search=(0, 0), masks=masks) for masks in (True, False))
+    for one, other in zip(full, bare, strict=True):
+        np.testing.assert_array_equal(one.xy, other.xy)
+        np.testing.assert_array_equal(one.world, other.world)
+        assert one.mask is not None
+        assert one.colours is not None
+        assert other.mask is None
+        assert other.colours is None
 
 
 def test_tracking_is_deterministic_whatever_the_threads(demo_frames):

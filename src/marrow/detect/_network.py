@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from marrow.errors import AssetError
 
 _STDERR = threading.Lock()
+_FILE_IDENTIFIER = b"TFL3"
 
 
 class Network:
@@ -21,13 +23,18 @@ class Network:
 
     One interpreter thread each: parallel work comes from the callers' threads (invoke runs without the GIL), which
     scales better on such small networks than threads inside one of them.
+
+    Args:
+        path: the ``.tflite`` file.
+        without: names of outputs to leave out, with all the layers that only they need.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, without: Collection[str] = ()) -> None:
         try:
-            self._content = path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
             raise AssetError(f"{path} cannot be read ({error.strerror}); delete its folder and try again") from error
+        self._content = _without_outputs(content, without) if without else content
         self._of_thread = threading.local()
 
     def __call__(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -50,6 +57,29 @@ class Network:
             interpreter = Interpreter(model_content=self._content, num_threads=1)
             interpreter.allocate_tensors()
         return interpreter
+
+
+def _without_outputs(content: bytes, names: Collection[str]) -> bytes:
+    """The network without some outputs and without the layers that nothing else needs.
+
+    LiteRT always computes every layer in a file, so what is not wanted has to leave the file.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated
+
+    schema: Any = schema_py_generated  # generated code, whose annotations say that every list may be missing
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    graph = model.subgraphs[0]
+    graph.outputs = [int(output) for output in graph.outputs if graph.tensors[output].name.decode() not in names]
+    needed, layers = set(graph.outputs), []
+    for layer in reversed(graph.operators):  # a file lists layers in the order in which they run
+        if needed.intersection(int(output) for output in layer.outputs):
+            layers.append(layer)
+            needed.update(int(source) for source in layer.inputs)
+    graph.operators = layers[::-1]
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
+    return bytes(builder.Output())
 
 
 @contextlib.contextmanager

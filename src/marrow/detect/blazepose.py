@@ -27,6 +27,8 @@ _LANDMARKS = 39  # 33 of the body, 2 that give the next region, 4 unused
 _BODY = 33
 _REGION_SCALE = 1.25
 _KERNEL = 7
+#: How coarsely the crop may still sample what was averaged for it.
+_SHRINK_LEFT = 1.25
 _MIN_HEAT = 0.5
 
 
@@ -59,7 +61,7 @@ class Landmarks:
         world: (33, 3) float32 metres about the middle of the hips, axes of the camera (x right, y down, z forward).
         score: probability that the region holds a person.
         next_region: where the person is, seen from these landmarks.
-        mask: (64, 64) uint8 person mask of the region, 255 = person.
+        mask: (64, 64) uint8 person mask of the region, 255 = person, or None where it was not computed.
         image_from_mask: (2, 3) float32, mask pixel centres to image pixels.
         heatmaps: (64, 64, 33) float32 in [0, 1], or None.
     """
@@ -71,7 +73,7 @@ class Landmarks:
     world: Float32
     score: float
     next_region: Region
-    mask: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
     image_from_mask: Float32
     heatmaps: Float32 | None = None
 
@@ -166,44 +168,48 @@ def image_from_crop(region: Region, size: int = CROP_SIZE) -> NDArray[np.float64
 
 def crop(image: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
     """(256, 256, 3) uint8: the region, turned upright; beyond the picture its edge goes on."""
-    shrink = region.size / CROP_SIZE
     matrix = image_from_crop(region)
-    if shrink > 2.5:  # a coarse sampling would alias, and the networks were trained on smooth pictures
-        factor = 1 / (shrink / 1.5)
+    factor = int(region.size / CROP_SIZE / _SHRINK_LEFT)
+    if factor > 1:  # a coarse sampling would alias, and the networks were trained on smooth pictures
         image, matrix = _shrunk_part(image, matrix, factor)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, matrix, (CROP_SIZE, CROP_SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
 def _shrunk_part(
-    image: NDArray[np.uint8], matrix: NDArray[np.float64], factor: float
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], factor: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Cut out what the crop touches, shrink it by ``factor`` with area averaging, and adapt the crop's map."""
+    """Cut out what the crop touches, average squares of ``factor`` pixels, and adapt the crop's map."""
     corners = matrix[:, :2] @ (np.array([[0, 1, 0, 1], [0, 0, 1, 1]]) * CROP_SIZE) + matrix[:, 2:]
     limit = np.array([image.shape[1], image.shape[0]])
     low = np.clip(np.floor(corners.min(1)).astype(int) - 2, 0, limit - 1)
     high = np.clip(np.ceil(corners.max(1)).astype(int) + 3, low + 1, limit)
-    part = image[low[1] : high[1], low[0] : high[0]]
-    size = np.maximum(1, np.round((high - low) * factor)).astype(int)
-    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    scale = size / (high - low)
-    adapted = matrix * scale[:, None]
-    adapted[:, 2] = (matrix[:, 2] - low + 0.5) * scale - 0.5
-    return small, adapted  # type: ignore[return-value]
+    adapted = matrix / factor
+    adapted[:, 2] = (matrix[:, 2] - low + 0.5) / factor - 0.5
+    return shrink(image[low[1] : high[1], low[0] : high[0]], factor), adapted
 
 
-def decode_landmarks(
-    outputs: tuple[Float32, Float32, Float32, Float32, Float32], region: Region, heatmaps: bool = False
-) -> Landmarks:
-    """Turn the landmark network's five outputs into landmarks in the image.
+def shrink(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """The means of squares of ``factor`` pixels; what is left over at the right and lower edge goes.
+
+    Whole factors are averaged several times faster than broken ones.
+    """
+    height, width = (max(1, side // factor) for side in image.shape[:2])
+    part = image[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def decode_landmarks(outputs: tuple[Float32, ...], region: Region, heatmaps: bool = False) -> Landmarks:
+    """Turn the landmark network's outputs into landmarks in the image.
 
     Args:
         outputs: landmarks (195,) = 39 × (x, y, z in crop pixels, visibility logit, presence logit); presence of a
-            person (1,); mask logits (256, 256); heat-map logits (64, 64, 39); world landmarks (117,) = 39 × xyz metres.
+            person (1,); mask logits (256, 256), which may be missing; heat-map logits (64, 64, 39); world landmarks
+            (117,) = 39 × xyz metres.
         region: the region that was cropped.
         heatmaps: keep the heat-maps of the 33 body points.
     """
-    flat, flag, mask_logits, heat_logits, world = outputs
+    flat, flag, *mask_logits, heat_logits, world = outputs
     points = flat.reshape(_LANDMARKS, 5)
     refined, peak = refine(points[:, :2] / CROP_SIZE, heat_logits)
     refined = refined * CROP_SIZE
@@ -212,7 +218,6 @@ def decode_landmarks(
     turn = to_image[:, :2] * (CROP_SIZE / region.size)
     world = world.reshape(_LANDMARKS, 3)[:_BODY].copy()
     world[:, :2] = world[:, :2] @ turn.T
-    small = cv2.resize(mask_logits, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
     step = CROP_SIZE / MASK_SIZE
     to_mask = np.column_stack([to_image[:, :2] * step, to_image @ np.array([(step - 1) / 2, (step - 1) / 2, 1.0])])
     return Landmarks(
@@ -223,10 +228,16 @@ def decode_landmarks(
         world=world.astype(np.float32),
         score=float(flag.ravel()[0]),
         next_region=region_between(xy[33], xy[34]),
-        mask=np.round(255 * sigmoid(np.asarray(small, np.float32))).astype(np.uint8),
+        mask=_small_mask(mask_logits[0]) if mask_logits else None,
         image_from_mask=to_mask.astype(np.float32),
         heatmaps=sigmoid(heat_logits[..., :_BODY]) if heatmaps else None,
     )
+
+
+def _small_mask(logits: Float32) -> NDArray[np.uint8]:
+    """(64, 64) uint8 from logits (256, 256)."""
+    small = cv2.resize(logits, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+    return np.round(255 * sigmoid(np.asarray(small, np.float32))).astype(np.uint8)
 
 
 def refine(xy: NDArray[np.floating], heat_logits: Float32) -> tuple[Float32, Float32]:

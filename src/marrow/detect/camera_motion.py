@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.detect.blazepose import shrink
 from marrow.types import Frame
 
+#: About the width, pixels, of the pictures that are compared.
 _WIDTH = 480
 _STRIDE_S = 0.2
 _MIN_CORNERS = 12
@@ -49,10 +51,9 @@ class CameraMotion:
         if frame.time - self._time < _STRIDE_S:
             return
         self._time = frame.time
-        height, width = frame.image.shape[:2]
-        scale = _WIDTH / width
-        size = (_WIDTH, max(2, round(height * scale)))
-        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        factor = max(1, round(frame.image.shape[1] / _WIDTH))
+        scale = 1 / factor
+        small = shrink(frame.image, factor)
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
         people = np.zeros((0, 4)) if boxes is None else np.asarray(boxes) * scale
         if self._key is None:

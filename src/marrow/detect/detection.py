@@ -83,6 +83,7 @@ class Detector(Protocol):
         follow: Sequence[Region] = (),
         near: Sequence[Region] = (),
         search: tuple[float, float] = (0.0, 1.0),
+        masks: bool = True,
     ) -> list[Detection]:
         """Find each person once.
 
@@ -91,6 +92,7 @@ class Detector(Protocol):
             follow: where people of the picture before are expected now.
             near: where somebody was lost: look around there with special care.
             search: which part of a whole search to do this time, as fractions: (0, 1) all of it, (0, 0) none.
+            masks: whether people who are followed need a mask and colours this time; a detector may save itself those.
         """
         ...
 

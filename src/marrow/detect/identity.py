@@ -27,7 +27,8 @@ _SPREAD, _SPREAD_PER_S = 0.10, 0.60
 _MIDDLE_SPREAD, _MIDDLE_PRICE = 0.15, 2.5
 #: Weight of the colours' distance (0 same, 1 nothing in common) and the cost at which nobody known fits.
 _COLOUR_WEIGHT, _LIMIT = 5.0, 9.0
-_VELOCITY_S, _COLOUR_SHARE = 0.12, 0.08
+#: How fast velocity and colours follow, seconds; one look never changes the colours by more than this share.
+_VELOCITY_S, _COLOURS_S, _MAX_COLOUR_SHARE = 0.12, 0.4, 0.3
 _COAST_S = 0.5
 _DOUBLE_INSIDE = 0.55
 
@@ -41,6 +42,8 @@ class Person:
     time: float
     velocity: NDArray[np.float64]
     colours: NDArray[np.float32] | None
+    #: When ``colours`` were last learned.
+    coloured: float
     #: Seconds of evidence behind ``velocity``, and in view in all.
     known_s: float = 0.0
     seen_s: float = 0.0
@@ -97,7 +100,7 @@ class Identities:
                 continue
             if person is None:
                 known_s = ESTABLISHED_S if time == self._first else 0.0
-                person = Person(self._next, found, time, np.zeros(2), found.colours, seen_s=known_s)
+                person = Person(self._next, found, time, np.zeros(2), found.colours, time, seen_s=known_s)
                 self.people.append(person)
                 self._next += 1
             else:
@@ -172,5 +175,7 @@ def _advance(person: Person, found: Detection, time: float, crowded: bool) -> No
     person.velocity = person.velocity + share * (moved - person.velocity)
     if found.colours is not None and not crowded:
         old = found.colours if person.colours is None else person.colours
-        person.colours = ((1 - _COLOUR_SHARE) * old + _COLOUR_SHARE * found.colours).astype(np.float32)
+        part = min(1 - np.exp(-(time - person.coloured) / _COLOURS_S), _MAX_COLOUR_SHARE)
+        person.colours = ((1 - part) * old + part * found.colours).astype(np.float32)
+        person.coloured = time
     person.last, person.time = found, time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -27,13 +28,15 @@ _FOLLOW_SCORE = 0.5
 _FOLLOW_SEEN, _NEW_SEEN = 0.25, 0.35
 _LOOKS = 3
 #: Changes (turn, zoom) of a region to look again: after losing somebody, and when the network contradicts itself.
-_TURNED, _SHAKEN = ((0.7, 1.0), (-0.7, 1.0)), ((-0.1, 1.1), (0.1, 0.92))
+_TURNED, _SHAKEN = ((0.7, 1.0), (-0.7, 1.0)), ((-0.1, 1.1),)
 _GOOD_QUALITY = 0.55
 #: A point's confidence is reduced where its heat-map stays below this at the point.
 _FULL_TRUST = 0.5
 _NEAR_TURNS = (0.0, 2 * np.pi / 3, -2 * np.pi / 3)
 _NEAR_MARGIN = 1.4
 _HUES, _SATURATIONS, _VALUES = 8, 3, 4
+#: The landmark network's mask, and the layers for nothing else: a third of its time.
+_MASK_OUTPUT = "Identity_2"
 
 
 class BlazePose:
@@ -54,6 +57,7 @@ class BlazePose:
         folder = asset("mediapipe")
         self._search = Network(folder / "pose_detection.tflite")
         self._landmarks = Network(folder / "pose_landmark_full.tflite")
+        self._landmarks_only = Network(folder / "pose_landmark_full.tflite", without=(_MASK_OUTPUT,))
         self._heatmaps = heatmaps
         self._pool = ThreadPoolExecutor(threads, "marrow-detect") if threads > 1 else None
         cv2.setNumThreads(1)  # parallel work comes from our own threads
@@ -65,25 +69,29 @@ class BlazePose:
         follow: Sequence[Region] = (),
         near: Sequence[Region] = (),
         search: tuple[float, float] = (0.0, 1.0),
+        masks: bool = True,
     ) -> list[Detection]:
         """Find each person once; see :class:`marrow.detect.Detector`."""
         height, width = image.shape[:2]
         squares = searching.tiles(width, height)
         first, last = (int(np.ceil(part * len(squares) - 1e-9)) for part in search)
-        jobs: list[Callable[[], Any]] = [lambda region=region: self._follow(image, region) for region in follow]
+        jobs: list[Callable[[], Any]] = [
+            lambda region=region: self._followed(image, region, masks) for region in follow
+        ]
         jobs += [
             lambda tile=tile: searching.search_tile(self._search, image, tile, _SEARCH_SCORE)
             for tile in squares[first:last]
         ]
         jobs += [lambda region=region: self._search_near(image, region) for region in near]
         results = self._run(jobs)
-        followed = [found for found in results[: len(follow)] if found.score >= _FOLLOW_SCORE]
-        people = [own for own in (self._detection(image, found) for found in followed) if _seen(own) > _FOLLOW_SEEN]
+        people = [own for own in results[: len(follow)] if own is not None]
         swept = [candidate for found in results[len(follow) : len(jobs) - len(near)] for candidate in found]
         missed = [candidate for found in results[len(jobs) - len(near) :] for candidate in found]
         known = [own.region for own in people]
         fresh = self._newcomers(image, swept, known, _NEW_SCORE)
         fresh += self._newcomers(image, missed, [*known, *(new.region for new in fresh)], _NEAR_SCORE)
+        if fresh and not masks:  # masks tell whether a newcomer is a second finding of somebody known
+            people = [self._with_mask(image, own) for own in people]
         return without_duplicates([*people, *fresh], settled=len(people))
 
     def _run(self, jobs: Iterable[Callable[[], Any]]) -> list[Any]:
@@ -91,21 +99,33 @@ class BlazePose:
             return [job() for job in jobs]
         return [future.result() for future in [self._pool.submit(job) for job in jobs]]
 
-    def _look(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
+    def _look(self, image: NDArray[np.uint8], region: Region, mask: bool = True) -> Landmarks:
         """Landmarks of the person in one region."""
         square = crop(image, region)
-        outputs = self._landmarks(np.multiply(square, np.float32(1 / 255), dtype=np.float32)[None])
-        return decode_landmarks(outputs, region, self._heatmaps)  # type: ignore[arg-type]
+        network = self._landmarks if mask else self._landmarks_only
+        outputs = network(np.multiply(square, np.float32(1 / 255), dtype=np.float32)[None])
+        return decode_landmarks(outputs, region, self._heatmaps)
 
-    def _follow(self, image: NDArray[np.uint8], region: Region) -> Landmarks:
+    def _with_mask(self, image: NDArray[np.uint8], person: Detection) -> Detection:
+        """The same finding with its mask."""
+        found = self._look(image, person.region)
+        return replace(person, mask=found.mask, image_from_mask=found.image_from_mask, colours=_colours(image, found))
+
+    def _followed(self, image: NDArray[np.uint8], region: Region, mask: bool) -> Detection | None:
+        """A known person, or None where nobody is there any more."""
+        found = self._follow(image, region, mask)
+        person = self._detection(image, found) if found.score >= _FOLLOW_SCORE else None
+        return person if person is not None and _seen(person) > _FOLLOW_SEEN else None
+
+    def _follow(self, image: NDArray[np.uint8], region: Region, mask: bool) -> Landmarks:
         """Landmarks in a known person's region; if nobody seems to be there, or the two answers that the network gives
         for each point disagree, the best of a few slightly different looks."""
-        best = self._look(image, region)
+        best = self._look(image, region, mask)
         others = _TURNED if best.score < _FOLLOW_SCORE else _SHAKEN
         for turn, zoom in others:
             if best.score >= _FOLLOW_SCORE and _quality(best) >= _GOOD_QUALITY:
                 break
-            other = self._look(image, Region(region.centre, region.size * zoom, region.angle + turn))
+            other = self._look(image, Region(region.centre, region.size * zoom, region.angle + turn), mask)
             best = max(best, other, key=lambda found: (found.score >= _FOLLOW_SCORE, _quality(found)))
         return best
 
@@ -166,7 +186,7 @@ class BlazePose:
             region=found.next_region,
             world=found.world,
             mask=found.mask,
-            image_from_mask=found.image_from_mask,
+            image_from_mask=None if found.mask is None else found.image_from_mask,
             colours=_colours(image, found),
             heatmaps=found.heatmaps,
         )
@@ -195,11 +215,13 @@ def _box(found: Landmarks, width: int, height: int) -> NDArray[np.float32]:
     return np.concatenate([np.clip(low, -0.5, limit), np.clip(high, -0.5, limit)]).astype(np.float32)
 
 
-def _colours(image: NDArray[np.uint8], found: Landmarks) -> NDArray[np.float32]:
-    """(192,) histogram of hue, saturation and value, upper body and lower body apart, inside the mask.
+def _colours(image: NDArray[np.uint8], found: Landmarks) -> NDArray[np.float32] | None:
+    """(192,) histogram of hue, saturation and value, upper body and lower body apart, inside the mask if there is one.
 
     The mask's square is upright and centred on the hips, so its upper half is the upper body.
     """
+    if found.mask is None:
+        return None
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     square = cv2.warpAffine(
         image, found.image_from_mask, (MASK_SIZE, MASK_SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE

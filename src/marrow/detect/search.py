@@ -22,6 +22,7 @@ from marrow.detect.blazepose import (
     image_from_crop,
     merge_overlapping,
     region_between,
+    shrink,
 )
 
 #: Tile sides as fractions of the picture's short side, each with the overlap of neighbours as a fraction of the tile.
@@ -93,14 +94,9 @@ def _tile_input(image: NDArray[np.uint8], tile: tuple[int, int, int]) -> NDArray
     height, width = image.shape[:2]
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
     scale = SEARCH_SIZE / side
-    part = image[y0:y1, x0:x1]
-    factor = int(1 / scale)
-    if (
-        factor > 1
-    ):  # whole factors are averaged several times faster than broken ones; at most a few pixels are left off
-        wide, high = max(1, (x1 - x0) // factor), max(1, (y1 - y0) // factor)
-        x1, y1 = min(x1, x0 + wide * factor), min(y1, y0 + high * factor)
-        part = cv2.resize(image[y0:y1, x0:x1], (wide, high), interpolation=cv2.INTER_AREA)
+    factor = max(1, int(1 / scale))
+    part = shrink(image[y0:y1, x0:x1], factor)
+    x1, y1 = min(x1, x0 + part.shape[1] * factor), min(y1, y0 + part.shape[0] * factor)
     u0, v0 = round((x0 - x) * scale), round((y0 - y) * scale)
     u1, v1 = max(u0 + 1, round((x1 - x) * scale)), max(v0 + 1, round((y1 - y) * scale))
     square = np.zeros((SEARCH_SIZE, SEARCH_SIZE, 3), np.uint8)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
 from marrow.detect.detection import Detection, Detector
-from marrow.detect.identity import Identities
+from marrow.detect.identity import Identities, Person
 from marrow.io.ahead import read_ahead
 from marrow.types import Frame, Keypoints, Masks, Track
 
 #: Every part of the picture is searched for newcomers once in this time.
 SWEEP_S = 0.75
-#: Somebody lost is looked for at the expected place in every picture for this long.
-_SEEK_S = 1.0
+#: Somebody lost is looked for at the expected place for this long, this often.
+_SEEK_S, _SEEK_EVERY_S = 1.0, 0.1
 _FOLLOW_S = 0.3
+#: Masks and colours are taken this often, and always while two people are nearer than this part of their regions.
+_MASK_EVERY_S, _CLOSE = 0.15, 0.6
 #: What was seen for less time than this (or in less than half of a shorter video) was no person.
 _MIN_SEEN_S, _MIN_MEAN_SCORE = 0.4, 0.7
 
@@ -45,7 +48,7 @@ def track(
     """Follow each person through a video.
 
     People are followed from picture to picture; the whole picture is searched for newcomers at least every
-    ``SWEEP_S`` seconds, a part of it in each frame. Memory grows only with the results (about 6 kB per person and
+    ``SWEEP_S`` seconds, a part of it in each frame. Memory grows only with the results (about 2 kB per person and
     frame).
 
     Args:
@@ -120,9 +123,27 @@ def _one_frame(
     return detector.detect(
         frame.image,
         follow=[person.region(time) for person in [*present, *recently]],
-        near=[person.region(time) for person in lost if person.established],
+        near=[
+            person.region(time)
+            for person in lost
+            if person.established and before is not None and _falls_due(person.time, before, time, _SEEK_EVERY_S)
+        ],
         search=part,
+        masks=before is None or _falls_due(0.0, before, time, _MASK_EVERY_S) or _close_by(present) or bool(lost),
     )
+
+
+def _close_by(people: Sequence[Person]) -> bool:
+    """Whether any two may be mistaken for one another."""
+    return any(
+        np.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) < _CLOSE * (a.size + b.size) / 2
+        for a, b in combinations([person.last.region for person in people], 2)
+    )
+
+
+def _falls_due(start: float, before: float, time: float, every: float) -> bool:
+    """Whether a multiple of ``every`` seconds after ``start`` lies between the picture before and this one."""
+    return bool(np.ceil((time - start) / every) > np.ceil((before - start) / every))
 
 
 def _due(searched: float, gap_s: float) -> tuple[float, float]:
@@ -170,11 +191,11 @@ def _presence(record: _Record) -> float:
 def _as_track(number: int, record: _Record, joint_set: str) -> Track:
     found = record.found
     worlds = [own.world for own in found]
-    squares = [own.mask for own in found]
-    ways = [own.image_from_mask for own in found]
+    masked = [(row, own.mask, own.image_from_mask) for row, own in enumerate(found) if own.mask is not None]
     masks = None
-    if all(square is not None for square in squares):
-        masks = Masks(np.stack(squares), np.stack(ways).astype(np.float32))  # type: ignore[arg-type]
+    if masked:
+        rows, squares, ways = zip(*masked, strict=True)
+        masks = Masks(np.array(rows, np.int64), np.stack(squares), np.stack(ways).astype(np.float32))
     return Track(
         id=number,
         frames=np.array(record.frames, np.int64),

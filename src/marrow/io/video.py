@@ -21,7 +21,6 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from marrow.errors import InputError
-from marrow.io.ahead import read_ahead
 from marrow.io.images import IMAGE_SUFFIXES, open_images
 from marrow.io.source import Source, check_size, focal_from_35mm
 from marrow.io.webcam import open_webcam
@@ -33,8 +32,6 @@ VIDEO_SUFFIXES = (
     *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv", ".3gp"),
     *(".ogv", ".gif", ".mjpeg"),
 )
-
-#: Decoded pictures kept ahead of the reader, so that decoding overlaps with its work; bounds the memory.
 
 
 def open_source(where: str | Path | int, *, fps: float | None = None, seconds: float | None = None) -> Source:
@@ -104,9 +101,6 @@ class VideoSource(Source):
     announced_seconds: float | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        return read_ahead(self._decode())
-
-    def _decode(self) -> Iterator[Frame]:
         done, start, last = 0, None, -1.0
         problems: list[str] = []
         with _open_container(self.path) as container:
