@@ -22,9 +22,10 @@ RANK = {
     "fit": 5,
     **{"detect": 6, "lift": 6, "recover": 6, "multiview": 6, "avatar": 6, "generate": 6, "language": 6},
     **{"clinical": 6, "view": 6, "bench": 6, "scale": 6},
-    "results": 7,
-    "main_road": 8,
-    **{"systems": 9, "cli": 9},
+    "person": 7,
+    "results": 8,
+    "main_road": 9,
+    **{"systems": 10, "cli": 10},
 }
 #: Arrows within a rank that are part of the design.
 ALLOWED = {

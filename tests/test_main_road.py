@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from marrow.bench.scenes import place
 from marrow.body import load_body
 from marrow.conventions import JOINT_SETS
 from marrow.data.motion_pack import motion_pack
-from marrow.errors import AssetError, NoPersonError
+from marrow.errors import AssetError, InputError, NoPersonError
 from marrow.geometry.projection import camera_from_fov, project
+from marrow.io.npz import read_motion
 from marrow.io.video import open_source
 from marrow.io.writer import Writer
-from marrow.main_road import looking_ahead
+from marrow.main_road import _fov_warning, looking_ahead
 from marrow.skeleton import Skeleton
 
 FRAMES = 45
@@ -65,7 +67,9 @@ def test_angles_of_a_known_walk(walk):
         error = np.abs(person.angles[name] - np.degrees(q[:, skeleton.index(name)]))
         assert np.median(error) < limit, name
     assert np.nanmedian(person.reprojection_px) < 6
+    assert set(person.confidence) == set(person.angles) == set(person.observed)
     assert person.confidence["knee_angle_r"].shape == (FRAMES,)
+    assert np.all(person.confidence["arm_flex_r"] > 0)
     assert person.observed["knee_angle_r"] == "observed"
     assert person.observed["index_mcp_flex_r"] == "prior"
     assert not any("scale assumed" in text for text in capture.warnings)
@@ -89,6 +93,43 @@ def test_what_is_assumed_is_told(walk):
     assert not person.height_given
 
 
+def test_size_and_rate_of_keypoints_can_be_given(walk, tmp_path):
+    path, _, _ = walk
+    entries = [entry | {"score": 1.0} for entry in json.loads(path.read_text())["annotations"]]
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps(entries))
+    options = {"height": 1.7, "fov_deg": 55.0}
+    told = marrow.capture(path, **options)
+    given = marrow.capture(bare, size=SIZE, fps=30, **options)
+    np.testing.assert_allclose(given.people[0].motion.q, told.people[0].motion.q, atol=1e-6)
+    assert (given.camera.size, given.fps) == (SIZE, 30)
+    assert not any("assumed" in text for text in given.warnings if "camera at rest" not in text)
+    assert given.provenance()["settings"]["size"] == list(SIZE)
+    for wrong in ({"size": (8, 8)}, {"size": (640.5, 480)}, {"fps": 0.0}, {"fps": float("nan")}):
+        with pytest.raises(InputError, match="expected"):
+            marrow.capture(bare, **wrong)
+
+
+def test_a_video_tells_size_and_rate_itself(tmp_path):
+    clip = tmp_path / "grey.mp4"
+    with Writer(clip, (64, 48), fps=30) as video:
+        for _ in range(3):
+            video.write(np.full((48, 64, 3), 128, np.uint8))
+    with pytest.raises(InputError, match="leave out --size"):
+        marrow.capture(clip, size=(64, 48))
+    with pytest.raises(InputError, match="leave out --fps"):
+        marrow.capture(clip, fps=30)
+
+
+def test_the_field_of_view_is_told_as_well_as_it_is_known():
+    camera = camera_from_fov(SIZE, 50.0)
+    told = _fov_warning(camera, 0.1)
+    # A tenth of the focal length at 50°: sin(50°) * 0.1 rad.
+    assert "50° ± 4°" in told
+    assert "±" not in _fov_warning(camera, 0.25)
+    assert "did not determine it" in _fov_warning(camera, 0.25)
+
+
 def test_the_folder_is_read_back(walk, tmp_path):
     path, _, _ = walk
     capture = marrow.capture(path, height=1.7)
@@ -96,8 +137,18 @@ def test_the_folder_is_read_back(walk, tmp_path):
     about = json.loads((tmp_path / "out" / "capture.json").read_text())
     assert about["people"][0]["scale"] == "given"
     assert {part["licence"] for part in about["licences"]} >= {"Apache-2.0"}
-    table = (tmp_path / "out" / "person_1" / "angles.csv").read_text().splitlines()
-    assert len(table) == 1 + FRAMES
+    assert about["settings"].items() >= {"codec": "h264", "overlay": True, "influences": None, "fps": None}.items()
+    with open(tmp_path / "out" / "person_1" / "angles.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == FRAMES
+    columns, told = set(table[0]), about["people"][0]["angles.csv"]
+    plain = {name for name in columns if not name.endswith(("_sd", "_mark"))}
+    assert set(told["unit"]) == plain - {"frame", "observed"}
+    assert (told["unit"]["knee_angle_r"], told["unit"]["pelvis_tx"], told["unit"]["time"]) == ("deg", "m", "s")
+    assert "index_mcp_flex_r" in told["left_out"]
+    assert not columns & set(told["left_out"])
+    assert {"knee_angle_r_sd", "mtp_angle_r", "arm_flex_r_sd", "arm_rot_l_mark"} <= columns
+    assert "index_mcp_flex_r" in read_motion(tmp_path / "out" / "person_1" / "motion.npz").coordinates
     capture.people[0].save(tmp_path / "walk.html")
     assert (tmp_path / "walk.html").stat().st_size > 100_000
 
@@ -115,9 +166,10 @@ def test_part_of_the_demo_clip(tmp_path):
     capture = marrow.capture(short)
     assert len(capture.people) == 2
     assert capture.camera_static
-    heights = [np.median(person.track.box[:, 3] - person.track.box[:, 1]) for person in capture.people]
-    for person, height in zip(capture.people, heights, strict=True):
-        assert np.nanmedian(person.reprojection_px) < 0.02 * height
+    for person in capture.people:
+        assert np.nanmedian(person.error) < 0.02
+        upright = np.percentile(person.track.box[:, 3] - person.track.box[:, 1], 90)
+        assert 0.7 * upright < np.median(person.height_px) < 1.3 * upright
     # The man stands on a shed, the woman on the ground before it.
     man = min(range(2), key=lambda n: np.median(capture.people[n].track.box[:, 3]))
     grounds = [float(np.percentile(person.segments[1][..., 1].min(1), 10)) for person in capture.people]

@@ -15,6 +15,12 @@ class InputError(MarrowError, ValueError):
     exit_code = 2
 
 
+class UnknownNameError(InputError, KeyError):
+    """A name that is not there; the message suggests near ones. Also a ``KeyError``."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
 class NoPersonError(MarrowError):
     """The source was read well, and no person is in it."""
 

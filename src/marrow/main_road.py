@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +22,24 @@ from marrow.conventions import JOINT_SETS
 from marrow.detect import track
 from marrow.detect.camera_motion import CameraMotion
 from marrow.errors import InputError, LicenceError, NoPersonError
-from marrow.fit import Evidence, FitResult, PersonFit, View, fit
+from marrow.fit import Evidence, FitOptions, FitResult, PersonFit, View, fit
 from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov
 from marrow.geometry.projection import fov_deg as fov_deg_of
+from marrow.io.images import ImageSource
 from marrow.io.keypoints import is_keypoint_source, read_keypoints
 from marrow.io.source import Source
 from marrow.io.video import open_source
 from marrow.lift import lift
+from marrow.person import Person, standing_height_px
 from marrow.progress import Progress, silent
-from marrow.results import Capture, Person
+from marrow.results import Capture
 from marrow.skeleton import Skeleton
 from marrow.types import Camera, Float64, Keypoints, Motion, Track
 
 #: Seen in fewer frames than this, a person in a video is left out: there is no movement to tell.
 _MIN_FRAMES = 5
+#: A focal length with more than this share of its prior's standard deviation was not found by the fit.
+_NOT_FOUND = 0.9
 #: What the name of a licence that forbids commercial use holds (SPDX).
 _NON_COMMERCIAL = ("-NC", "non-commercial", "NonCommercial")
 
@@ -44,6 +49,8 @@ def capture(
     *,
     height: float | Sequence[float] | None = None,
     fov_deg: float | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
     max_people: int | None = None,
     commercial: bool = False,
     progress: Progress | None = None,
@@ -56,6 +63,9 @@ def capture(
             person's). Without it the scale is assumed and every length carries the uncertainty of that.
         fov_deg: the camera's field of view along the picture's long side. Without it the file's own metadata are used,
             else 55 degrees, which the fit then corrects as far as the evidence goes.
+        size: (width, height) in pixels of the pictures that keypoints were found in; for keypoint files only, most of
+            which do not say.
+        fps: frames per second, for keypoint files and picture sequences; a video has its own time stamps.
         max_people: keep only the people seen most.
         commercial: refuse every part whose licence forbids commercial use.
         progress: called as ``progress(stage, done, total)``.
@@ -72,7 +82,8 @@ def capture(
     progress = progress or silent
     heights = _heights(height)
     licences = _licences(source, commercial)
-    seen = _look(source, max_people, progress)
+    told = _Told(_size(size), _fps(fps))
+    seen = _look(source, max_people, told, progress)
     if not seen.tracks:
         raise NoPersonError(
             f"{seen.name}: no person was found in {len(seen.time)} frames; people should be at least about 60 pixels "
@@ -82,16 +93,13 @@ def capture(
     body = load_body("default")
     fitted = _fit(seen, camera, focal_known, heights, body, progress)
     people = tuple(
-        _person(n, own, found, seen.time, body, n < len(heights))
+        _person(n, own, found, seen.time, body, n < len(heights), fitted.camera or camera)
         for n, (own, found) in enumerate(zip(seen.tracks, fitted.people, strict=True))
     )
     camera = fitted.camera or camera
     warnings = [*seen.warnings, *fitted.warnings]
     if not focal_known:
-        warnings.append(
-            f"the camera's field of view is not known; {DEFAULT_FOV_DEG:g}° along the long side was the start and "
-            f"{fov_deg_of(camera):.0f}° was found. Give it with --fov if you know it"
-        )
+        warnings.append(_fov_warning(camera, fitted.focal_sd))
     if len(heights) > len(people):
         warnings.append(f"{len(heights)} heights were given for {len(people)} people; the last were not used")
     if len(heights) < len(people):
@@ -109,21 +117,45 @@ def capture(
         camera=camera,
         camera_static=seen.static,
         focal_origin=focal_origin,
+        focal_sd=fitted.focal_sd,
         floor=fitted.floor,
         people=people,
         warnings=tuple(dict.fromkeys(warnings)),
         licences=tuple(licences),
         frames=seen.frames,
         body=body,
-        settings={"height": list(heights), "fov_deg": fov_deg, "max_people": max_people, "commercial": commercial},
+        settings={
+            "height": list(heights),
+            "fov_deg": fov_deg,
+            "size": None if told.size is None else list(told.size),
+            "fps": told.fps,
+            "max_people": max_people,
+            "commercial": commercial,
+        },
     )
 
 
-def _person(number: int, own: Track, found: PersonFit, time: Float64, body: DefaultBody, height_given: bool) -> Person:
+def _fov_warning(camera: Camera, focal_sd: float) -> str:
+    """What the fit found of an unknown field of view; ``focal_sd`` is a share of the focal length."""
+    fov = fov_deg_of(camera)
+    start = f"the camera's field of view is not known; {DEFAULT_FOV_DEG:g}° along the long side was the start"
+    advice = "Give it with --fov if you know it"
+    if focal_sd > _NOT_FOUND * FitOptions().focal_sd:
+        return f"{start} and the video did not determine it ({fov:.0f}° was used). {advice}"
+    # f = w / (2 tan(fov / 2)), so that d fov = sin(fov) d f / f.
+    spread = np.degrees(np.sin(np.radians(fov))) * focal_sd
+    return f"{start} and {fov:.0f}° ± {max(spread, 1.0):.0f}° (standard deviation) was found. {advice}"
+
+
+def _person(
+    number: int, own: Track, found: PersonFit, time: Float64, body: DefaultBody, height_given: bool, camera: Camera
+) -> Person:
     """One person's result, cut to the frames from the first to the last in which they were seen."""
     frames = np.arange(own.frames[0], own.frames[-1] + 1)
     rest = body.rest(found.motion.shape)
     unseen = len(frames) - len(own.frames)
+    height_m = float(rest.vertices[:, 1].max())
+    motion = _rows(found.motion, frames)
     warnings = list(found.warnings)
     if unseen:
         warnings.append(f"not seen in {unseen} of {len(frames)} frames; they are filled in and marked unobserved")
@@ -132,14 +164,15 @@ def _person(number: int, own: Track, found: PersonFit, time: Float64, body: Defa
         track=own,
         frames=frames,
         video_time=time,
-        motion=_rows(found.motion, frames),
+        motion=motion,
         skeleton=found.skeleton,
         rest=rest,
         body=body,
         reprojection_px=found.reprojection_px[frames],
         hypotheses=tuple(dataclasses.replace(other, q=other.q[frames]) for other in found.hypotheses),
-        height_m=float(rest.vertices[:, 1].max()),
+        height_m=height_m,
         height_given=height_given,
+        height_px=standing_height_px(height_m, motion.translation, camera),
         warnings=tuple(warnings),
     )
 
@@ -167,11 +200,22 @@ class _Seen:
     frames: Source | None
 
 
-def _look(source: str | Path | int, max_people: int | None, progress: Progress) -> _Seen:
+class _Told(NamedTuple):
+    """What the user says of a source that does not say it itself."""
+
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+
+
+def _look(source: str | Path | int, max_people: int | None, told: _Told, progress: Progress) -> _Seen:
     """Tracks of a keypoint file, or of pictures through the detector."""
     if not isinstance(source, int) and is_keypoint_source(source):
-        return _look_at_keypoints(Path(source), max_people)
-    frames = open_source(source)
+        return _look_at_keypoints(Path(source), max_people, told)
+    frames = open_source(source, fps=told.fps)
+    if told.size is not None:
+        raise InputError(f"{source}: pictures have their own size; leave out --size (it is for keypoint files)")
+    if told.fps is not None and not isinstance(frames, ImageSource):
+        raise InputError(f"{source}: a video has its own time stamps; leave out --fps (it is for keypoints, pictures)")
     motion = CameraMotion()
     times: list[float] = []
 
@@ -208,12 +252,12 @@ def _look(source: str | Path | int, max_people: int | None, progress: Progress) 
     )
 
 
-def _look_at_keypoints(path: Path, max_people: int | None) -> _Seen:
-    found = read_keypoints(path)
+def _look_at_keypoints(path: Path, max_people: int | None, told: _Told) -> _Seen:
+    found = read_keypoints(path, size=told.size, fps=told.fps)
     fps = found.fps or 30.0
     warnings = list(found.warnings)
     if found.fps is None:
-        warnings.append(f"{path.name} does not tell the frame rate; {fps:g} frames a second are assumed")
+        warnings.append(f"{path.name} does not tell the frame rate; {fps:g} frames a second are assumed; give --fps")
     # The longest are kept, and told in order of appearance.
     tracks = sorted(found.tracks[:max_people], key=lambda own: (int(own.frames[0]), float(own.box[0, 0])))
     warnings.append("keypoints do not tell whether the camera moved; a camera at rest is assumed")
@@ -310,6 +354,20 @@ def _heights(height: float | Sequence[float] | None) -> tuple[float, ...]:
         if not 0.3 <= value <= 2.8:
             raise InputError(f"height: expected metres between 0.3 and 2.8, got {value:g}")
     return heights
+
+
+def _size(size: tuple[int, int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    if len(size) != 2 or any(int(side) != side or not 16 <= side <= 100_000 for side in size):
+        raise InputError(f"size: expected width and height in whole pixels, such as 1920 1080, got {tuple(size)}")
+    return int(size[0]), int(size[1])
+
+
+def _fps(fps: float | None) -> float | None:
+    if fps is not None and not 0 < fps <= 100_000:
+        raise InputError(f"fps: expected frames per second above 0, such as 29.97, got {fps:g}")
+    return fps
 
 
 def _licences(source: str | Path | int, commercial: bool) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import platform
 from collections.abc import Iterator, Mapping
@@ -15,167 +14,25 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from marrow import __version__, io
+from marrow import __version__
 from marrow.body import DefaultBody
-from marrow.body.default import Rest
 from marrow.errors import InputError
+from marrow.io.ahead import read_ahead
 from marrow.io.files import prepare_output_folder, remove_earlier_results, write_atomically
 from marrow.io.source import Source
+from marrow.io.tables import angle_units
 from marrow.io.writer import Writer
+from marrow.person import Person as Person
 from marrow.progress import Progress, silent
 from marrow.render.overlay import PALETTE, Figure, draw_people
 from marrow.render.stick import stick_figure
-from marrow.skeleton import Skeleton
-from marrow.types import OBSERVED, PRIOR, WEAK, Camera, Float32, Float64, Motion, Track
+from marrow.types import Camera, Float64
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Plot
-
-    from marrow.fit import Floor, Hypothesis
+    from marrow.fit import Floor
 
 _PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "pygltflib", "scipy")
 _FILES = ("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh")
-_MARKS = {OBSERVED: "observed", WEAK: "weak", PRIOR: "prior"}
-
-
-@dataclass(frozen=True, eq=False)
-class Person:
-    """One person of a capture.
-
-    Attributes:
-        name: ``person_1`` and so on; also the folder.
-        track: where the detector saw the person.
-        frames: (T,) video frames of the motion's rows, from the first to the last in which the person was seen.
-        video_time: (N,) seconds of every video frame.
-        motion: coordinates with standard deviations; see :class:`marrow.types.Motion`.
-        skeleton: scaled to the person.
-        rest: the person's body at rest.
-        body: the model that ``rest`` belongs to.
-        reprojection_px: (T, K) distance of each detected keypoint from the fitted body's; NaN where absent.
-        hypotheses: other movements that explain the video nearly as well.
-        height_m: stature of the fitted body.
-        height_given: whether the height was known or the scale is assumed.
-        warnings: what the user should know.
-    """
-
-    name: str
-    track: Track
-    frames: NDArray[np.int64]
-    video_time: Float64
-    motion: Motion
-    skeleton: Skeleton
-    rest: Rest
-    body: DefaultBody
-    reprojection_px: Float64
-    hypotheses: tuple[Hypothesis, ...]
-    height_m: float
-    height_given: bool
-    warnings: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        scale = "given" if self.height_given else "assumed"
-        return f"<Person {self.name}: {len(self.frames)} frames, {self.height_m:.2f} m ({scale})>"
-
-    @functools.cached_property
-    def angles(self) -> dict[str, Float64]:
-        """Coordinate name to (T,) degrees (metres for ``pelvis_tx, ty, tz``), with the derived ``arm_*`` angles."""
-        named = dict(zip(self.motion.coordinates, self.motion.q.T, strict=True))
-        return self._in_degrees(named | self.skeleton.derived_angles(self.motion.q))
-
-    @functools.cached_property
-    def confidence(self) -> dict[str, Float64]:
-        """Coordinate name to (T,) standard deviation, degrees (metres for ``pelvis_tx, ty, tz``)."""
-        sd = np.full(self.motion.q.shape, np.nan) if self.motion.q_sd is None else self.motion.q_sd
-        return self._in_degrees(dict(zip(self.motion.coordinates, sd.T, strict=True)))
-
-    def _in_degrees(self, named: Mapping[str, Float64]) -> dict[str, Float64]:
-        lengths = self.motion.coordinates[3:6]
-        return {name: value if name in lengths else np.degrees(value) for name, value in named.items()}
-
-    @property
-    def observed(self) -> dict[str, str]:
-        """Coordinate name to what decided it in most frames: ``observed``, ``weak`` or ``prior``."""
-        mark, seen = self.motion.mark, self.motion.observed
-        if mark is None:
-            return {}
-        rows = mark if seen is None else mark[seen]
-        most = [int(np.bincount(column, minlength=3).argmax()) for column in rows.T]
-        return {name: _MARKS[value] for name, value in zip(self.motion.coordinates, most, strict=True)}
-
-    def vertices(self, rows: int | slice | NDArray[np.int64] = slice(None)) -> Float32:
-        """(..., V, 3) skin in marrow's world, for rows of the motion."""
-        q, translation = self.motion.q[rows], self.motion.translation[rows]
-        return self.body.pose(self.rest, self.skeleton, q, translation, outputs=("vertices",)).vertices
-
-    @functools.cached_property
-    def segments(self) -> tuple[Float64, Float64]:
-        """R (T, B, 3, 3) and p (T, B, 3): the segments' frames in marrow's world."""
-        return self.skeleton.forward(self.motion.q, self.motion.translation)
-
-    def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
-        """Write one file; its kind follows the suffix (``.npz .csv .glb .bvh .html``).
-
-        Args:
-            influences: for ``.glb``: keep only so many bones per vertex.
-
-        Returns:
-            remarks, such as what fewer influences cost.
-
-        Raises:
-            InputError: an unknown suffix.
-            OutputError: the file cannot be written.
-        """
-        if Path(path).suffix.lower() == ".html":
-            from marrow.view import scene_of, write_html
-
-            write_html(path, scene_of(self))
-            return []
-        return io.save(path, self._export, influences=influences)
-
-    @functools.cached_property
-    def _export(self) -> io.PersonExport:
-        R, p = self.segments
-        return io.PersonExport(
-            motion=self.motion,
-            frames=self.frames,
-            video_time=self.video_time,
-            bodies=self.skeleton.bodies,
-            parents=self.skeleton.parents,
-            bind=self.skeleton.bind,
-            R=R,
-            p=p,
-            vertices=self.rest.vertices,
-            faces=self.body.faces,
-            weights=self.body.skin_weights(self.skeleton.bodies),
-            uv=self.body.uv,
-            faces_uv=self.body.faces_uv,
-            derived=self.skeleton.derived_angles(self.motion.q),
-            ends=_bone_ends(self.skeleton),
-            track=self.track,
-            name=self.name,
-            extras={"generator": f"marrow {__version__}", "body": self.body.spec.licence},
-        )
-
-    def plot(self, *names: str) -> Plot:
-        """Angle curves with their 95 % bands as a matplotlib figure, such as ``person.plot("knee_angle")``."""
-        from marrow.view.curves import plot_angles
-
-        return plot_angles(self.motion.time, self.angles, self.confidence, names=names or None, title=self.name)
-
-    def summary(self) -> dict[str, Any]:
-        """What was found, in one row."""
-        size = float(np.median(self.track.box[:, 3] - self.track.box[:, 1]))
-        knee = [np.nanmax(self.angles[f"knee_angle_{side}"]) for side in "rl"]
-        return {
-            "person": self.name,
-            "first frame": int(self.frames[0]),
-            "last frame": int(self.frames[-1]),
-            "frames seen": len(self.track.frames),
-            "height (m)": round(self.height_m, 3),
-            "scale": "given" if self.height_given else "assumed",
-            "error (% of height)": round(float(np.nanmedian(self.reprojection_px)) / size * 100, 2),
-            "most knee flexion r, l (°)": [round(float(value)) for value in knee],
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +46,7 @@ class Capture:
         camera: in marrow's world.
         camera_static: False where the camera moved; then no floor and no path are claimed.
         focal_origin: ``given``, ``file`` or ``assumed``.
+        focal_sd: standard deviation of the focal length as a share of it; 0 where it was known.
         floor: the floor that was found, or None.
         people: in order of appearance.
         warnings, licences: for the user, and what entered the result.
@@ -204,6 +62,7 @@ class Capture:
     camera: Camera
     camera_static: bool
     focal_origin: str
+    focal_sd: float
     floor: Floor | None
     people: tuple[Person, ...]
     warnings: tuple[str, ...]
@@ -250,6 +109,7 @@ class Capture:
                 "t_cam_world": self.camera.t_cam_world.tolist(),
                 "distortion": self.camera.distortion.tolist(),
                 "focal_from": self.focal_origin,
+                "focal_sd_share": round(self.focal_sd, 4),
                 "static": self.camera_static,
             },
             "floor": None
@@ -306,6 +166,7 @@ class Capture:
         if overlay and self.frames is not None:
             licences.append(self.save_overlay(folder / "overlay.mp4", codec=codec, progress=progress))
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
+        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences}
         text = msgspec.json.format(msgspec.json.encode(about), indent=2)
         with write_atomically(folder / "capture.json", "wb") as stream:
             stream.write(text)
@@ -335,23 +196,13 @@ class Capture:
     def _drawn(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
         """Each picture with the people drawn onto it, and its time."""
         sticks = [stick_figure(person.skeleton, *person.segments) for person in self.people]
-        for frame in self.frames or ():
+        for frame in read_ahead(self.frames or ()):
             figures = [
                 _figure(person, joints[row], bones, PALETTE[n % len(PALETTE)], row)
                 for n, (person, (joints, bones)) in enumerate(zip(self.people, sticks, strict=True))
                 if 0 <= (row := frame.index - int(person.frames[0])) < len(person.frames)
             ]
             yield draw_people(frame.image, figures, self.camera), frame.time
-
-
-def _bone_ends(skeleton: Skeleton) -> dict[str, Float64]:
-    """Tip of each segment without children, in its own axes, metres."""
-    leaves = set(range(len(skeleton.bodies))) - set(skeleton.parents.tolist())
-    return {
-        skeleton.bodies[body]: local
-        for name, body, local in zip(skeleton.point_names, skeleton.point_body, skeleton.point_local, strict=True)
-        if int(body) in leaves and ("_tip" in name or name == "head_top")
-    }
 
 
 def _figure(person: Person, joints: Float64, bones: Any, colour: tuple[int, int, int], row: int) -> Figure:
@@ -371,8 +222,8 @@ def _figure(person: Person, joints: Float64, bones: Any, colour: tuple[int, int,
 
 def _told(person: Person) -> dict[str, Any]:
     """A person's entry in ``capture.json``."""
-    size = np.median(person.track.box[:, 3] - person.track.box[:, 1])
-    error = person.reprojection_px[np.isfinite(person.reprojection_px)] / size
+    error = person.error[np.isfinite(person.error)]
+    written = [name for name in person.angles if name not in person.left_out]
     return {
         "name": person.name,
         "files": list(_FILES),
@@ -381,11 +232,12 @@ def _told(person: Person) -> dict[str, Any]:
         "frames_seen": len(person.track.frames),
         "height_m": round(person.height_m, 4),
         "scale": "given" if person.height_given else "assumed",
-        "reprojection_share_of_box_height": {
+        "reprojection_share_of_height": {
             "median": round(float(np.median(error)), 5) if len(error) else None,
             "p95": round(float(np.percentile(error, 95)), 5) if len(error) else None,
         },
         "observed": person.observed,
+        "angles.csv": {"unit": {"time": "s"} | angle_units(written), "left_out": list(person.left_out)},
         "alternatives_cost_difference": [round(other.log_odds, 2) for other in person.hypotheses],
         "shape": dict(person.motion.shape),
         "warnings": list(person.warnings),

@@ -68,12 +68,13 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Road:
 
 
 def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = "capture --height 1.80 1.65 walk.mp4 --out here --fov 60 --max-people 2 --codec vp9 --influences 4"
-    assert main([*words.split(), "--no-overlay", "--commercial"]) == 0
+    words = "capture --height 1.80 1.65 walk.json --out here --fov 60 --max-people 2 --codec vp9 --influences 4"
+    assert main([*words.split(), *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial"]]) == 0
     (source, options), (folder, saving) = road.asked[0], road.saved[0]
     assert callable(options.pop("progress"))
-    assert source == "walk.mp4"
-    assert options == {"height": (1.8, 1.65), "fov_deg": 60.0, "max_people": 2, "commercial": True}
+    assert source == "walk.json"
+    asked = {"height": (1.8, 1.65), "fov_deg": 60.0, "size": (1280, 720), "fps": 29.97, "max_people": 2}
+    assert options == asked | {"commercial": True}
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
     assert saving == {"overlay": False, "codec": "vp9", "influences": 4, "force": False}
@@ -91,6 +92,7 @@ def test_what_is_not_given_is_left_open(road: Road) -> None:
     assert main(["capture", "clips/walk.mp4"]) == 0
     _, options = road.asked[0]
     assert options["height"] is options["fov_deg"] is options["max_people"] is None
+    assert options["size"] is options["fps"] is None
     folder, saving = road.saved[0]
     assert folder == Path("marrow_out/walk")
     assert saving["overlay"] is True
@@ -205,7 +207,14 @@ def test_json_lines(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
         ("capture a.mp4 --height tall", "expected metres"),
         ("capture a.mp4 --height 0.1", "between 0.3 and 2.8"),
         ("capture a.mp4 --height nan", "between 0.3 and 2.8"),
+        ("capture a.mp4 --height 1,80", "with a point, such as 1.80"),
+        ("capture --height 1,80 1,65 a.mp4", "with a point, such as 1.80"),
+        ("capture a.mp4 --height 1.80 1,65", "with a point, such as 1.80"),
         ("capture a.mp4 --fov 0", "--fov"),
+        ("capture a.json --size 1920 0", "--size"),
+        ("capture a.json --size 1920", "--size"),
+        ("capture a.json --fps 0", "--fps"),
+        ("capture a.json --fps nan", "--fps"),
         ("capture a.mp4 --influences 0", "--influences"),
         ("capture a.mp4 --max-people 0", "--max-people"),
         ("capture a.mp4 --codec h265x", "h265x"),
@@ -221,6 +230,41 @@ def test_mistakes_are_answered_at_once(road: Road, capsys: pytest.CaptureFixture
     assert main(words.split()) == InputError.exit_code
     assert road.asked == []
     assert needle in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "needle"),
+    [
+        ("capture", "no SOURCE"),
+        ("capture a.mp4 --heigth 1.8", "--height"),
+        ("capture a.mp4 --fov wide", "--fov"),
+        ("capture a.mp4 --height 180", "did you mean 1.80"),
+        ("demo --speed 3", "--speed"),
+        ("view", "folder"),
+        ("vew", "did you mean: marrow view"),
+    ],
+)
+def test_mistakes_are_json_lines_for_programs(
+    road: Road, capsys: pytest.CaptureFixture[str], words: str, needle: str
+) -> None:
+    assert main([*words.split(), "--json"]) == InputError.exit_code
+    (line,) = capsys.readouterr().out.splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["source"], event["code"]) == ("error", None, InputError.exit_code)
+    assert needle in event["message"]
+    assert not set(event["message"]) & set("╭│╰─\n")
+
+
+def test_errors_of_the_demo_are_json_lines_too(
+    road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> Path:
+        raise AssetError(f"{name} could not be obtained")
+
+    monkeypatch.setattr("marrow.assets.asset", missing)
+    assert main(["demo", "--json"]) == AssetError.exit_code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["code"] == AssetError.exit_code
 
 
 def test_a_file_in_place_of_a_verb(road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,7 @@ def test_a_reader_that_leaves_is_not_a_traceback() -> None:
 def test_a_real_ctrl_c_gives_130() -> None:
     code = (
         "import sys, time, marrow.cli as cli\n"
-        "def task(words):\n"
+        "def task(words, as_json):\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(30)\n"
         "cli._dispatch = task\n"

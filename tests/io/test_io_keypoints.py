@@ -137,6 +137,38 @@ def test_coco_annotations_with_flags_sizes_and_tracks(tmp_path):
     assert tracks[1].frames.tolist() == list(range(6))
 
 
+def test_what_the_user_says_of_size_and_rate_goes_first(tmp_path):
+    a = walk(6, 150, 3, 17)
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps([result(t, a[t]) for t in range(6)]))
+    tracks, size, fps, warnings = read_keypoints(path, size=(1000, 700), fps=50)
+    assert (size, fps, warnings, len(tracks)) == ((1000, 700), 50.0, [], 1)
+    images = [{"id": t, "width": 800, "height": 600} for t in range(6)]
+    path.write_text(
+        json.dumps({"info": {"fps": 25}, "images": images, "annotations": [result(t, a[t]) for t in range(6)]})
+    )
+    assert read_keypoints(path, size=(800, 600), fps=25).warnings == []
+    _, size, fps, warnings = read_keypoints(path, size=(1000, 700), fps=50)
+    assert (size, fps) == ((1000, 700), 50.0)
+    assert [needle in warning for needle, warning in zip(("800×600", "25"), warnings, strict=True)] == [True, True]
+
+
+def test_a_size_that_the_points_do_not_fit_is_refused(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps([result(t, points) for t, points in enumerate(walk(6, 150, 3, 17))]))
+    with pytest.raises(InputError, match=r"lie outside of a picture of 64×48 .* --size WIDTH HEIGHT"):
+        read_keypoints(path, size=(64, 48))
+
+
+def test_pictures_beside_keypoints_are_told(tmp_path):
+    write_openpose(tmp_path, [[points] for points in walk(6, 150, 3, 25)])
+    assert is_keypoint_source(tmp_path)
+    assert not any("pictures, which" in warning for warning in read_keypoints(tmp_path).warnings)
+    (tmp_path / "clip_000000000000_rendered.png").write_bytes(b"")
+    assert is_keypoint_source(tmp_path)
+    assert any("pictures, which" in warning and "*.png" in warning for warning in read_keypoints(tmp_path).warnings)
+
+
 def test_whole_body_keeps_body_and_feet(tmp_path):
     a = walk(4, 300, 3, 133)
     path = tmp_path / "wholebody.json"

@@ -17,7 +17,7 @@ from io_toy import toy
 from marrow.errors import InputError, OutputError
 from marrow.io import EXPORTERS, PersonExport, save
 from marrow.io.npz import read_motion, write_motion
-from marrow.io.tables import write_angles_csv, write_keypoints_csv
+from marrow.io.tables import left_out, write_angles_csv, write_keypoints_csv
 from marrow.types import OBSERVED, PRIOR, WEAK, Keypoints, Motion, Track
 
 NAMES = ("pelvis_tilt", "pelvis_tx", "knee_angle_r")
@@ -127,9 +127,10 @@ def rows(path) -> list[dict[str, str]]:
 def test_angles_have_a_row_for_every_frame_of_the_video(tmp_path):
     written, time = full(), np.arange(8) / 30
     derived = {"arm_flex_r": np.linspace(0, 1, 4)}
+    of_derived = {"derived_sd": {"arm_flex_r": np.ones(4)}, "derived_mark": {"arm_flex_r": np.array([0, 1, 2, 0])}}
     frames = np.array([2, 3, 5, 6])
     path = tmp_path / "angles.csv"
-    write_angles_csv(path, written, frames=frames, time=time, derived=derived, derived_sd={"arm_flex_r": np.ones(4)})
+    write_angles_csv(path, written, frames=frames, time=time, derived=derived, **of_derived)
     table = rows(path)
     assert [int(row["frame"]) for row in table] == list(range(8))
     np.testing.assert_allclose([float(row["time"]) for row in table], time, atol=1e-6)
@@ -145,7 +146,23 @@ def test_angles_have_a_row_for_every_frame_of_the_video(tmp_path):
         assert float(row["pelvis_tilt_sd"]) == pytest.approx(np.degrees(written.q_sd[k, 0]), abs=1e-4)
         assert float(row["arm_flex_r"]) == pytest.approx(np.degrees(k / 3), abs=1e-4)
         assert float(row["arm_flex_r_sd"]) == pytest.approx(np.degrees(1), abs=1e-4)
+        assert row["arm_flex_r_mark"] == ("observed", "weak", "prior", "observed")[k]
         assert [row[f"{name}_mark"] for name in NAMES] == ["observed", "weak", "prior"]
+
+
+def test_what_was_never_seen_has_no_column(tmp_path):
+    mark = np.full((4, 3), PRIOR, np.uint8)
+    mark[:, 0] = WEAK
+    q = motion(4).q.copy()
+    q[:, [0, 2]] = 0.3  # still: the first is seen nevertheless, the last is not
+    written = motion(4, q=q, mark=mark, q_sd=np.ones((4, 3)))
+    assert left_out(written) == (NAMES[2],)
+    write_angles_csv(tmp_path / "angles.csv", written)
+    assert not any(name.startswith(NAMES[2]) for name in rows(tmp_path / "angles.csv")[0])
+    assert {NAMES[0], f"{NAMES[1]}_sd", f"{NAMES[1]}_mark"} <= set(rows(tmp_path / "angles.csv")[0])
+    assert left_out(motion(4)) == ()
+    write_motion(tmp_path / "motion.npz", written)
+    assert read_motion(tmp_path / "motion.npz").coordinates == NAMES
 
 
 def test_values_that_are_not_known_are_empty(tmp_path):

@@ -7,11 +7,16 @@ is imported, and a verb imports what it needs when it runs, so help and mistakes
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
+import io
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import marrow
 from marrow.cli._report import run_guarded
@@ -32,11 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``marrow``; None takes those of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
     try:
-        code = run_guarded(lambda: _dispatch(words))
+        code = run_guarded(lambda: _dispatch(words, as_json), as_json=as_json)
         sys.stdout.flush()
         return code
-    except SystemExit as stop:  # tyro leaves this way after help (0) and after a mistake in the options (2)
+    except SystemExit as stop:  # tyro leaves this way after help (0), and after a mistake in the options (2) it told of
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BrokenPipeError:
         # The reader of a pipe (`marrow … | head`) has gone; nothing more can be told to it, at exit neither.
@@ -44,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
 
 
-def _dispatch(words: list[str]) -> int:
+def _dispatch(words: list[str], as_json: bool) -> int:
     known = verbs()
     if not words or words[0] in ("-h", "--help"):
         return _help(known)
@@ -54,11 +60,37 @@ def _dispatch(words: list[str]) -> int:
     verb = words[0]
     if verb not in known:
         raise InputError(_unknown(verb, known))
-    import tyro
-
     run = _load(verb)
     prepare = getattr(importlib.import_module(f"marrow.cli.{verb}"), "prepare", list)
-    return int(tyro.cli(run, prog=f"marrow {verb}", args=prepare(words[1:]), config=(tyro.conf.FlagCreatePairsOff,)))
+    return int(_parse(run, verb, prepare(words[1:]), as_json)())
+
+
+def _parse(run: Callable[..., int], verb: str, words: Sequence[str], as_json: bool) -> Callable[[], int]:
+    """The verb with its options, ready to run.
+
+    Raises:
+        InputError: a mistake in the options, for programs that read JSON lines; else tyro shows it and leaves.
+    """
+    import tyro
+
+    @functools.wraps(run)
+    def ready(*given: Any, **options: Any) -> Callable[[], int]:
+        return functools.partial(run, *given, **options)
+
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told) if as_json else contextlib.nullcontext():
+            return tyro.cli(ready, prog=f"marrow {verb}", args=words, config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as stop:
+        if not (as_json and stop.code):
+            raise
+        raise InputError(_plain(told.getvalue()) or "the options could not be understood") from None
+
+
+def _plain(box: str) -> str:
+    """The words of a framed message, without the frame's title."""
+    lines = [line for line in box.splitlines() if not line.startswith("╭")]
+    return " ".join(re.sub(r"[─-╿]", " ", " ".join(lines)).split())
 
 
 def _load(verb: str) -> Callable[..., int]:

@@ -24,6 +24,8 @@ class Request:
     folder: Path
     height: tuple[float, ...] | None = None
     fov_deg: float | None = None
+    size: tuple[int, int] | None = None
+    fps: float | None = None
     max_people: int | None = None
     codec: str = "h264"
     influences: int | None = None
@@ -51,6 +53,8 @@ def capture_one(request: Request) -> int:
             request.source,
             height=request.height,
             fov_deg=request.fov_deg,
+            size=request.size,
+            fps=request.fps,
             max_people=request.max_people,
             commercial=request.commercial,
             progress=progress,

@@ -14,7 +14,8 @@ from marrow.cli._report import INTERRUPTED, run_guarded
 from marrow.errors import InputError
 
 _GLOB = re.compile(r"[*?\[]")
-_METRES = re.compile(r"\d*\.\d+")
+#: A height; with a comma it is joined too, so that the mistake is answered and not taken for a source.
+_METRES = re.compile(r"\d*[.,]\d+")
 
 
 def run(
@@ -47,6 +48,14 @@ def run(
             "DEG",
         ),
     ] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        option("Width and height of the pictures that keypoints were found in; only for keypoint files.", "W H"),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        option("Frames per second of keypoints or numbered pictures; a video tells its own.", "F"),
+    ] = None,
     max_people: Annotated[int | None, option("Keep at most so many people, those seen most.", "N")] = None,
     codec: Annotated[
         str,
@@ -76,6 +85,10 @@ def run(
         raise InputError(f"--max-people: expected a whole number of at least 1, got {max_people}")
     if fov is not None and not 1 <= fov <= 175:
         raise InputError(f"--fov: expected degrees between 1 and 175, got {fov:g}")
+    if size is not None and min(size) < 16:
+        raise InputError(f"--size: expected width and height in pixels, such as 1920 1080, got {size[0]} {size[1]}")
+    if fps is not None and not 0 < fps <= 100_000:
+        raise InputError(f"--fps: expected frames per second above 0, such as 29.97, got {fps:g}")
     # The import is slow, so plain mistakes in the options are answered before it.
     from marrow.cli._capture import Request, capture_one
 
@@ -86,6 +99,8 @@ def run(
             folder=folder,
             height=heights,
             fov_deg=fov,
+            size=size,
+            fps=fps,
             max_people=max_people,
             codec=codec,
             influences=influences,
@@ -155,8 +170,11 @@ def _metres(text: str | None) -> tuple[float, ...] | None:
         heights = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"--height: expected metres, such as 1.80 or 1.80,1.65, got {text!r}") from None
+    if "," in text and "." not in text:
+        raise InputError(f"--height: write metres with a point, such as 1.80, and several as 1.80,1.65; got {text!r}")
     for value in heights:
         if not 0.3 <= value <= 2.8:
-            hint = f"; did you mean {value / 100:.2f}" if 30 <= value <= 280 else ""
+            hint = f"; did you mean {value / 100:.2f}" if 30 <= value <= 280 and "," not in text else ""
+            hint = "; write metres with a point, such as 1.80" if "," in text else hint
             raise InputError(f"--height: expected metres between 0.3 and 2.8, got {value:g}{hint}")
     return heights

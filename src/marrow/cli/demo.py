@@ -35,8 +35,7 @@ def run(
 
 def _free_folder(parent: Path, name: str, *, force: bool) -> Path:
     """``parent/name``, or the first of ``name_2``, ``name_3`` … that holds nothing yet."""
-    for number in itertools.count(1):
-        folder = parent / (name if number == 1 else f"{name}_{number}")
-        if force or not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            return folder
-    raise RuntimeError("unreachable: count() does not end")
+    folders = (parent / (name if number == 1 else f"{name}_{number}") for number in itertools.count(1))
+    return next(
+        folder for folder in folders if force or not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    )

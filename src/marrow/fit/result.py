@@ -70,7 +70,8 @@ class FitResult:
         camera: the first view's, with fitted focal length and extrinsics in that world; None without views.
         focal_sd: standard deviation of the fitted focal length as a share of it; 0 where it was known.
         floor: what was found of it, or None.
-        up: (3, 3) rotation and ``height`` that led from the world of the evidence to that of the result.
+        turn: (3, 3) rotation from the world of the evidence to that of the result.
+        height: metres by which the world is then lowered, so that the floor is at 0.
     """
 
     people: tuple[PersonFit, ...]

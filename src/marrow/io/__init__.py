@@ -35,6 +35,7 @@ class PersonExport:
         weights: skinning weights by segment (``body.skin_weights(bodies)``).
         uv, faces_uv: texture coordinates, or None.
         derived, derived_sd: derived angles (``arm_*``), name to (T,) radians.
+        derived_mark: their marks, name to (T,).
         ends: tip (3,) of segments without children, in their own axes, for formats that draw bones to their ends.
         track: the detector's keypoints, or None.
         name: used inside files.
@@ -56,6 +57,7 @@ class PersonExport:
     faces_uv: NDArray[np.int32] | None = None
     derived: Mapping[str, Float64] = field(default_factory=dict)
     derived_sd: Mapping[str, Float64] = field(default_factory=dict)
+    derived_mark: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     ends: Mapping[str, Float64] = field(default_factory=dict)
     track: Track | None = None
     name: str = "person"
@@ -105,6 +107,7 @@ def _save_csv(path: Path, person: PersonExport, influences: int | None) -> list[
         time=person.video_time,
         derived=person.derived,
         derived_sd=person.derived_sd,
+        derived_mark=person.derived_mark,
     )
     return []
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from marrow.conventions import convert_joints
 from marrow.errors import InputError
-from marrow.io.images import natural_key
+from marrow.io.images import IMAGE_SUFFIXES, natural_key
 from marrow.io.linking import link_frames
 from marrow.types import Keypoints, Track
 
@@ -33,6 +33,9 @@ _BODY_PART = {"coco18": "body25", "coco133": "halpe26"}
 _FLAG_CONFIDENCE = np.array([0.0, 0.5, 1.0], np.float32)
 
 _MARGIN = 0.1
+
+#: More points than this share outside of the picture mean that its size is wrong.
+_OUTSIDE = 0.3
 
 
 class KeypointFile(NamedTuple):
@@ -63,28 +66,50 @@ class _Seen:
 
 
 def is_keypoint_source(path: str | Path) -> bool:
-    """Whether a path should be read here: a ``.json`` file, or a folder with ``*_keypoints.json`` and no pictures."""
+    """Whether a path should be read here: a ``.json`` file, or a folder with ``*_keypoints.json``.
+
+    Pictures beside them (OpenPose draws some) do not count; ``"folder/*.png"`` is the way to those.
+    """
     path = Path(path)
     return path.suffix.lower() == ".json" if path.is_file() else any(path.glob("*_keypoints.json"))
 
 
-def read_keypoints(path: str | Path, *, size: tuple[int, int] | None = None) -> KeypointFile:
+def read_keypoints(path: str | Path, *, size: tuple[int, int] | None = None, fps: float | None = None) -> KeypointFile:
     """Read people's keypoints over time.
 
     Args:
         path: folder of OpenPose ``*_keypoints.json`` files (one a frame), one such file, or a COCO JSON file.
-        size: (width, height) of the pictures; OpenPose and COCO results do not carry it.
+        size: (width, height) of the pictures; OpenPose and COCO results do not carry it. It goes before the file's.
+        fps: frames per second; goes before the file's.
 
     Raises:
-        InputError: missing, damaged or unknown content; the message names file and field.
+        InputError: missing, damaged or unknown content (the message names file and field), or a size that many points
+            lie outside of.
     """
     path = Path(path)
+    found = _read(path, size)
+    if size is not None:
+        _check_inside(path, found.tracks, size)
+    if fps is None:
+        return found
+    warnings = list(found.warnings)
+    if found.fps is not None and abs(found.fps - fps) > 0.01 * fps:
+        warnings.append(f"{path.name} tells {found.fps:g} frames a second; the given {fps:g} are used")
+    return found._replace(fps=float(fps), warnings=warnings)
+
+
+def _read(path: Path, size: tuple[int, int] | None) -> KeypointFile:
     if path.is_dir():
         files = sorted(path.glob("*_keypoints.json"), key=natural_key) or sorted(path.glob("*.json"), key=natural_key)
         if not files:
             raise InputError(f"{path}: no *_keypoints.json files in this folder (OpenPose writes one a frame)")
         joint_set, seen = _read_openpose(files)
-        return _assemble(path, joint_set, seen, size, None, [])
+        beside = sorted({file.suffix for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES})
+        warnings = [
+            f'{path.name} also holds pictures, which were not looked at; for them: "{path}/*{suffix}"'
+            for suffix in beside[:1]
+        ]
+        return _assemble(path, joint_set, seen, size, None, warnings)
     content = _load(path)
     if isinstance(content, Mapping) and "people" in content:
         joint_set, seen = _read_openpose([path])
@@ -168,8 +193,10 @@ def _read_coco_annotations(path: Path, content: Mapping[str, Any], size: tuple[i
     warnings: list[str] = []
     if not frames:
         frames = _frame_numbers(path, entries, warnings)
-    if size is None:
-        size = _size_of_images(path, images)
+    own = _size_of_images(path, images)
+    if size is not None and own not in (None, size):
+        warnings.append(f"{path.name} tells pictures of {own[0]}×{own[1]}; the given {size[0]}×{size[1]} are used")
+    size = size or own
     info = content.get("info")
     fps: Any = info.get("fps") if isinstance(info, Mapping) else None
     joint_set, seen = _read_coco_entries(path, entries, "annotations", frames, scored=False)
@@ -276,8 +303,22 @@ def _assemble(
     tracks = [_track(number, joint_set, person) for number, person in enumerate(ordered, start=1)]
     if size is None:
         size = _guess_size(seen)
-        warnings = [*warnings, f"{path.name} does not say the size of the picture: {size[0]}×{size[1]} assumed"]
+        told = f"{path.name} does not say the size of the picture: {size[0]}×{size[1]} assumed; give --size"
+        warnings = [*warnings, told]
     return KeypointFile(tracks, size, fps, warnings)
+
+
+def _check_inside(path: Path, tracks: list[Track], size: tuple[int, int]) -> None:
+    """Refuse a size that many points lie outside of: another unit, or width and height exchanged."""
+    xy = np.concatenate([own.keypoints.xy.reshape(-1, 2) for own in tracks]) if tracks else np.zeros((0, 2))
+    xy = xy[np.isfinite(xy).all(1)]
+    outside = ((xy < -0.5) | (xy > np.array(size) - 0.5)).any(1)
+    if len(xy) and outside.mean() > _OUTSIDE:
+        reach = np.percentile(xy, 95, axis=0)
+        raise InputError(
+            f"{path}: {100 * outside.mean():.0f} % of the keypoints lie outside of a picture of {size[0]}×{size[1]} "
+            f"pixels (they reach {reach[0]:.0f}, {reach[1]:.0f}); give --size WIDTH HEIGHT in the keypoints' own pixels"
+        )
 
 
 def _identities_hold(seen: Iterable[_Seen]) -> bool:

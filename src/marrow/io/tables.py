@@ -3,7 +3,8 @@
 ``angles.csv``: ``frame``, ``time`` (s), ``observed`` (1 seen, 0 filled in from the frames around), then every
 coordinate in degrees (``pelvis_tx/ty/tz`` in metres, OpenSim's ground), the derived ``arm_*`` angles, one ``…_sd``
 column each where a standard deviation is known, and one ``…_mark`` column each (``observed``, ``weak``, ``prior``).
-Cells are empty in frames in which the person is absent.
+Cells are empty in frames in which the person is absent. Coordinates of which nothing was seen in any frame
+(:func:`left_out`) have no columns.
 """
 
 from __future__ import annotations
@@ -23,7 +24,21 @@ from marrow.types import OBSERVED, PRIOR, WEAK, Float64, Motion, Track
 #: Coordinates in metres; every other one is an angle.
 LENGTHS = ("pelvis_tx", "pelvis_ty", "pelvis_tz")
 
-_MARKS = {OBSERVED: "observed", WEAK: "weak", PRIOR: "prior"}
+#: Values of ``Motion.mark`` in words.
+MARKS = {OBSERVED: "observed", WEAK: "weak", PRIOR: "prior"}
+
+
+def left_out(motion: Motion) -> tuple[str, ...]:
+    """Coordinates of which nothing was seen in any frame: marked ``prior`` throughout, and never moving."""
+    if motion.mark is None or not len(motion.q):
+        return ()
+    still = (motion.mark == PRIOR).all(0) & (np.ptp(motion.q, axis=0) < 1e-9)
+    return tuple(name for name, out in zip(motion.coordinates, still, strict=True) if out)
+
+
+def angle_units(names: Iterable[str]) -> dict[str, str]:
+    """Coordinate name to its unit in ``angles.csv``: ``deg``, or ``m`` for :data:`LENGTHS`."""
+    return {name: "m" if name in LENGTHS else "deg" for name in names}
 
 
 def write_angles_csv(
@@ -34,6 +49,7 @@ def write_angles_csv(
     time: Float64 | None = None,
     derived: Mapping[str, Float64] | None = None,
     derived_sd: Mapping[str, Float64] | None = None,
+    derived_mark: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> None:
     """Write the coordinates over time.
 
@@ -44,28 +60,30 @@ def write_angles_csv(
         time: (N,) seconds of every video frame; by default the samples' own, and then each sample is one row.
         derived: further angles, name to (T,) radians (``Skeleton.derived_angles``).
         derived_sd: their standard deviations, radians, for some or all of them.
+        derived_mark: their marks, for some or all of them.
 
     Raises:
         InputError: lengths that do not fit.
         OutputError: the file cannot be written.
     """
     rows, all_time = _rows(len(motion.time), frames, time, motion.time)
-    derived, derived_sd = derived or {}, derived_sd or {}
-    for name, values in (*derived.items(), *derived_sd.items()):
+    derived, derived_sd, derived_mark = derived or {}, derived_sd or {}, derived_mark or {}
+    for name, values in (*derived.items(), *derived_sd.items(), *derived_mark.items()):
         if len(values) != len(motion.time):
             raise InputError(f"derived angle {name}: {len(values)} values for {len(motion.time)} samples")
-    scale = np.array([1.0 if name in LENGTHS else 180 / np.pi for name in motion.coordinates])
+    unseen = left_out(motion)
+    kept = [at for at, name in enumerate(motion.coordinates) if name not in unseen]
+    names = [motion.coordinates[at] for at in kept]
+    scale = np.array([1.0 if name in LENGTHS else 180 / np.pi for name in names])
     columns: list[tuple[str, Iterable[str]]] = []
-    columns += _numbers(motion.coordinates, (motion.q * scale).T)
+    columns += _numbers(names, (motion.q[:, kept] * scale).T)
     columns += _numbers(derived, [np.degrees(values) for values in derived.values()])
     if motion.q_sd is not None:
-        columns += _numbers([f"{name}_sd" for name in motion.coordinates], (motion.q_sd * scale).T)
+        columns += _numbers([f"{name}_sd" for name in names], (motion.q_sd[:, kept] * scale).T)
     columns += _numbers([f"{name}_sd" for name in derived_sd], [np.degrees(sd) for sd in derived_sd.values()])
     if motion.mark is not None:
-        marks = motion.mark.T
-        columns += [
-            (f"{n}_mark", [_MARKS[int(m)] for m in row]) for n, row in zip(motion.coordinates, marks, strict=True)
-        ]
+        columns += _words(names, motion.mark[:, kept].T)
+    columns += _words(derived_mark, list(derived_mark.values()))
     observed = np.ones(len(motion.time), bool) if motion.observed is None else motion.observed
     columns.insert(0, ("observed", ["1" if seen else "0" for seen in observed]))
     _write(path, rows, all_time, columns)
@@ -113,6 +131,11 @@ def _rows(
 def _numbers(names: Iterable[str], columns: Iterable[NDArray]) -> list[tuple[str, Iterable[str]]]:
     """Name and text cells of each column; what is not finite is an empty cell."""
     return [(name, [f"{v:.5f}" if np.isfinite(v) else "" for v in c]) for name, c in zip(names, columns, strict=True)]
+
+
+def _words(names: Iterable[str], columns: Iterable[NDArray[np.uint8]]) -> list[tuple[str, Iterable[str]]]:
+    """``…_mark`` and the words of each column of marks."""
+    return [(f"{name}_mark", [MARKS[int(mark)] for mark in own]) for name, own in zip(names, columns, strict=True)]
 
 
 def _write(

@@ -1,0 +1,295 @@
+"""One person of a capture: movement, angles, how sure they are, and the files that can be made of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow import __version__, io
+from marrow.body import DefaultBody
+from marrow.body.default import Rest
+from marrow.conventions import nearest_names
+from marrow.errors import InputError, UnknownNameError
+from marrow.io.tables import LENGTHS, MARKS, left_out
+from marrow.skeleton import Skeleton
+from marrow.types import PRIOR, Camera, Float32, Float64, Motion, Track
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
+    from marrow.fit import Hypothesis
+
+Value = TypeVar("Value")
+
+#: What :meth:`Person.save` can write.
+SUFFIXES = (*io.EXPORTERS, ".html")
+
+_STEP = 1e-4  # rad, of the differences through which standard deviations are carried
+_MAX_SD = np.pi / np.sqrt(3)  # of an angle of which nothing is known
+_GIMBAL = np.sin(np.radians(10.0))  # nearer to ±90° than this, flexion and rotation cannot be told apart
+_LEAST_SHARE = 0.1  # a coordinate with less of a derived angle's variance does not decide its mark
+
+
+class ByName(dict[str, Value]):
+    """A dictionary whose error for a wrong name suggests near ones."""
+
+    def __missing__(self, name: object) -> Value:
+        near = ", ".join(nearest_names(str(name), self))
+        raise UnknownNameError(f"no coordinate {name!r}; did you mean {near}?" if near else f"no coordinate {name!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person of a capture.
+
+    Attributes:
+        name: ``person_1`` and so on; also the folder.
+        track: where the detector saw the person.
+        frames: (T,) video frames of the motion's rows, from the first to the last in which the person was seen.
+        video_time: (N,) seconds of every video frame.
+        motion: coordinates with standard deviations; see :class:`marrow.types.Motion`.
+        skeleton: scaled to the person.
+        rest: the person's body at rest.
+        body: the model that ``rest`` belongs to.
+        reprojection_px: (T, K) distance of each detected keypoint from the fitted body's; NaN where absent.
+        hypotheses: other movements that explain the video nearly as well.
+        height_m: stature of the fitted body.
+        height_given: whether the height was known or the scale is assumed.
+        height_px: (T,) pixels that the person's standing height takes at their distance, whatever their pose.
+        warnings: what the user should know.
+    """
+
+    name: str
+    track: Track
+    frames: NDArray[np.int64]
+    video_time: Float64
+    motion: Motion
+    skeleton: Skeleton
+    rest: Rest
+    body: DefaultBody
+    reprojection_px: Float64
+    hypotheses: tuple[Hypothesis, ...]
+    height_m: float
+    height_given: bool
+    height_px: Float64
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        scale = "given" if self.height_given else "assumed"
+        return f"<Person {self.name}: {len(self.frames)} frames, {self.height_m:.2f} m ({scale})>"
+
+    @functools.cached_property
+    def angles(self) -> ByName[Float64]:
+        """Coordinate name to (T,) degrees (metres for ``pelvis_tx, ty, tz``), with the derived ``arm_*`` angles."""
+        return self._in_degrees(self._named(self.motion.q) | self._derived)
+
+    @functools.cached_property
+    def confidence(self) -> ByName[Float64]:
+        """Coordinate name to (T,) standard deviation, degrees (metres for ``pelvis_tx, ty, tz``)."""
+        sd = np.full(self.motion.q.shape, np.nan) if self.motion.q_sd is None else self.motion.q_sd
+        missing = {name: np.full(len(sd), np.nan) for name in self._derived}
+        return self._in_degrees(self._named(sd) | missing | self._derived_sd)
+
+    @property
+    def observed(self) -> ByName[str]:
+        """Coordinate name to what decided it in most frames: ``observed``, ``weak`` or ``prior``."""
+        mark, seen = self.motion.mark, self.motion.observed
+        if mark is None:
+            return ByName()
+        rows = slice(None) if seen is None else seen
+        named = self._named(mark) | self._derived_mark
+        return ByName({name: MARKS[int(np.bincount(own[rows], minlength=3).argmax())] for name, own in named.items()})
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Coordinates of which nothing was seen in any frame, such as fingers; ``angles.csv`` leaves them out."""
+        return left_out(self.motion)
+
+    def _named(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return dict(zip(self.motion.coordinates, values.T, strict=True))
+
+    def _in_degrees(self, named: Mapping[str, Float64]) -> ByName[Float64]:
+        return ByName({name: value if name in LENGTHS else np.degrees(value) for name, value in named.items()})
+
+    @functools.cached_property
+    def _derived(self) -> dict[str, Float64]:
+        return self.skeleton.derived_angles(self.motion.q)
+
+    @functools.cached_property
+    def _derived_variance(self) -> dict[str, tuple[list[int], Float64]]:
+        motion = self.motion
+        return {} if motion.q_sd is None else derived_variance(self.skeleton, motion.q, motion.q_sd)
+
+    @property
+    def _derived_sd(self) -> dict[str, Float64]:
+        return derived_sd(self._derived, {name: own for name, (_, own) in self._derived_variance.items()})
+
+    @property
+    def _derived_mark(self) -> dict[str, NDArray[np.uint8]]:
+        mark = self.motion.mark
+        return (
+            {}
+            if mark is None
+            else {n: derived_mark(mark[:, at], own) for n, (at, own) in self._derived_variance.items()}
+        )
+
+    def vertices(self, rows: int | slice | NDArray[np.int64] = slice(None)) -> Float32:
+        """(..., V, 3) skin in marrow's world, for rows of the motion."""
+        q, translation = self.motion.q[rows], self.motion.translation[rows]
+        return self.body.pose(self.rest, self.skeleton, q, translation, outputs=("vertices",)).vertices
+
+    @functools.cached_property
+    def segments(self) -> tuple[Float64, Float64]:
+        """R (T, B, 3, 3) and p (T, B, 3): the segments' frames in marrow's world."""
+        return self.skeleton.forward(self.motion.q, self.motion.translation)
+
+    def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
+        """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .html``.
+
+        A ``.csv`` holds the angles, or the detector's points where its name begins with ``keypoints``.
+
+        Args:
+            influences: for ``.glb``: keep only so many bones per vertex.
+
+        Returns:
+            remarks, such as what fewer influences cost.
+
+        Raises:
+            InputError: an unknown suffix.
+            OutputError: the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            given = suffix or "a file without suffix"
+            raise InputError(f"{path}: cannot save as {given}; choose {' '.join(SUFFIXES)}")
+        if suffix == ".html":
+            from marrow.view import scene_of, write_html
+
+            write_html(path, scene_of(self))
+            return []
+        return io.save(path, self._export, influences=influences)
+
+    @functools.cached_property
+    def _export(self) -> io.PersonExport:
+        R, p = self.segments
+        return io.PersonExport(
+            motion=self.motion,
+            frames=self.frames,
+            video_time=self.video_time,
+            bodies=self.skeleton.bodies,
+            parents=self.skeleton.parents,
+            bind=self.skeleton.bind,
+            R=R,
+            p=p,
+            vertices=self.rest.vertices,
+            faces=self.body.faces,
+            weights=self.body.skin_weights(self.skeleton.bodies),
+            uv=self.body.uv,
+            faces_uv=self.body.faces_uv,
+            derived=self._derived,
+            derived_sd=self._derived_sd,
+            derived_mark=self._derived_mark,
+            ends=_bone_ends(self.skeleton),
+            track=self.track,
+            name=self.name,
+            extras={"generator": f"marrow {__version__}", "body": self.body.spec.licence},
+        )
+
+    def plot(self, *names: str) -> Plot:
+        """Angle curves with their 95 % bands as a matplotlib figure, such as ``person.plot("knee_angle")``."""
+        from marrow.view.curves import plot_angles
+
+        return plot_angles(self.motion.time, self.angles, self.confidence, names=names or None, title=self.name)
+
+    @property
+    def error(self) -> Float64:
+        """(T, K) distance of each detected keypoint from the fitted body's, as a share of the standing height."""
+        return self.reprojection_px / self.height_px[:, None]
+
+    def summary(self) -> dict[str, Any]:
+        """What was found, in one row."""
+        knee = [np.nanmax(self.angles[f"knee_angle_{side}"]) for side in "rl"]
+        return {
+            "person": self.name,
+            "first frame": int(self.frames[0]),
+            "last frame": int(self.frames[-1]),
+            "frames seen": len(self.track.frames),
+            "height (m)": round(self.height_m, 3),
+            "scale": "given" if self.height_given else "assumed",
+            "error (% of height)": round(float(np.nanmedian(self.error)) * 100, 2),
+            "most knee flexion r, l (°)": [round(float(value)) for value in knee],
+        }
+
+
+def _bone_ends(skeleton: Skeleton) -> dict[str, Float64]:
+    """Tip of each segment without children, in its own axes, metres."""
+    leaves = set(range(len(skeleton.bodies))) - set(skeleton.parents.tolist())
+    return {
+        skeleton.bodies[body]: local
+        for name, body, local in zip(skeleton.point_names, skeleton.point_body, skeleton.point_local, strict=True)
+        if int(body) in leaves and ("_tip" in name or name == "head_top")
+    }
+
+
+def standing_height_px(height_m: float, translation: Float64, camera: Camera) -> Float64:
+    """(T,) pixels that a standing person's height takes at the distance of the pelvis (T, 3); NaN behind the camera."""
+    depth = translation @ camera.R_cam_world[2] + camera.t_cam_world[2]
+    return height_m * camera.K[1, 1] / np.where(depth > 0, depth, np.nan)
+
+
+def derived_variance(skeleton: Skeleton, q: Float64, q_sd: Float64) -> dict[str, tuple[list[int], Float64]]:
+    """What each coordinate of shoulder girdle and shoulder adds to the variance of the derived ``arm_*`` angles.
+
+    The coordinates' errors are carried through the derivative and taken as independent. Girdle and shoulder make up
+    for each other's errors, so the sum is rather too large than too small.
+
+    Args:
+        q, q_sd: (T, D) coordinates and their standard deviations, radians.
+
+    Returns:
+        name to C coordinates and (C, T) variances, rad².
+    """
+    slots = {side: _arm_coordinates(skeleton, side) for side in "rl"}
+    parts: dict[str, list[Float64]] = {}
+    for pair in zip(slots["r"], slots["l"], strict=True):
+        step = np.zeros(q.shape[1])
+        step[list(pair)] = _STEP  # the sides do not touch each other
+        # Two leading dimensions: the angles stay on the principal branch in both.
+        for name, (low, high) in skeleton.derived_angles(np.stack([q - step, q + step])).items():
+            slope = (np.remainder(high - low + np.pi, 2 * np.pi) - np.pi) / (2 * _STEP)
+            parts.setdefault(name, []).append((slope * q_sd[:, pair["rl".index(name[-1])]]) ** 2)
+    return {name: (slots[name[-1]], np.stack(own)) for name, own in parts.items()}
+
+
+def derived_sd(angles: Mapping[str, Float64], variance: Mapping[str, Float64]) -> dict[str, Float64]:
+    """Standard deviation (T,) of each derived angle, rad, from its coordinates' shares (C, T).
+
+    As in the fit, flexion and rotation count as unknown within 10° of the singularity of Z-X-Y angles.
+    """
+    out = {}
+    for name, own in variance.items():
+        sd = np.minimum(np.sqrt(own.sum(0)), _MAX_SD)
+        if not name.startswith("arm_add"):
+            sd[np.abs(np.cos(angles[f"arm_add{name[-2:]}"])) < _GIMBAL] = _MAX_SD
+        out[name] = sd
+    return out
+
+
+def derived_mark(mark: NDArray[np.uint8], variance: Float64) -> NDArray[np.uint8]:
+    """(T,) worst mark (T, C) of the coordinates that carry at least a tenth of the variance (C, T)."""
+    total = variance.sum(0)
+    carries = (variance >= _LEAST_SHARE * total).T
+    return np.where(total > 0, np.where(carries, mark, 0).max(1), PRIOR).astype(np.uint8)
+
+
+def _arm_coordinates(skeleton: Skeleton, side: str) -> list[int]:
+    """Coordinates that move the upper arm against the thorax."""
+    thorax = skeleton.parents[skeleton.body_index(f"clavicle_{side}")]
+    own = skeleton.moves[skeleton.body_index(f"humerus_{side}")] & ~skeleton.moves[thorax]
+    return np.flatnonzero(own).tolist()

@@ -1,0 +1,129 @@
+"""What a person of a capture says of itself: derived angles with their uncertainty, names, sizes, files."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from marrow.body import load_body
+from marrow.errors import InputError
+from marrow.geometry.projection import camera_from_fov, project
+from marrow.io import EXPORTERS
+from marrow.person import Person, derived_mark, derived_sd, derived_variance, standing_height_px
+from marrow.skeleton import Skeleton
+from marrow.types import OBSERVED, PRIOR, WEAK, Camera, Keypoints, Motion, Track
+
+T = 6
+
+
+@pytest.fixture(scope="module")
+def person() -> Person:
+    """Somebody with bent arms, five pixels from where the detector saw them."""
+    body = load_body("default")
+    rest = body.rest()
+    skeleton = Skeleton.inside(rest.landmarks)
+    rng = np.random.default_rng(0)
+    q = np.zeros((T, len(skeleton.coordinates)))
+    for side in "rl":
+        for name, degrees in (("gh_flex", 50), ("gh_add", -20), ("gh_rot", 15), ("clav_elevation", 8)):
+            q[:, skeleton.index(f"{name}_{side}")] = np.radians(degrees)
+    q += np.radians(rng.normal(0, 3, q.shape))
+    mark = np.full(q.shape, OBSERVED, np.uint8)
+    mark[:, skeleton.index("gh_rot_l")] = WEAK
+    motion = Motion(
+        time=np.arange(T) / 30,
+        coordinates=skeleton.coordinates,
+        q=q,
+        translation=np.tile([0.0, 1.0, 0.0], (T, 1)),
+        shape={},
+        q_sd=np.radians(rng.uniform(1, 3, q.shape)),
+        mark=mark,
+        observed=np.ones(T, bool),
+    )
+    points = Keypoints("coco17", np.zeros((T, 17, 2), np.float32), np.ones((T, 17), np.float32))
+    track = Track(1, np.arange(T), points, np.tile(np.float32([0, 0, 100, 50]), (T, 1)), np.ones(T, np.float32))
+    return Person(
+        name="person_1",
+        track=track,
+        frames=np.arange(T),
+        video_time=motion.time,
+        motion=motion,
+        skeleton=skeleton,
+        rest=rest,
+        body=body,
+        reprojection_px=np.full((T, 17), 5.0),
+        hypotheses=(),
+        height_m=1.7,
+        height_given=True,
+        height_px=np.full(T, 500.0),
+    )
+
+
+def test_derived_deviations_are_those_of_a_sample(person):
+    motion, rng = person.motion, np.random.default_rng(1)
+    sample = motion.q + motion.q_sd * rng.normal(size=(20_000, *motion.q.shape))
+    for name, values in person.skeleton.derived_angles(sample).items():
+        np.testing.assert_allclose(person.confidence[name], np.degrees(values).std(0), rtol=0.06, err_msg=name)
+
+
+def test_derived_angles_are_told_like_the_others(person):
+    assert set(person.confidence) == set(person.observed) == set(person.angles)
+    assert person.observed["arm_flex_r"] == "observed"
+    assert person.observed["arm_rot_l"] == "weak"  # as gh_rot_l, which decides it
+    assert person.observed["arm_flex_l"] == "observed"  # gh_rot_l has next to no part in it
+    without = dataclasses.replace(person, motion=dataclasses.replace(person.motion, q_sd=None, mark=None))
+    assert np.isnan(without.confidence["arm_flex_r"]).all()
+    assert without.observed == {}
+
+
+def test_nothing_is_claimed_where_angles_are_singular(person):
+    q = person.motion.q.copy()
+    q[:, [person.skeleton.index(name) for name in ("clav_elevation_r", "clav_protraction_r")]] = 0
+    q[:3, person.skeleton.index("gh_add_r")] = np.radians(-88)
+    angles = person.skeleton.derived_angles(q)
+    parts = derived_variance(person.skeleton, q, person.motion.q_sd)
+    sd = derived_sd(angles, {name: own for name, (_, own) in parts.items()})
+    for name in ("arm_flex_r", "arm_rot_r"):
+        assert np.all(np.degrees(sd[name][:3]) > 100)
+        assert np.all(np.degrees(sd[name][3:]) < 10)
+    assert np.all(np.degrees(sd["arm_add_r"]) < 10)
+
+
+def test_the_worst_mark_that_matters_counts():
+    variance = np.array([[1.0, 1.0, 1.0, 0.0], [0.05, 0.5, 9.0, 0.0]])
+    mark = np.array([[OBSERVED, PRIOR], [OBSERVED, PRIOR], [WEAK, OBSERVED], [OBSERVED, OBSERVED]], np.uint8)
+    assert derived_mark(mark, variance).tolist() == [OBSERVED, PRIOR, WEAK, PRIOR]
+
+
+def test_a_wrong_name_is_answered_with_near_ones(person):
+    for names in (person.angles, person.confidence, person.observed):
+        with pytest.raises(KeyError, match=r"^no coordinate 'knee'; did you mean .*knee_angle_r"):
+            names["knee"]
+        assert "knee" not in names
+        assert names.get("knee") is None
+    with pytest.raises(InputError):
+        person.angles["knee"]
+
+
+def test_errors_are_shares_of_the_standing_height(person):
+    assert person.summary()["error (% of height)"] == pytest.approx(1.0)
+    assert person.error.shape == (T, 17)
+
+
+def test_standing_height_in_the_picture():
+    camera = camera_from_fov((1000, 800), 60.0)
+    upright = Camera(camera.K, camera.size, np.diag([1.0, -1.0, -1.0]), np.array([0.0, 1.0, 0.0]))
+    place = np.array([[0.3, 0.9, -4.0], [0.0, 0.9, -8.0], [0.0, 0.9, 4.0]])
+    found = standing_height_px(1.8, place, upright)
+    ends = project(upright, place[:2, None] + np.array([[0.0, -0.9, 0.0], [0.0, 0.9, 0.0]]))
+    np.testing.assert_allclose(found[:2], ends[:, 0, 1] - ends[:, 1, 1])
+    assert np.isnan(found[2])  # behind the camera
+
+
+def test_unknown_suffixes_are_answered_with_all_that_are_there(person, tmp_path):
+    with pytest.raises(InputError) as caught:
+        person.save(tmp_path / "walk.fbx")
+    assert all(suffix in str(caught.value) for suffix in (*EXPORTERS, ".html"))
+    assert list(tmp_path.iterdir()) == []
