@@ -55,7 +55,7 @@ def ours(frames: np.ndarray, static: bool) -> tuple[np.ndarray, np.ndarray, np.n
         if static or region is None:
             found = detector.detect(frame)
         else:
-            found = detector.detect(frame, follow=[region], search=(0.0, 0.0))
+            found = detector.detect(frame, follow=[region], places=())
         region = found[0].region if found else None
         if found and found[0].world is not None:
             xy[i], world[i], height[i] = found[0].xy, found[0].world, found[0].box[3] - found[0].box[1]

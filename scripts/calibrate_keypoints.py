@@ -244,7 +244,7 @@ def find(detector: BlazePose, image: np.ndarray, truth: np.ndarray, rng: np.rand
         tuple(hips + 0.05 * reach * rng.normal(size=2)), 2.5 * reach * rng.uniform(0.9, 1.15), 0.1 * rng.normal()
     )
     for _ in range(2):
-        found = detector.detect(image, follow=[region], search=(0.0, 0.0))
+        found = detector.detect(image, follow=[region], places=())
         if not found:
             return None
         region = found[0].region

@@ -60,7 +60,7 @@ def test_demo_clip_holds_two_people_found_nearly_always(blazepose, demo_clip):
 
 def test_landmarks_do_not_depend_on_the_mask(blazepose, picture, found):
     regions = [person.region for person in found]
-    full, bare = (blazepose.detect(picture, follow=regions, search=(0, 0), masks=masks) for masks in (True, False))
+    full, bare = (blazepose.detect(picture, follow=regions, places=(), masks=masks) for masks in (True, False))
     for one, other in zip(full, bare, strict=True):
         np.testing.assert_array_equal(one.xy, other.xy)
         np.testing.assert_array_equal(one.world, other.world)
@@ -128,7 +128,7 @@ def test_turned_region_finds_the_turned_person(blazepose, picture, found, turns)
         x, y = person.region.centre
         centre = {1: (y, width - 1 - x), 2: (width - 1 - x, height - 1 - y), 3: (height - 1 - y, x)}[turns]
         region = type(person.region)(centre, person.region.size, person.region.angle - turns * np.pi / 2)
-        (again,) = blazepose.detect(turned, follow=[region], search=(0.0, 0.0))
+        (again,) = blazepose.detect(turned, follow=[region], places=())
         u, v = again.xy.T
         back = {1: (width - 1 - v, u), 2: (width - 1 - u, height - 1 - v), 3: (v, height - 1 - u)}[turns]
         away = np.linalg.norm(np.column_stack(back) - person.xy, axis=1)[person.confidence > 0.5]

@@ -68,13 +68,23 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Finds people in pictures. A detector that always searches the whole picture may ignore all but ``image``.
+    """Finds people in pictures.
 
+    A detector that always finds everybody at once may ignore all but ``image``, and return () from :meth:`search`.
     ``assets`` names what it runs on, for provenance and licences (:func:`marrow.assets.credit`).
     """
 
     joint_set: str
     assets: tuple[str, ...]
+
+    def search(self, image: NDArray[np.uint8], part: tuple[float, float] = (0.0, 1.0)) -> Sequence[Region]:
+        """Places that may hold people.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            part: of a whole search, as fractions: (0, 1) all of it.
+        """
+        ...
 
     def detect(
         self,
@@ -82,7 +92,7 @@ class Detector(Protocol):
         *,
         follow: Sequence[Region] = (),
         near: Sequence[Region] = (),
-        search: tuple[float, float] = (0.0, 1.0),
+        places: Sequence[Region] | None = None,
         masks: bool = True,
     ) -> list[Detection]:
         """Find each person once.
@@ -91,7 +101,7 @@ class Detector(Protocol):
             image: (H, W, 3) uint8 RGB.
             follow: where people of the picture before are expected now.
             near: where somebody was lost: look around there with special care.
-            search: which part of a whole search to do this time, as fractions: (0, 1) all of it, (0, 0) none.
+            places: where else to look; by default everywhere (all that :meth:`search` finds).
             masks: whether people who are followed need a mask and colours this time; a detector may save itself those.
         """
         ...

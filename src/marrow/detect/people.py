@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -55,12 +55,25 @@ class BlazePose:
 
     def __init__(self, *, heatmaps: bool = False, threads: int = 1) -> None:
         folder = asset("mediapipe")
-        self._search = Network(folder / "pose_detection.tflite")
+        self._search_network = Network(folder / "pose_detection.tflite")
         self._landmarks = Network(folder / "pose_landmark_full.tflite")
         self._landmarks_only = Network(folder / "pose_landmark_full.tflite", without=(_MASK_OUTPUT,))
         self._heatmaps = heatmaps
         self._pool = ThreadPoolExecutor(threads, "marrow-detect") if threads > 1 else None
         cv2.setNumThreads(1)  # parallel work comes from our own threads
+
+    def search(self, image: NDArray[np.uint8], part: tuple[float, float] = (0.0, 1.0)) -> list[Region]:
+        """Places that may hold people; see :class:`marrow.detect.Detector`."""
+        height, width = image.shape[:2]
+        squares = searching.tiles(width, height)
+        first, last = (int(np.ceil(share * len(squares) - 1e-9)) for share in part)
+        found = self._run(
+            [
+                lambda tile=tile: searching.search_tile(self._search_network, image, tile, _SEARCH_SCORE)
+                for tile in squares[first:last]
+            ]
+        )
+        return [own.region for own in searching.distinct([candidate for own in found for candidate in own])]
 
     def detect(
         self,
@@ -68,34 +81,27 @@ class BlazePose:
         *,
         follow: Sequence[Region] = (),
         near: Sequence[Region] = (),
-        search: tuple[float, float] = (0.0, 1.0),
+        places: Sequence[Region] | None = None,
         masks: bool = True,
     ) -> list[Detection]:
         """Find each person once; see :class:`marrow.detect.Detector`."""
-        height, width = image.shape[:2]
-        squares = searching.tiles(width, height)
-        first, last = (int(np.ceil(part * len(squares) - 1e-9)) for part in search)
         jobs: list[Callable[[], Any]] = [
             lambda region=region: self._followed(image, region, masks) for region in follow
-        ]
-        jobs += [
-            lambda tile=tile: searching.search_tile(self._search, image, tile, _SEARCH_SCORE)
-            for tile in squares[first:last]
         ]
         jobs += [lambda region=region: self._search_near(image, region) for region in near]
         results = self._run(jobs)
         people = [own for own in results[: len(follow)] if own is not None]
-        swept = [candidate for found in results[len(follow) : len(jobs) - len(near)] for candidate in found]
-        missed = [candidate for found in results[len(jobs) - len(near) :] for candidate in found]
+        missed = [own.region for own in searching.distinct([one for found in results[len(follow) :] for one in found])]
         known = [own.region for own in people]
-        fresh = self._newcomers(image, swept, known, _NEW_SCORE)
+        places = self.search(image) if places is None else places
+        fresh = self._newcomers(image, places, known, _NEW_SCORE)
         fresh += self._newcomers(image, missed, [*known, *(new.region for new in fresh)], _NEAR_SCORE)
         if fresh and not masks:  # masks tell whether a newcomer is a second finding of somebody known
             people = [self._with_mask(image, own) for own in people]
         return without_duplicates([*people, *fresh], settled=len(people))
 
-    def _run(self, jobs: Iterable[Callable[[], Any]]) -> list[Any]:
-        if self._pool is None:
+    def _run(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
+        if self._pool is None or len(jobs) == 1:
             return [job() for job in jobs]
         return [future.result() for future in [self._pool.submit(job) for job in jobs]]
 
@@ -132,13 +138,13 @@ class BlazePose:
     def _newcomers(
         self,
         image: NDArray[np.uint8],
-        candidates: Sequence[searching.Candidate],
+        places: Sequence[Region],
         known: Sequence[Region],
         min_score: float,
     ) -> list[Detection]:
-        """Candidates that the landmark network confirms."""
-        places = [candidate.region for candidate in searching.distinct(candidates, known)]
-        found = self._run([lambda region=region: self._settle(image, region, min_score) for region in places])
+        """People whom nobody knows yet, where the landmark network confirms them."""
+        new = [place for place in places if not any(searching.same_place(place, other) for other in known)]
+        found = self._run([lambda region=region: self._settle(image, region, min_score) for region in new])
         people = [self._detection(image, landmarks) for landmarks in found if landmarks is not None]
         return [own for own in people if _seen(own) > _NEW_SEEN]
 
@@ -169,7 +175,7 @@ class BlazePose:
         found: list[searching.Candidate] = []
         for turn in _NEAR_TURNS:
             turned = Region(region.centre, wide, region.angle + turn)
-            found += searching.search_region(self._search, image, turned, _NEAR_SEARCH_SCORE)
+            found += searching.search_region(self._search_network, image, turned, _NEAR_SEARCH_SCORE)
         return found
 
     def _detection(self, image: NDArray[np.uint8], found: Landmarks) -> Detection:

@@ -118,12 +118,11 @@ def same_place(a: Region, b: Region) -> bool:
     return bool(gap < _SAME_CENTRE * size and max(a.size, b.size) < _SAME_SIZE * size)
 
 
-def distinct(candidates: Sequence[Candidate], known: Sequence[Region] = ()) -> list[Candidate]:
-    """Candidates of different places, best first, without those at ``known`` regions."""
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates of different places, best first."""
     kept: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
-        others = [*known, *(other.region for other in kept)]
-        if not any(same_place(candidate.region, other) for other in others):
+        if not any(same_place(candidate.region, other.region) for other in kept):
             kept.append(candidate)
     return kept
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
+from marrow.detect.blazepose import Region
 from marrow.detect.detection import Detection, Detector
 from marrow.detect.identity import Identities, Person
 from marrow.io.ahead import read_ahead
@@ -48,8 +50,8 @@ def track(
     """Follow each person through a video.
 
     People are followed from picture to picture; the whole picture is searched for newcomers at least every
-    ``SWEEP_S`` seconds, a part of it in each frame. Memory grows only with the results (about 2 kB per person and
-    frame).
+    ``SWEEP_S`` seconds, a part of it in each frame and beside the next frame's work. Memory grows only with the
+    results (about 2 kB per person and frame).
 
     Args:
         source: frames in order; read once, ahead of the work, on a thread of its own.
@@ -75,7 +77,8 @@ def track(
     identities, records = Identities(), {}
     before: float | None = None
     part = (0.0, 1.0)
-    lookahead = read_ahead(source)
+    searching: Future | None = None
+    lookahead, searcher = read_ahead(source), ThreadPoolExecutor(1, "marrow-search")
     length = 0.0
     try:
         for done, frame in enumerate(lookahead, 1):
@@ -83,7 +86,11 @@ def track(
             if before is not None and time <= before:
                 time = before + (1 / fps if fps else 1 / 30)
             part = (0.0, 1.0) if before is None else _due(part[1], time - before)
-            found = _one_frame(detector, identities, frame, time, before, part)
+            places = None if searching is None else searching.result()
+            # A whole search is done at once; of a part, the places found are looked at in the next picture.
+            searching = None if part == (0.0, 1.0) else searcher.submit(detector.search, frame.image, part)
+            places = None if searching is None else places or ()
+            found = _one_frame(detector, identities, frame, time, before, places)
             numbers = identities.update(time, found)
             for number, person in zip(numbers, found, strict=True):
                 if number == 0:
@@ -105,6 +112,7 @@ def track(
             before = time
     finally:
         lookahead.close()
+        searcher.shutdown()
     return _as_tracks(records.values(), detector.joint_set, length, max_people)
 
 
@@ -114,9 +122,9 @@ def _one_frame(
     frame: Frame,
     time: float,
     before: float | None,
-    part: tuple[float, float],
+    places: Sequence[Region] | None,
 ) -> list[Detection]:
-    """Detections of one frame: known people followed, the lost sought, one part of the picture searched."""
+    """Detections of one frame: known people followed, the lost sought, and newcomers where ``places`` says."""
     present = [person for person in identities.people if person.time == before]
     lost = [person for person in identities.people if person.time != before and time - person.time <= _SEEK_S]
     recently = [person for person in lost if time - person.time <= _FOLLOW_S]
@@ -128,7 +136,7 @@ def _one_frame(
             for person in lost
             if person.established and before is not None and _falls_due(person.time, before, time, _SEEK_EVERY_S)
         ],
-        search=part,
+        places=places,
         masks=before is None or _falls_due(0.0, before, time, _MASK_EVERY_S) or _close_by(present) or bool(lost),
     )
 
