@@ -23,7 +23,6 @@ import marrow
 from marrow.assets import asset
 from marrow.render.silhouette import silhouette
 from marrow.results import Capture, Person
-from marrow.types import Camera
 
 HERE = Path(__file__).parent
 LABELS = HERE / "labels" / "demo.json"
@@ -75,20 +74,10 @@ def found_people(capture: Capture, labels: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def reprojection(person: Person, camera: Camera) -> dict[str, float]:
-    """Distance of detected from fitted keypoints as a share of the person's height in the picture.
-
-    The height in the picture is that of the fitted body standing upright at the person's distance.
-    """
-    share = person.reprojection_px / height_px(person, camera)[:, None]
-    share = share[np.isfinite(share)]
+def reprojection(person: Person) -> dict[str, float]:
+    """Distance of detected from fitted keypoints as a share of the person's standing height in the picture."""
+    share = person.error[np.isfinite(person.error)]
     return {"median": round(float(np.median(share)), 5), "p95": round(float(np.percentile(share, 95)), 5)}
-
-
-def height_px(person: Person, camera: Camera) -> np.ndarray:
-    """(T,) pixels that the person's standing height takes at their distance."""
-    depth = person.motion.translation @ camera.R_cam_world[2] + camera.t_cam_world[2]
-    return person.height_m * camera.K[1, 1] / depth
 
 
 def mask_overlap(capture: Capture, person: Person) -> dict[str, float]:
@@ -200,7 +189,7 @@ def main() -> None:
         who = next((w for w in ("man", "woman") if person.name in found[w]["tracks"]), person.name)
         report[who] = {
             "height_m": round(person.height_m, 3),
-            "reprojection_share_of_height": reprojection(person, capture.camera),
+            "reprojection_share_of_height": reprojection(person),
             "mask_iou": mask_overlap(capture, person),
             "stance": stance(person),
             "jumps": jumps(person),
