@@ -7,23 +7,26 @@ This is the top layer: it calls each stage once, in order, and hands the result 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event, Thread
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marrow import assets
+from marrow.bench.scenes import at_ease, place
 from marrow.body import DefaultBody, load_body
 from marrow.conventions import JOINT_SETS
 from marrow.detect import track
 from marrow.detect.camera_motion import CameraMotion
 from marrow.errors import InputError, LicenceError, NoPersonError
 from marrow.fit import Evidence, FitOptions, FitResult, PersonFit, View, fit
-from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov
+from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov, project, to_camera
 from marrow.geometry.projection import fov_deg as fov_deg_of
 from marrow.io.images import ImageSource
 from marrow.io.keypoints import is_keypoint_source, read_keypoints
@@ -83,14 +86,14 @@ def capture(
     heights = _heights(height)
     licences = _licences(source, commercial)
     told = _Told(_size(size), _fps(fps))
-    seen = _look(source, max_people, told, progress)
+    body = load_body("default")
+    seen = _look(source, body, max_people, told, progress)
     if not seen.tracks:
         raise NoPersonError(
             f"{seen.name}: no person was found in {len(seen.time)} frames; people should be at least about 60 pixels "
             f"tall and not cut off{''.join(f'; {told}' for told in seen.dropped)}"
         )
     camera, focal_known, focal_origin = _camera(seen, fov_deg)
-    body = load_body("default")
     fitted = _fit(seen, camera, focal_known, heights, body, progress)
     people = tuple(
         _person(n, own, found, seen.time, body, n < len(heights), fitted.camera or camera)
@@ -177,6 +180,45 @@ def _person(
     )
 
 
+@contextlib.contextmanager
+def _warming_up(body: DefaultBody) -> Iterator[None]:
+    """Meanwhile load, or the first time compile, what the first guess and the fit run on.
+
+    Looking at pictures leaves the interpreter free for most of the time. Somebody made up is fitted on another thread
+    until the block ends.
+    """
+    enough = Event()
+
+    def go_on(stage: str, done: int, total: int | None) -> None:
+        if enough.is_set():
+            raise InterruptedError
+
+    def warm_up() -> None:
+        with contextlib.suppress(Exception):  # the real fit meets any fault again, and tells
+            seen = _somebody(body)
+            _fit(seen, camera_from_fov(seen.size), False, (), body, go_on)
+
+    Thread(target=warm_up, name="marrow-warm-up").start()
+    try:
+        yield
+    finally:
+        enough.set()
+
+
+def _somebody(body: DefaultBody) -> _Seen:
+    """A person of average shape who stands still 4 m in front of the camera for a third of a second."""
+    frames, camera = 10, looking_ahead(camera_from_fov((640, 480)))
+    rest = body.rest()
+    skeleton = Skeleton.inside(rest.landmarks)
+    world = place(body, rest, skeleton, at_ease(skeleton.coordinates)[None], "blazepose33")[0] - (0.0, 1.0, 4.0)
+    xy = np.repeat(project(camera, world)[None], frames, 0).astype(np.float32)
+    about_hips = np.repeat((to_camera(camera, world - world[23:25].mean(0)))[None], frames, 0).astype(np.float32)
+    points = Keypoints("blazepose33", xy, np.ones(xy.shape[:2], np.float32), about_hips)
+    box = np.repeat([[*xy[0].min(0), *xy[0].max(0)]], frames, 0)
+    track = Track(1, np.arange(frames), points, box, np.ones(frames, np.float32))
+    return _Seen("", camera.size, np.arange(frames) / 30, 30.0, [track], True, None, [], [], None)
+
+
 def _rows(motion: Motion, frames: NDArray[np.int64]) -> Motion:
     """The motion in some of its frames."""
     over_time = ("time", "q", "translation", "q_sd", "mark", "observed", "joints_sd", "contact")
@@ -207,7 +249,9 @@ class _Told(NamedTuple):
     fps: float | None = None
 
 
-def _look(source: str | Path | int, max_people: int | None, told: _Told, progress: Progress) -> _Seen:
+def _look(
+    source: str | Path | int, body: DefaultBody, max_people: int | None, told: _Told, progress: Progress
+) -> _Seen:
     """Tracks of a keypoint file, or of pictures through the detector."""
     if not isinstance(source, int) and is_keypoint_source(source):
         return _look_at_keypoints(Path(source), max_people, told)
@@ -223,13 +267,14 @@ def _look(source: str | Path | int, max_people: int | None, told: _Told, progres
         times.append(frame.time)
         motion.add(frame, boxes)
 
-    tracks = track(
-        frames,
-        fps=frames.fps,
-        max_people=max_people,
-        watch=watch,
-        progress=lambda done, total: progress("find people", done, total),
-    )
+    with _warming_up(body):
+        tracks = track(
+            frames,
+            fps=frames.fps,
+            max_people=max_people,
+            watch=watch,
+            progress=lambda done, total: progress("find people", done, total),
+        )
     warnings = list(frames.warnings)
     if motion.moving:
         warnings.append(
