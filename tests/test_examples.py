@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from obtaining import obtain
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -38,6 +40,15 @@ def test_squat_leaves_files(tmp_path):
     depth = float(out.split("sinks by ")[1].split()[0])
     assert 0.3 < depth < 0.5
     assert {"squat.glb", "squat.bvh"} <= {path.name for path in (tmp_path / "marrow_out" / "examples").iterdir()}
+
+
+def test_a_video_gives_people_a_curve_and_files(tmp_path):
+    obtain("demo_video"), obtain("mediapipe")
+    out = run("04_video.py", tmp_path)
+    assert out.count("right knee") == 2
+    folder = tmp_path / "marrow_out" / "examples" / "video"
+    for name in ("overlay.mp4", "knee.png", "person_2/body.glb"):
+        assert (folder / name).stat().st_size > 10_000
 
 
 def test_angles_come_back_from_keypoints(tmp_path):

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 import marrow
-from marrow.assets import asset
 from marrow.bench.scenes import place
 from marrow.body import load_body
 from marrow.conventions import JOINT_SETS
 from marrow.data.motion_pack import motion_pack
-from marrow.errors import AssetError, InputError, NoPersonError
+from marrow.errors import InputError, NoPersonError
 from marrow.geometry.projection import camera_from_fov, project
 from marrow.io.npz import read_motion
 from marrow.io.video import open_source
 from marrow.io.writer import Writer
 from marrow.main_road import _fov_warning, looking_ahead
 from marrow.skeleton import Skeleton
+from obtaining import obtain
 
 FRAMES = 45
 SIZE = (1280, 720)
@@ -154,10 +154,8 @@ def test_the_folder_is_read_back(walk, tmp_path):
 
 
 def test_part_of_the_demo_clip(tmp_path):
-    try:
-        clip = asset("demo_video") / "demo.mp4"
-    except AssetError as error:
-        pytest.skip(f"the demo clip could not be obtained: {error}")
+    obtain("mediapipe")
+    clip = obtain("demo_video") / "demo.mp4"
     frames = [frame for frame in open_source(clip) if 100 <= frame.index < 140]
     short = tmp_path / "short.mp4"
     with Writer(short, (frames[0].image.shape[1], frames[0].image.shape[0]), fps=30) as video:

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from marrow.cli import main
-from marrow.errors import AssetError, InputError, NoPersonError, OutputError
+from marrow.errors import InputError, NoPersonError, OutputError
+from obtaining import obtain
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def weights() -> None:
     """The detector's weights, which come with an asset."""
-    from marrow.assets import asset
-
-    try:
-        asset("mediapipe")
-    except AssetError as error:
-        pytest.skip(f"the detector's weights could not be had: {error}")
+    obtain("mediapipe")
 
 
 def video(path: Path, pictures: list[np.ndarray], fps: int = 25) -> Path:

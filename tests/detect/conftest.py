@@ -8,31 +8,21 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from marrow.assets import asset
 from marrow.detect import BlazePose
-from marrow.errors import AssetError
 from marrow.types import Frame
-
-
-def _asset(name):
-    try:
-        return asset(name)
-    except AssetError as error:
-        if "could not be obtained" in str(error):
-            pytest.skip(f"no connection and no cached wheel for the asset {name}")
-        raise
+from obtaining import obtain
 
 
 @pytest.fixture(scope="session")
 def blazepose() -> BlazePose:
-    _asset("mediapipe")
+    obtain("mediapipe")
     return BlazePose(threads=2)
 
 
 def _demo():
     import av
 
-    with av.open(str(_asset("demo_video") / "demo.mp4")) as container:
+    with av.open(str(obtain("demo_video") / "demo.mp4")) as container:
         container.streams.video[0].thread_type = "AUTO"
         for i, picture in enumerate(container.decode(video=0)):
             yield Frame(i, i / 30, np.asarray(picture.to_ndarray(format="rgb24"), np.uint8))
@@ -41,7 +31,7 @@ def _demo():
 @pytest.fixture
 def demo_clip() -> Iterator[Frame]:
     """All 230 frames of the demo clip, decoded as they are taken."""
-    _asset("demo_video")
+    obtain("demo_video")
     return _demo()
 
 
