@@ -31,6 +31,7 @@ from marrow.geometry.projection import camera_from_fov, project, to_camera
 from marrow.skeleton import Skeleton
 from marrow.types import Camera
 
+COMMAND = "python benchmarks/speed/fit.py --out benchmarks/results/speed_fit.json"
 JOINT_SET = "blazepose33"
 
 
@@ -114,7 +115,9 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name:52s} {value:9.3f}")
     if args.out is not None:
-        args.out.write_text(json.dumps({"frames": args.frames, "machine": machine(), **found}, indent=1) + "\n")
+        args.out.write_text(
+            json.dumps({"command": COMMAND, "frames": args.frames, "machine": machine(), **found}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A shape parameter: its default, allowed range, and Gaussian prior (adult population)."""
+    """A shape parameter: its default, allowed range, Gaussian prior (adult population), and what its values mean."""
 
     name: str
     default: float
@@ -31,16 +31,17 @@ class Parameter:
     high: float
     mean: float
     sd: float
+    meaning: str = ""
 
 
 # Prior of an adult population; sources in :func:`parameters`.
 _PHENOTYPES = (
-    Parameter("gender", 0.5, 0.0, 1.0, 0.5, 0.30),
-    Parameter("age", 0.75, -1 / 3, 1.0, 0.75, 0.04),
-    Parameter("muscle", 0.5, 0.0, 1.0, 0.5, 0.15),
-    Parameter("weight", 0.5, 0.0, 1.0, 0.5, 0.15),
-    Parameter("height", 0.375, 0.0, 1.0, 0.375, 0.08),
-    Parameter("proportions", 0.5, 0.0, 1.0, 0.5, 0.20),
+    Parameter("gender", 0.5, 0.0, 1.0, 0.5, 0.30, "0 male, 1 female"),
+    Parameter("age", 0.75, -1 / 3, 1.0, 0.75, 0.04, "-1/3 newborn, 0 baby, 1/3 child, 2/3 young adult, 1 old"),
+    Parameter("muscle", 0.5, 0.0, 1.0, 0.5, 0.15, "0 least, 0.5 average, 1 most"),
+    Parameter("weight", 0.5, 0.0, 1.0, 0.5, 0.15, "0 thinnest, 0.5 average, 1 heaviest"),
+    Parameter("height", 0.375, 0.0, 1.0, 0.375, 0.08, "0 shortest, 1 tallest of that gender and age; not metres"),
+    Parameter("proportions", 0.5, 0.0, 1.0, 0.5, 0.20, "0 ideal, 1 uncommon"),
 )
 
 #: Limbs that can be stretched: name -> bones (without side), and the direction: along the line between two bone heads
@@ -76,8 +77,11 @@ def parameters(store: Store) -> tuple[Parameter, ...]:
     4 % of this body's for thigh, shank and upper arm; this body's forearm is 9 % shorter). The other spreads are our
     choice.
     """
-    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, -0.4, 0.4, 0.0, _LIMB_SD[name]) for name in LIMBS)
-    local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15) for label in store.meta["local_changes"])
+    longer = "natural logarithm of the factor on its length, 0 unchanged"
+    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, -0.4, 0.4, 0.0, _LIMB_SD[name], longer) for name in LIMBS)
+    change = "1 fully as named, -1 the opposite, 0 unchanged"
+    labels = store.meta["local_changes"]
+    local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15, change) for label in labels)
     return _PHENOTYPES + limbs + local
 
 
