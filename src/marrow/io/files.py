@@ -108,6 +108,19 @@ def prepare_output_folder(folder: str | Path, *, force: bool = False) -> Path:
     return folder
 
 
+def refuse_existing(path: str | Path, *, force: bool = False) -> None:
+    """Refuse, before any work, to write over a file or into a folder that is not there.
+
+    Raises:
+        OutputError: the file exists and ``force`` is false, or its folder does not.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists; nothing was overwritten. Choose another --out, or add --force")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"could not write {path}: {_ADVICE[errno.ENOENT]}")
+
+
 def remove_earlier_results(folder: str | Path) -> None:
     """Remove what an earlier capture wrote there (and nothing else), so that two captures never mix.
 
