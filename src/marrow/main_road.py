@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,27 +21,24 @@ from marrow import assets
 from marrow.bench.scenes import at_ease, place
 from marrow.body import DefaultBody, load_body
 from marrow.conventions import JOINT_SETS
-from marrow.detect import track
-from marrow.detect.camera_motion import CameraMotion
 from marrow.errors import InputError, LicenceError, NoPersonError
 from marrow.fit import Evidence, FitOptions, FitResult, PersonFit, View, fit
 from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov, project, to_camera
 from marrow.geometry.projection import fov_deg as fov_deg_of
-from marrow.io.images import ImageSource
-from marrow.io.keypoints import is_keypoint_source, read_keypoints
-from marrow.io.source import Source
-from marrow.io.video import open_source
+from marrow.geometry.rotations import log
+from marrow.io.keypoints import is_keypoint_source
 from marrow.lift import lift
+from marrow.perception import Seen, Told, look, runs
 from marrow.person import Person, standing_height_px
 from marrow.progress import Progress, silent
 from marrow.results import Capture
 from marrow.skeleton import Skeleton
 from marrow.types import Camera, Float64, Keypoints, Motion, Track
 
-#: Seen in fewer frames than this, a person in a video is left out: there is no movement to tell.
-_MIN_FRAMES = 5
 #: A focal length with more than this share of its prior's standard deviation was not found by the fit.
 _NOT_FOUND = 0.9
+#: Degrees per second; a figure skater does more, a walker who turns round half of it.
+_FASTEST_TURN = 400.0
 #: What the name of a licence that forbids commercial use holds (SPDX).
 _NON_COMMERCIAL = ("-NC", "non-commercial", "NonCommercial")
 
@@ -85,9 +81,9 @@ def capture(
     progress = progress or silent
     heights = _heights(height)
     licences = _licences(source, commercial)
-    told = _Told(_size(size), _fps(fps))
+    told = Told(_size(size), _fps(fps))
     body = load_body("default")
-    seen = _look(source, body, max_people, told, progress)
+    seen = look(source, max_people, told, progress, meanwhile=_warming_up(body))
     if not seen.tracks:
         raise NoPersonError(
             f"{seen.name}: no person was found in {len(seen.time)} frames; people should be at least about 60 pixels "
@@ -162,6 +158,12 @@ def _person(
     warnings = list(found.warnings)
     if unseen:
         warnings.append(f"not seen in {unseen} of {len(frames)} frames; they are filled in and marked unobserved")
+    spinning = frames[_spinning(found.skeleton, motion)]
+    if len(spinning):
+        warnings.append(
+            f"the body turns by more than {_FASTEST_TURN:g}° a second about the vertical in frames {runs(spinning)}; "
+            "left and right may be mistaken there"
+        )
     return Person(
         name=f"person_{number + 1}",
         track=own,
@@ -178,6 +180,14 @@ def _person(
         height_px=standing_height_px(height_m, motion.translation, camera),
         warnings=tuple(warnings),
     )
+
+
+def _spinning(skeleton: Skeleton, motion: Motion) -> NDArray[np.bool_]:
+    """(T,) frames into which the pelvis turns faster about the vertical than people do on their feet."""
+    R = skeleton.forward(motion.q)[0][:, 0]
+    turn = np.abs(log(R[1:] @ R[:-1].swapaxes(-1, -2))[:, 1])
+    rate = np.degrees(turn) / np.maximum(np.diff(motion.time), 1e-3)
+    return np.concatenate([[False], rate > _FASTEST_TURN])
 
 
 @contextlib.contextmanager
@@ -205,7 +215,7 @@ def _warming_up(body: DefaultBody) -> Iterator[None]:
         enough.set()
 
 
-def _somebody(body: DefaultBody) -> _Seen:
+def _somebody(body: DefaultBody) -> Seen:
     """A person of average shape who stands still 4 m in front of the camera for a third of a second."""
     frames, camera = 10, looking_ahead(camera_from_fov((640, 480)))
     rest = body.rest()
@@ -216,7 +226,7 @@ def _somebody(body: DefaultBody) -> _Seen:
     points = Keypoints("blazepose33", xy, np.ones(xy.shape[:2], np.float32), about_hips)
     box = np.repeat([[*xy[0].min(0), *xy[0].max(0)]], frames, 0)
     track = Track(1, np.arange(frames), points, box, np.ones(frames, np.float32))
-    return _Seen("", camera.size, np.arange(frames) / 30, 30.0, [track], True, None, [], [], None)
+    return Seen("", camera.size, np.arange(frames) / 30, 30.0, [track], True, None, [], [], None)
 
 
 def _rows(motion: Motion, frames: NDArray[np.int64]) -> Motion:
@@ -226,116 +236,7 @@ def _rows(motion: Motion, frames: NDArray[np.int64]) -> Motion:
     return dataclasses.replace(motion, **cut)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Seen:
-    """What perception leaves for the fit."""
-
-    name: str
-    size: tuple[int, int]
-    time: np.ndarray
-    fps: float
-    tracks: list[Track]
-    static: bool
-    focal_px: float | None
-    warnings: list[str]
-    dropped: list[str]
-    frames: Source | None
-
-
-class _Told(NamedTuple):
-    """What the user says of a source that does not say it itself."""
-
-    size: tuple[int, int] | None = None
-    fps: float | None = None
-
-
-def _look(
-    source: str | Path | int, body: DefaultBody, max_people: int | None, told: _Told, progress: Progress
-) -> _Seen:
-    """Tracks of a keypoint file, or of pictures through the detector."""
-    if not isinstance(source, int) and is_keypoint_source(source):
-        return _look_at_keypoints(Path(source), max_people, told)
-    frames = open_source(source, fps=told.fps)
-    if told.size is not None:
-        raise InputError(f"{source}: pictures have their own size; leave out --size (it is for keypoint files)")
-    if told.fps is not None and not isinstance(frames, ImageSource):
-        raise InputError(f"{source}: a video has its own time stamps; leave out --fps (it is for keypoints, pictures)")
-    motion = CameraMotion()
-    times: list[float] = []
-
-    def watch(frame, boxes):
-        times.append(frame.time)
-        motion.add(frame, boxes)
-
-    with _warming_up(body):
-        tracks = track(
-            frames,
-            fps=frames.fps,
-            max_people=max_people,
-            watch=watch,
-            progress=lambda done, total: progress("find people", done, total),
-        )
-    warnings = list(frames.warnings)
-    if motion.moving:
-        warnings.append(
-            f"the camera moves (by {100 * motion.shift:.0f} % of the picture's width): no floor and no path through "
-            "the room are claimed; angles are"
-        )
-    time = np.array(times)
-    tracks, dropped = _long_enough(tracks, len(time))
-    return _Seen(
-        name=frames.name,
-        size=frames.size,
-        time=time,
-        fps=frames.fps,
-        tracks=tracks,
-        static=not motion.moving,
-        focal_px=frames.focal_px,
-        warnings=warnings + dropped,
-        dropped=dropped,
-        frames=frames,
-    )
-
-
-def _look_at_keypoints(path: Path, max_people: int | None, told: _Told) -> _Seen:
-    found = read_keypoints(path, size=told.size, fps=told.fps)
-    fps = found.fps or 30.0
-    warnings = list(found.warnings)
-    if found.fps is None:
-        warnings.append(f"{path.name} does not tell the frame rate; {fps:g} frames a second are assumed; give --fps")
-    # The longest are kept, and told in order of appearance.
-    tracks = sorted(found.tracks[:max_people], key=lambda own: (int(own.frames[0]), float(own.box[0, 0])))
-    warnings.append("keypoints do not tell whether the camera moved; a camera at rest is assumed")
-    last = max((int(own.frames[-1]) for own in tracks), default=0)
-    time = np.arange(last + 1) / fps
-    tracks, dropped = _long_enough(tracks, len(time))
-    return _Seen(
-        name=path.stem,
-        size=found.size,
-        time=time,
-        fps=fps,
-        tracks=tracks,
-        static=True,
-        focal_px=None,
-        warnings=warnings + dropped,
-        dropped=dropped,
-        frames=None,
-    )
-
-
-def _long_enough(tracks: list[Track], frames: int) -> tuple[list[Track], list[str]]:
-    """Tracks with enough frames for a movement, and what to tell of the others."""
-    least = min(_MIN_FRAMES, frames)
-    kept = [own for own in tracks if len(own.frames) >= least]
-    told = [
-        f"somebody seen in {len(own.frames)} frames only (from frame {own.frames[0]}) is left out"
-        for own in tracks
-        if len(own.frames) < least
-    ]
-    return kept, told
-
-
-def _camera(seen: _Seen, fov_deg: float | None) -> tuple[Camera, bool, str]:
+def _camera(seen: Seen, fov_deg: float | None) -> tuple[Camera, bool, str]:
     """A level camera at the origin, whether its focal length is known, and from where."""
     if fov_deg is not None:
         return camera_from_fov(seen.size, fov_deg), True, "given"
@@ -345,7 +246,7 @@ def _camera(seen: _Seen, fov_deg: float | None) -> tuple[Camera, bool, str]:
 
 
 def _fit(
-    seen: _Seen, camera: Camera, focal_known: bool, heights: tuple[float, ...], body: DefaultBody, progress: Progress
+    seen: Seen, camera: Camera, focal_known: bool, heights: tuple[float, ...], body: DefaultBody, progress: Progress
 ) -> FitResult:
     """First guess and fit of everybody, the camera level at the origin to start with."""
     camera = looking_ahead(camera)
