@@ -1,0 +1,70 @@
+"""``marrow systems``: the papers that live here, with what was measured of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from marrow.cli._options import option
+from marrow.cli._report import print_table, write_event
+
+
+def run(
+    task: Annotated[str | None, option("Only systems for this task.", "TASK")] = None,
+    pages: Annotated[Path | None, option("Write a page of documentation for each system there.", "DIR")] = None,
+    folder: Annotated[Path | None, option("Systems of your own to take in.", "DIR")] = None,
+    json: Annotated[bool, option("One JSON line for each system.")] = False,
+) -> int:
+    """List the systems: one paper each, with the effect that was measured here.
+
+    Details: marrow show ID. Measure again: marrow bench ID.
+    """
+    from marrow.systems import discover
+
+    found = discover(folder)
+    entries = [e for e in found.entries.values() if task is None or task in e.system.tasks]
+    rows = [_row(entry) for entry in entries]
+    if pages is not None:
+        _write_pages(pages, entries)
+    if json:
+        for row in rows:
+            write_event("system", **row)
+        for name, why in found.broken.items():
+            write_event("broken", id=name, message=why)
+        return 0
+    print_table(rows)
+    if not rows:
+        print("no system yet" if task is None else f"no system for the task {task!r}", end="; ")
+        print("begin one with: marrow new ID")
+    for name, why in found.broken.items():
+        print(f"{name} cannot be used: {why}")
+    return 0
+
+
+def _row(entry: Any) -> dict[str, Any]:
+    from marrow.bench.runner import committed, effect_text, status
+    from marrow.errors import InputError
+
+    system = entry.system
+    try:
+        result = committed(system, entry.path)
+        told = status(system, result)
+    except InputError as error:
+        result, told = None, str(error)
+    return {
+        "id": system.id,
+        "tasks": system.tasks,
+        "claim": system.claim.text,
+        "measured": "" if result is None else f"{effect_text(result)}, {result.metric}",
+        "status": told,
+    }
+
+
+def _write_pages(folder: Path, entries: list[Any]) -> None:
+    from marrow.cli.show import page_of
+    from marrow.io.files import write_atomically
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in entries:
+        with write_atomically(folder / f"{entry.system.id}.md", "w") as file:
+            file.write(page_of(entry))

@@ -1,0 +1,175 @@
+"""One file for each paper. A file here, or an entry point in the group ``marrow.systems``, is the whole registration.
+
+``marrow systems`` lists them, ``marrow new ID`` begins one from ``_template.py``, which shows what a file has to hold.
+Files of a folder of one's own join with ``--folder``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from marrow.bench.system import System, check_id
+from marrow.errors import InputError, MarrowError
+
+GROUP = "marrow.systems"
+HERE = Path(__file__).parent
+TEMPLATE = HERE / "_template.py"
+
+#: What a system file has beside ``SYSTEM``; ``infer`` may be called ``fit``.
+FUNCTIONS = ("build", "example", "bench")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A system with its code.
+
+    Attributes:
+        system: what it says of itself.
+        module: its file, imported.
+        path: its file.
+    """
+
+    system: System
+    module: ModuleType
+    path: Path
+
+    @property
+    def infer(self) -> Callable[..., Any]:
+        """``infer(model, inputs)`` or ``fit(model, inputs)`` of its file."""
+        return getattr(self.module, "infer", None) or self.module.fit
+
+
+@dataclass(frozen=True)
+class Found:
+    """What discovery found.
+
+    Attributes:
+        entries: id to system, in the order of ids.
+        broken: id to the reason, for files that are no system yet.
+    """
+
+    entries: dict[str, Entry]
+    broken: dict[str, str]
+
+
+def discover(folder: str | Path | None = None) -> Found:
+    """All systems: files here, entry points of other packages, and files of ``folder``.
+
+    A file that cannot be used is told in ``broken`` and does not hinder the others.
+
+    Raises:
+        InputError: ``folder`` is not there.
+    """
+    sources = {path.stem: (path, f"marrow.systems.{path.stem}") for path in _files(HERE)}
+    if folder is not None:
+        if not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder of systems")
+        for path in _files(Path(folder)):
+            if path.resolve() != sources.get(path.stem, (None, ""))[0]:
+                sources[path.stem] = _once(sources, path.stem, path)
+    loaded: dict[str, Entry] = {}
+    broken: dict[str, str] = {}
+    for name, (path, module) in sources.items():
+        _try(name, lambda path=path, module=module: _import(path, module), loaded, broken)
+    for point in entry_points(group=GROUP):
+        if point.name in sources:
+            broken[point.name] = f"the id is taken: {sources[point.name][0]} and the package of {point.value}"
+            loaded.pop(point.name, None)
+            continue
+        _try(point.name, lambda point=point: importlib.import_module(point.module), loaded, broken)
+    return Found(dict(sorted(loaded.items())), dict(sorted(broken.items())))
+
+
+def find(name: str, folder: str | Path | None = None) -> Entry:
+    """A system by its id.
+
+    Raises:
+        InputError: there is none, and the message names the nearest; or its file cannot be used, and why.
+    """
+    found = discover(folder)
+    if name in found.entries:
+        return found.entries[name]
+    if name in found.broken:
+        raise InputError(f"the system {name!r} cannot be used: {found.broken[name]}")
+    near = difflib.get_close_matches(name, found.entries, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(found.entries) or 'none yet'}"
+    raise InputError(f"there is no system {name!r}; {hint} A new one begins with: marrow new {name}")
+
+
+def load_file(path: str | Path) -> Entry:
+    """The system of one file.
+
+    Raises:
+        InputError: it is no system; the message says what is missing.
+    """
+    path = Path(path)
+    return _entry(path.stem, _import(path, f"marrow_system_{path.stem}"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def _once(sources: dict[str, tuple[Path, str]], name: str, path: Path) -> tuple[Path, str]:
+    if name in sources:
+        raise InputError(f"the id {name!r} is taken by {sources[name][0]}; rename {path}")
+    return path, f"marrow_system_{name}"
+
+
+def _try(name: str, load: Callable[[], ModuleType], loaded: dict[str, Entry], broken: dict[str, str]) -> None:
+    try:
+        loaded[name] = _entry(name, load())
+    except MarrowError as error:
+        broken[name] = str(error)
+    except Exception as error:  # a stranger's file may fail in any way when it is imported
+        broken[name] = f"{type(error).__name__}: {error}"
+
+
+def _import(path: Path, name: str) -> ModuleType:
+    if path.parent == HERE:
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _entry(name: str, module: ModuleType) -> Entry:
+    path = Path(str(module.__file__))
+    system = getattr(module, "SYSTEM", None)
+    if not isinstance(system, System):
+        raise InputError(f"{path.name}: it has no SYSTEM = System(…)")
+    check_id(system.id)
+    if system.id != name:
+        raise InputError(f"{path.name}: SYSTEM.id is {system.id!r}, expected {name!r}")
+    if system.claim.better not in ("lower", "higher"):
+        raise InputError(f"{path.name}: Claim.better must be 'lower' or 'higher', got {system.claim.better!r}")
+    if not (module.__doc__ or "").strip():
+        raise InputError(f"{path.name}: it has no docstring (paper, idea, what is reproduced and what is not)")
+    missing = [f for f in FUNCTIONS if not callable(getattr(module, f, None))]
+    if not any(callable(getattr(module, f, None)) for f in ("infer", "fit")):
+        missing.append("infer")
+    if missing:
+        raise InputError(f"{path.name}: the functions {', '.join(missing)} are missing")
+    config = getattr(module, "Config", None)
+    if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
+        raise InputError(f"{path.name}: the dataclass Config is missing")
+    config()  # every setting needs a default; a TypeError says which has none
+    return Entry(system, module, path)
