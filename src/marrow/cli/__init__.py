@@ -110,7 +110,8 @@ def _help(known: Sequence[str]) -> int:
 def _unknown(verb: str, known: Sequence[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(verb, known, n=1, cutoff=0.4)
+    # Some verbs are short: a loose match would take almost any word for one of them.
+    near = [] if verb.startswith("-") else difflib.get_close_matches(verb, known, n=1, cutoff=0.55)
     if near:
         return f"there is no verb {verb!r}; did you mean: marrow {near[0]}"
     if os.path.exists(verb):
