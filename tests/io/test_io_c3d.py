@@ -25,7 +25,7 @@ def content(seed: int = 0, frames: int = 6, count: int = 4, *, units: str = "mm"
     return C3d(markers, Channels(("Force.Fx1", "EMG 2"), rng.normal(0, 300, (frames * 10, 2)), 1000.0, ("N", "V")))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     frames=st.integers(1, 12),
@@ -103,6 +103,16 @@ def test_faults_are_told(tmp_path):
         (tmp_path / "d.c3d").write_bytes(damaged)
         with pytest.raises(InputError, match=r"d\.c3d.*damaged"):
             read_c3d(tmp_path / "d.c3d")
+
+
+def test_a_file_that_crashes_the_reader_does_not_crash_the_caller(tmp_path):
+    """The type of a parameter is exchanged; the C++ reader then ends its process."""
+    write_c3d(tmp_path / "a.c3d", content())
+    raw = (tmp_path / "a.c3d").read_bytes()
+    assert b"USED\x07\x00\x02" in raw
+    (tmp_path / "a.c3d").write_bytes(raw.replace(b"USED\x07\x00\x02", b"USED\x07\x00\xff", 1))
+    with pytest.raises(InputError, match=r"a\.c3d.*damaged.*broke down"):
+        read_c3d(tmp_path / "a.c3d")
 
 
 def test_what_the_format_cannot_hold(tmp_path):

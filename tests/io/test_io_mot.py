@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +187,25 @@ def test_what_cannot_be_written(tmp_path, change, text):
     with pytest.raises(InputError, match=text):
         write_mot(tmp_path / "a.mot", Table(**{**table().__dict__, **change}))
     assert list(tmp_path.iterdir()) == []
+
+
+DAMAGE = [b"", b"\t", b"\n", b"-", b"nan", b"1e999", b"\xff", b"=", b" ", b"99999999", b"x"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damaged_files_are_refused_and_never_crash(tmp_path_factory, data):
+    """Any cut, insertion or exchange of bytes gives a reading or an InputError."""
+    raw = bytearray(GOOD.encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        length = data.draw(st.integers(0, 12))
+        new = data.draw(
+            st.sampled_from([b"", b"\t", b"\n", b"-", b"nan", b"1e999", b"\xff", b"=", b" ", b"99999999", b"x"])
+        )
+        raw[at : at + length] = new
+        raw = raw or bytearray(b"x")
+    path = tmp_path_factory.getbasetemp() / "damaged.mot"
+    path.write_bytes(bytes(raw))
+    with contextlib.suppress(InputError):
+        assert len(read_mot(path).time) > 0

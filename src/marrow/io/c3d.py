@@ -7,6 +7,11 @@ groups ``ANGLES``, ``FORCES``, ``MOMENTS``, ``POWERS``, ``SCALARS`` of ``POINT``
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,30 +74,40 @@ def read_c3d(path: str | Path, *, units: str | None = None) -> C3d:
         InputError: missing or damaged file, no markers, two of one name, or a scale that no person can have.
     """
     path = Path(path)
-    content = _open(path)
-    point = content["parameters"]["POINT"]
-    points = np.asarray(content["data"]["points"], np.float64)
-    if points.size == 0:
+    raw = _read(path)
+    texts = raw.texts["POINT"]
+    if raw.points.size == 0:
         raise InputError(f"{path}: no marker in any frame")
-    xyz = points[:3].transpose(2, 1, 0)
-    xyz[content["data"]["meta_points"]["residuals"][0].T < 0] = np.nan
-    labels = _labels(point, "LABELS", xyz.shape[1], "point")
-    computed = {label for group in _COMPUTED for label in _strings(point, group)}
+    xyz = raw.points[:3].transpose(2, 1, 0)
+    xyz[raw.residuals[0].T < 0] = np.nan
+    labels = _labels(texts, "LABELS", xyz.shape[1], "point")
+    computed = {label for group in _COMPUTED for label in _strings(texts, group)}
     chosen = [index for index, label in enumerate(labels) if label not in computed]
     names = tuple(labels[index] for index in chosen)
     if not names:
         raise InputError(f"{path}: all {len(labels)} points are computed ones (angles, moments …); there is no marker")
     refuse_repeated(names, str(path), "marker")
-    rate = float(content["header"]["points"]["frame_rate"])
-    if not rate > 0:
+    rate = float(raw.rates[0])
+    if not (np.isfinite(rate) and rate > 0):
         raise InputError(f"{path}: POINT:RATE must be above 0, got {rate}")
-    unit = length_unit(f"{path}, POINT:UNITS", (_strings(point, "UNITS") or [""])[0], units)
+    unit = length_unit(f"{path}, POINT:UNITS", (_strings(texts, "UNITS") or [""])[0], units)
     metres = xyz[:, chosen] * METRES[unit]
+    _refuse_endless(path, names, metres)
     if units is None:
         refuse_scale(f"{path}, POINT:UNITS", unit, metres)
-    time = (int(content["header"]["points"]["first_frame"]) + np.arange(len(xyz))) / rate
+    time = (raw.first + np.arange(len(xyz))) / rate
     others = {label: xyz[:, index] for index, label in enumerate(labels) if label in computed}
-    return C3d(MarkerData(names, time, metres, rate, unit), _channels(content), others)
+    return C3d(MarkerData(names, time, metres, rate, unit), _channels(raw), others)
+
+
+def _refuse_endless(path: Path, names: Sequence[str], xyz: Float64) -> None:
+    absent = np.isnan(xyz)
+    bad = np.isinf(xyz).any(-1) | (absent.any(-1) & ~absent.all(-1))
+    if bad.any():
+        frame, marker = (int(index) for index in np.argwhere(bad)[0])
+        raise InputError(
+            f"{path}, frame {frame + 1}: marker {names[marker]!r} has no finite place; the file is damaged"
+        )
 
 
 def write_c3d(path: str | Path, content: C3d) -> None:
@@ -135,41 +150,65 @@ def _ezc3d() -> Any:
     return ezc3d
 
 
-def _open(path: Path) -> Any:
-    ezc3d = _ezc3d()
+@dataclass(frozen=True)
+class _Raw:
+    """What the reading process hands over; see :mod:`marrow.io._c3d_child`."""
+
+    points: Float64
+    residuals: Float64
+    analogs: Float64
+    rates: Float64
+    first: int
+    texts: Mapping[str, Mapping[str, list[str]]]
+
+
+def _read(path: Path) -> _Raw:
+    """Read in a process of its own: with a damaged file the C++ reader may crash or never end."""
+    _ezc3d()
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        return ezc3d.c3d(str(path))
-    except Exception as error:  # ezc3d raises what its C++ side throws: OSError, ValueError, RuntimeError …
-        raise InputError(f"{path}: cannot be read as C3D; it is damaged or cut short ({error})") from error
+    damaged = f"{path}: cannot be read as C3D; it is damaged or cut short"
+    seconds = 60 + path.stat().st_size / 1e6
+    with tempfile.TemporaryDirectory(prefix="marrow_c3d_") as folder:
+        out = Path(folder) / "content.npz"
+        words = [sys.executable, "-m", "marrow.io._c3d_child", str(path), str(out)]
+        around = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+        try:
+            done = subprocess.run(words, env=around, capture_output=True, text=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            raise InputError(f"{damaged} (reading did not end within {seconds:.0f} s)") from None
+        if done.returncode != 0 or not out.is_file():
+            why = done.stderr.strip().splitlines()[-1:] if done.returncode == 1 else []
+            raise InputError(f"{damaged} ({why[0] if why else 'the reader broke down'})")
+        with np.load(out) as content:
+            arrays = {name: content[name] for name in ("points", "residuals", "analogs", "rates")}
+            return _Raw(**arrays, first=int(content["first"]), texts=json.loads(str(content["texts"])))
 
 
-def _strings(group: Any, key: str) -> list[str]:
+def _strings(group: Mapping[str, list[str]], key: str) -> list[str]:
     """The texts of a parameter and of its continuations ``KEY2``, ``KEY3`` … (a parameter holds at most 255)."""
     found: list[str] = []
     number = 1
     while (name := key if number == 1 else f"{key}{number}") in group:
-        found += [str(text).strip() for text in group[name]["value"]]
+        found += [text.strip() for text in group[name]]
         number += 1
     return found
 
 
-def _labels(group: Any, key: str, count: int, kind: str) -> list[str]:
+def _labels(group: Mapping[str, list[str]], key: str, count: int, kind: str) -> list[str]:
     """``count`` labels; points without one are numbered."""
     labels = _strings(group, key)[:count]
     labels += [""] * (count - len(labels))
     return [label or f"{kind}_{index}" for index, label in enumerate(labels, 1)]
 
 
-def _channels(content: Any) -> Channels:
-    values = np.asarray(content["data"]["analogs"], np.float64)[0].T
+def _channels(raw: _Raw) -> Channels:
+    values = raw.analogs[0].T
     if not values.size:
         return Channels()
-    group = content["parameters"]["ANALOG"]
-    units = (_strings(group, "UNITS") + [""] * values.shape[1])[: values.shape[1]]
-    rate = float(content["header"]["analogs"]["frame_rate"])
-    return Channels(tuple(_labels(group, "LABELS", values.shape[1], "channel")), values, rate, tuple(units))
+    units = (_strings(raw.texts["ANALOG"], "UNITS") + [""] * values.shape[1])[: values.shape[1]]
+    names = _labels(raw.texts["ANALOG"], "LABELS", values.shape[1], "channel")
+    return Channels(tuple(names), values, float(raw.rates[1]), tuple(units))
 
 
 def _first_frame(markers: MarkerData) -> int:
