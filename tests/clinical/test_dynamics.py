@@ -13,6 +13,8 @@ from toy_models import ARM, GRAVITY, INERTIA, MASS, pendulum
 from marrow.clinical.dynamics import inverse_dynamics
 from marrow.errors import InputError
 from marrow.io.mot import Table, read_mot, write_mot
+from marrow.io.npz import write_motion
+from marrow.types import Motion
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "opensim" / "Pipelines"
 
@@ -54,6 +56,18 @@ def test_a_pendulum_obeys_its_law(tmp_path, in_degrees):
     inner = slice(10, -10)  # splines are free at their ends
     np.testing.assert_allclose(found.forces.time, TIME, atol=1e-5)
     np.testing.assert_allclose(found.forces.column("swing_moment")[inner], MOMENT[inner], atol=2e-3)
+
+
+def test_motions_of_other_kinds(tmp_path):
+    """OpenSim's states, and marrow's own motion, give the same moments as a plain table."""
+    model = pendulum(tmp_path / "m.osim")
+    expected = inverse_dynamics(model, motion()).forces.values
+    names = ("/jointset/hinge/swing/value", "/jointset/hinge/swing/speed")
+    write_mot(tmp_path / "states.sto", Table(names, TIME, np.stack([SWING, SWING], 1), False))
+    own = Motion(TIME, ("swing", "knee_angle_r"), np.stack([SWING, SWING], 1), np.zeros((201, 3)), {})
+    write_motion(tmp_path / "motion.npz", own)
+    for name in ("states.sto", "motion.npz"):
+        np.testing.assert_allclose(inverse_dynamics(model, tmp_path / name).forces.values, expected, atol=1e-6)
 
 
 def test_a_force_on_the_body_is_taken_out(tmp_path):

@@ -11,7 +11,7 @@ from marrow.cli._report import print_table, run_guarded, write_event
 
 def run(
     model: Annotated[Path, option("Model of the person, scaled.", "M.osim")],
-    motion: Annotated[Path, option("Coordinates over time (.mot or .sto).", "Q.mot")],
+    motion: Annotated[Path, option("Coordinates over time (.mot, .sto, or marrow's motion.npz).", "Q.mot")],
     loads: Annotated[
         Path | None,
         option("ExternalLoads file of OpenSim: which ground reaction forces act on which body.", "L.xml"),

@@ -60,7 +60,7 @@ def inverse_dynamics(
 
     Args:
         model: ``.osim`` file.
-        motion: ``.mot`` or ``.sto`` file of coordinates, or its content.
+        motion: ``.mot`` or ``.sto`` file of coordinates (or of OpenSim's states), marrow's own ``.npz``, or a table.
         loads: OpenSim's ExternalLoads file (``.xml``): which forces act on which body.
         grf: ``.mot`` file with the forces, instead of the one that ``loads`` names.
         lowpass_hz: cut-off of the filter of the coordinates; None or 0 filters nothing.
@@ -74,7 +74,7 @@ def inverse_dynamics(
     if grf is not None and loads is None:
         raise InputError(f"{grf}: forces alone do not say on which body they act; give the ExternalLoads file too")
     system = load_model(model)
-    table = motion if isinstance(motion, Table) else read_mot(existing(motion, "motion"))
+    table = motion if isinstance(motion, Table) else _read(existing(motion, "motion"))
     name = table.title if isinstance(motion, Table) else str(motion)
     table, warnings = _coordinates(system, table, name)
     begin, end = _range(table, time, name)
@@ -99,6 +99,19 @@ def inverse_dynamics(
 # ---------------------------------------------------------------------------------------------------------------------
 # The motion
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Table:
+    """A table of coordinates of any kind of file that holds some."""
+    if path.suffix.lower() == ".npz":
+        from marrow.io.npz import read_motion
+
+        motion = read_motion(path)
+        return Table(motion.coordinates, motion.time, motion.q, in_degrees=False, title=path.name)
+    table = read_mot(path)
+    # OpenSim's states have names such as /jointset/hip_r/hip_flexion_r/value, and speeds between them.
+    short = [n.split("/")[-2] if n.startswith("/") and n.endswith("/value") else n for n in table.names]
+    return replace(table, names=tuple(short))
 
 
 def _coordinates(system: Any, table: Table, name: str) -> tuple[Table, list[str]]:
