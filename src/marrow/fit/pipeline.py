@@ -14,7 +14,8 @@ from marrow.fit.arrow import SharedPrior
 from marrow.fit.evidence import Evidence
 from marrow.fit.model import Linear
 from marrow.fit.options import FitOptions
-from marrow.fit.problem import Prepared
+from marrow.fit.problem import Prepared, depth_unseen
+from marrow.fit.search import search
 from marrow.fit.solver import Problem, Solution, solve, with_contact
 from marrow.fit.starts import starts
 from marrow.fit.state import State, orthonormal
@@ -210,7 +211,10 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
             for s in found
         ]
         done = upto
-    return sorted(found, key=lambda s: s.cost)
+    found = sorted(found, key=lambda s: s.cost)
+    if depth_unseen(person.evidence) and len(person.seen) > 2:
+        found[0] = search(person, found[0], shared, first, further)
+    return found
 
 
 def _soles(people: Sequence[Prepared], solution: Solution) -> list[np.ndarray]:

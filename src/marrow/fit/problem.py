@@ -31,6 +31,9 @@ _TRUNK = (
     KeypointSource("trunk_up", landmarks=("lumbar",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
 _MEMORY = 0.5  # s of pictures that tell of shape and camera as one
+#: Where only keypoints of one camera are seen, factors on a sequence's pose prior and smoothness, found on clips that
+#: are in no test. The prior then is what tells a limb's two depths apart, and stiff joints would keep a wrong one.
+_UNSEEN_PRIOR, _UNSEEN_SMOOTHNESS = 2.5, 0.5
 _STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 
 
@@ -213,9 +216,13 @@ def _problem(
 ) -> Problem:
     structure, trained = trees.whole(), priors.load_pose_prior()
     slots, mixture = priors.pose_slots(model, structure, trained, limits=options.limits)
-    smooth = priors.smoothness(model, structure, trained, max(options.smoothness, 1e-12) ** -0.5)
+    unseen = depth_unseen(evidence)
+    smoother = options.smoothness * (_UNSEEN_SMOOTHNESS if unseen else 1.0)
+    smooth = priors.smoothness(model, structure, trained, max(smoother, 1e-12) ** -0.5)
     # one frame alone has the whole prior; in a sequence it is spread over the frames that repeat a pose
     once = 1.0 if len(observed.share) < 3 or options.smoothness <= 0 else priors.TYPICAL_STATIC_WEIGHT
+    if once < 1.0 and unseen:
+        once *= _UNSEEN_PRIOR
     precision = options.shape_prior * repeated / riders.sd**2
     return Problem(
         model=model,
@@ -231,6 +238,11 @@ def _problem(
         stature=_stature(evidence, riders),
         rate=RATE,
     )
+
+
+def depth_unseen(evidence: Evidence) -> bool:
+    """Whether nothing but one camera's keypoints was seen, so that the pose's depth is left to the priors."""
+    return len(evidence.views) == 1 and evidence.directions is None and not evidence.points
 
 
 def scale_assumed(evidence: Evidence) -> bool:
