@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import opensim
 import pytest
 from toy_models import legs, standing
 
+from marrow.clinical.measures import write_setup
+from marrow.clinical.opensim_tools import load_model
 from marrow.clinical.scaling import scale_model
 from marrow.errors import InputError, OutputError
-from marrow.io.trc import write_trc
+from marrow.io.trc import MarkerData, write_trc
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "opensim"
 GAIT = SHARED / "Pipelines" / "Gait2392_Simbody"
@@ -103,10 +106,15 @@ def test_faulty_files_are_told(files):
     refused("setup.xml", out, setup=files / "setup.xml")
     small = standing(dict.fromkeys(SIZES, 0.1))
     write_trc(files / "small.trc", small)
+    text = (files / "s.trc").read_text()
+    (files / "unit.trc").write_text(text.replace("\tmm\t", "\tm\t"))
+    refused(r"Are the values in mm", out, model=model, markers=files / "unit.trc")
+    right = scale_model(files / "right.osim", model=model, markers=files / "unit.trc", units="mm")
+    assert right.factors["femur_r"][0] == pytest.approx(SIZES["femur"], rel=0.02)
     refused(r"scaled by 0\.1.*Is the unit", out, model=model, markers=files / "small.trc")
     strange = small.__class__(tuple(f"x{k}" for k in range(14)), small.time, small.xyz, 50.0, "m")
     write_trc(files / "strange.trc", strange)
-    refused("no two of the 0 markers", out, model=model, markers=files / "strange.trc")
+    refused("share no marker.*R.ASIS.*x0, x1", out, model=model, markers=files / "strange.trc")
     with pytest.raises(OutputError, match="folder does not exist"):
         scale_model(files / "no" / "o.osim", model=model, markers=static)
     assert not list(files.glob("o.*")), "nothing half-written"
@@ -149,6 +157,36 @@ def test_the_shipped_subject(tmp_path):
         )
         places = [place_in_pelvis(m, s, name) for m, s in zip((ours, theirs), states, strict=True)]
         np.testing.assert_allclose(places[0], places[1], atol=1e-5)
+
+
+def test_measures_of_another_model(tmp_path):
+    """Joint centres and condyles are taken, and clusters on thigh and shank are not."""
+    path = SHARED / "Models" / "Rajagopal" / "RajagopalLaiUhlrich2023.osim"
+    if not path.exists():
+        pytest.skip("../shared/data/opensim is not here")
+    model = load_model(path)
+    markers, state = model.getMarkerSet(), model.getWorkingState()
+    all_of_them = [markers.get(k) for k in range(markers.getSize())]
+    places = np.array([marker.getLocationInGround(state).to_numpy() for marker in all_of_them])
+    names = tuple(marker.getName() for marker in all_of_them)
+    static = MarkerData(names, np.arange(5) / 10, np.repeat(places[None], 5, axis=0), 10.0)
+    write_setup(tmp_path / "s.xml", model, static)
+    measures = {
+        one.get("name"): {frozenset((pair.text or "").split()) for pair in one.iter("markers")}
+        for one in ET.parse(tmp_path / "s.xml").iter("Measurement")
+    }
+    assert measures["pelvis"] == {frozenset(("LASI", "RASI"))}
+    assert measures["femur_r"] == {frozenset(("RHJC", "RLFC")), frozenset(("LHJC", "LLFC"))}
+    assert measures["tibia_r"] == {frozenset(("RKJC", "RAJC")), frozenset(("LKJC", "LAJC"))}
+    bodies = {
+        body.get("name"): one.get("name")
+        for one in ET.parse(tmp_path / "s.xml").iter("Measurement")
+        for body in one.iter("BodyScale")
+    }
+    assert len(bodies) == model.getBodySet().getSize()
+    assert bodies["talus_l"] == bodies["calcn_r"]
+    assert bodies["ulna_r"] == bodies["radius_l"] != bodies["humerus_r"]
+    assert bodies["patella_r"] == bodies["femur_r"]
 
 
 def test_measures_of_our_own_agree_with_the_authors(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -24,6 +24,7 @@ def run(
     model: Annotated[Path | None, option("Generic model.", "M.osim")] = None,
     markers: Annotated[Path | None, option("Markers of a static trial.", "T.trc")] = None,
     marker_set: Annotated[Path | None, option("Markers on the model, when they are not in it.", "S.xml")] = None,
+    units: Annotated[str | None, option("Of the static trial: m, cm or mm, instead of its header.", "U")] = None,
     mass: Annotated[float | None, option("Of the person, kg; without it the model keeps its own.", "KG")] = None,
     out: Annotated[Path, option("Model to write (default scaled.osim).", "OUT.osim")] = Path("scaled.osim"),
     force: Annotated[bool, option("Replace an earlier file.")] = False,
@@ -33,24 +34,16 @@ def run(
 
     For example: marrow scale --model gait2392.osim --markers static.trc --mass 72.6 --out subject.osim
     """
-    return run_guarded(lambda: _scale(setup, model, markers, marker_set, mass, out, force, json), as_json=json)
+    given = {"setup": setup, "model": model, "markers": markers, "marker_set": marker_set}
+    return run_guarded(lambda: _scale(out, force, json, **given, mass_kg=mass, units=units), as_json=json)
 
 
-def _scale(
-    setup: Path | None,
-    model: Path | None,
-    markers: Path | None,
-    marker_set: Path | None,
-    mass: float | None,
-    out: Path,
-    force: bool,
-    as_json: bool,
-) -> int:
+def _scale(out: Path, force: bool, as_json: bool, **given: Any) -> int:
     from marrow.clinical.scaling import scale_model
     from marrow.io.files import refuse_existing
 
     refuse_existing(out, force=force)
-    scaled = scale_model(out, setup=setup, model=model, markers=markers, marker_set=marker_set, mass_kg=mass)
+    scaled = scale_model(out, **given)
     if as_json:
         write_event("scaled", file=out, **scaled.__dict__)
         return 0

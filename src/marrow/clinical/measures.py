@@ -53,6 +53,13 @@ def write_setup(path: str | Path, system: Any, static: MarkerData) -> None:
     """
     bodies = _bodies(system)
     places = _places(system, static.names)
+    if not places:
+        markers = system.getMarkerSet()
+        own = ", ".join(markers.get(k).getName() for k in range(min(4, markers.getSize())))
+        raise InputError(
+            f"model and static trial share no marker: the model has {own} …, the trial "
+            f"{', '.join(static.names[:4])} …; give a marker set file with the trial's names"
+        )
     pairs = {body.name: pair for body in bodies if (pair := _pair(body, bodies, places)) is not None}
     if not pairs:
         raise InputError(
@@ -130,13 +137,14 @@ def _distance(places: dict[str, tuple[str, Float64]], a: str, b: str) -> float:
 
 def _nearest_measured(body: _Body, bodies: Sequence[_Body], pairs: dict[str, Pair]) -> str:
     """The body itself, else the nearest by joints that is measured."""
-    links = {b.name: {b.parent, *b.children} for b in bodies}
+    # The next segment outwards comes first: ulna with radius, talus with the foot.
+    links = {b.name: (*sorted(b.children), b.parent) for b in bodies}
     seen, ring = {body.name}, [body.name]
     while ring:
         for name in ring:
             if name in pairs or _other_side(name) in pairs:
                 return name if name in pairs else _other_side(name)
-        ring = [near for name in ring for near in sorted(links.get(name, ())) if near not in seen]
+        ring = [near for name in ring for near in links.get(name, ()) if near not in seen]
         seen.update(ring)
     return next(iter(pairs))
 

@@ -59,6 +59,7 @@ def scale_model(
     markers: str | Path | None = None,
     marker_set: str | Path | None = None,
     mass_kg: float | None = None,
+    units: str | None = None,
 ) -> Scaled:
     """Scale a model to the markers of a static trial, and move its markers to where they were on the person.
 
@@ -69,6 +70,7 @@ def scale_model(
         model: generic model (``.osim``).
         markers: static trial (``.trc``).
         marker_set: markers on the model (``.xml``), when they are not in the model.
+        units: unit of the static trial (``"m"``, ``"cm"``, ``"mm"``) instead of what its header says.
         mass_kg: of the person; without it that of the setup, else the model keeps its own.
 
     Raises:
@@ -86,8 +88,8 @@ def scale_model(
         folder = Path(name)
         if setup is None:
             setup = folder / "setup.xml"
-            write_setup(setup, _with_markers(Path(str(model)), marker_set), read_trc(Path(str(markers))))
-        return _scale(Path(out), Path(setup), model, markers, marker_set, mass_kg, folder)
+            write_setup(setup, _with_markers(Path(str(model)), marker_set), read_trc(Path(str(markers)), units=units))
+        return _scale(Path(out), Path(setup), model, markers, marker_set, mass_kg, units, folder)
 
 
 def _scale(
@@ -97,6 +99,7 @@ def _scale(
     markers: str | Path | None,
     marker_set: str | Path | None,
     mass_kg: float | None,
+    units: str | None,
     folder: Path,
 ) -> Scaled:
     existing(setup, "scaling setup")
@@ -107,7 +110,7 @@ def _scale(
     if marker_set is None and (text := maker.getMarkerSetFileName().strip()) not in ("", "Unassigned"):
         marker_set = setup.parent / text
     system = _with_markers(model_path, marker_set)
-    static = read_trc(_named(setup, markers, scaler.getMarkerFileName(), "static trial"))
+    static = read_trc(_named(setup, markers, scaler.getMarkerFileName(), "static trial"), units=units)
     mass = mass_kg if mass_kg is not None else float(tool.getSubjectMass())
     warnings = _check(setup, system, static)
     write_trc(folder / "static.trc", static)

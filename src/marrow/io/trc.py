@@ -230,10 +230,11 @@ def refuse_scale(where: str, unit: str, xyz: Float64) -> None:
     if extent == 0 or low <= extent <= high:
         return
     sizes = {name: extent / METRES[unit] * scale for name, scale in METRES.items()}
+    size = f"{extent:.3g}" if extent < 1 else f"{extent:.0f}"
     better = min(sizes, key=lambda name: abs(np.log(sizes[name] / _USUAL)))
     hint = f". Are the values in {better}?" if better != unit else ", which no person does."
     raise InputError(
-        f"{where}: the unit is given as {unit}, and then the markers of a frame spread over {extent:.3g} m{hint} "
+        f"{where}: the unit is given as {unit}, and then the markers of a frame spread over {size} m{hint} "
         f"Correct it in the file, or read it with units={better!r}"
     )
 
