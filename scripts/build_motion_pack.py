@@ -26,10 +26,9 @@ from marrow.data.activities import read_activities
 from marrow.data.asf_amc import read_clip
 from marrow.data.clips import PointClip, split_of
 from marrow.data.motion_pack import PACK, PackedMotion, write_motion_pack
-from marrow.data.targets import Targets, first_guess, targets
-from marrow.fit import Evidence, FitOptions, Points, fit
+from marrow.data.targets import targets
+from marrow.fit.clips import fit_clip, fit_shape
 from marrow.geometry.rotations import log
-from marrow.skeleton import Skeleton
 
 FPS = 30.0
 #: No pelvis turns faster (rad/s) and no joint is accelerated more (m/s^2) in the sound parts of these recordings.
@@ -45,50 +44,12 @@ KEPT = (
     *("lumbar_extension", "lumbar_bending", "lumbar_rotation", "neck_extension", "neck_bending", "neck_rotation"),
     *(f"{name}_{s}" for s in "rl" for name in ("gh_flex", "gh_add", "gh_rot", "elbow_flex")),
 )  # fmt: skip
-#: Standard deviation of a target, metres: the ends of limbs are measured well, points inside the trunk are not.
-SD = {"pelvis": 0.02, "lumbar": 0.02, "neck": 0.02, "head": 0.02, "head_top": 0.02}
-STILL = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.0, limits=True)
-MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=1.0, limits=True)
 
 
-def evidence(target: Targets, clip_shape: dict[str, float] | None) -> Evidence:
-    """The targets as points for the fit, with the first guess that belongs to them."""
-    skeleton = Skeleton.inside(load_body().rest(clip_shape).landmarks)
-    sd = np.array([SD.get(name, 0.01) for name in target.names])
-    return Evidence(
-        points=(Points(target.xyz, target.names, sd),),
-        initial=first_guess(target, skeleton.bodies, skeleton.parents),
-        known_shape=clip_shape,
-    )
-
-
-def subject_shape(clips: list[PointClip], frames: int = 150) -> dict[str, float]:
-    """Body shape of one subject from frames spread over all the clips, each on its own."""
-    landmarks = load_body().rest().landmarks
-    made = [targets(clip, landmarks) for clip in clips]
-    # every subject's clips have the same points
-    xyz = np.concatenate([t.xyz for t in made])
-    pelvis, torso = (np.concatenate([getattr(t, name) for t in made]) for name in ("R_pelvis", "R_torso"))
-    pick = np.linspace(0, len(xyz) - 1, frames).astype(int)
-    some = Targets(made[0].names, xyz[pick], pelvis[pick], torso[pick], made[0].head_direction)
-    result = fit([evidence(some, None)], np.arange(frames) * 1.0, body=load_body(), floor=False, options=STILL)
-    return dict(result.people[0].motion.shape)
-
-
-def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np.ndarray]:
+def pack(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np.ndarray]:
     """Fit one clip; returns the packed motion and the distances (T, P) between joints and targets."""
-    target = targets(clip, load_body().rest().landmarks)
-    result = fit(
-        [evidence(target, shape)],
-        np.array([t / FPS for t in range(len(clip.xyz))], dtype=np.float64),
-        body=load_body(),
-        floor=False,
-        options=MOVING,
-    )
-    person = result.people[0]
+    person, _, distance = fit_clip(clip, shape)
     motion, skeleton = person.motion, person.skeleton
-    R, p = skeleton.forward(motion.q)
-    distance = np.linalg.norm(skeleton.points(R, p, target.names) - target.xyz, axis=-1)
     column = [motion.coordinates.index(name) for name in KEPT]
     # Z-X-Y angles on the principal branch, so that float16 is fine enough; the pelvis keeps its turns and is float32
     q = skeleton.from_tangent(skeleton.to_tangent(motion.q))
@@ -103,7 +64,7 @@ def fit_clip(clip: PointClip, shape: dict[str, float]) -> tuple[PackedMotion, np
 
 def _work(job: tuple[PointClip, dict[str, float]]) -> tuple[PackedMotion, np.ndarray, float]:
     start = time.perf_counter()
-    return *fit_clip(*job), time.perf_counter() - start
+    return *pack(*job), time.perf_counter() - start
 
 
 def sound_parts(clip: PointClip) -> list[PointClip]:
@@ -147,7 +108,7 @@ def main() -> None:
     by_subject = defaultdict(list)
     for clip in clips:
         by_subject[clip.subject].append(clip)
-    shapes = {subject: subject_shape(own) for subject, own in by_subject.items()}
+    shapes = {subject: fit_shape(own) for subject, own in by_subject.items()}
     for subject, shape in shapes.items():
         print(f"{subject}: stature {load_body().stature(shape):.3f} m,", {k: round(v, 3) for k, v in shape.items()})
     motions, distances = [], []

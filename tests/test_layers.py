@@ -23,7 +23,7 @@ RANK = {
     **{"detect": 6, "lift": 6, "recover": 6, "multiview": 6, "avatar": 6, "generate": 6, "language": 6},
     **{"clinical": 6, "view": 6, "bench": 6, "scale": 6},
     **{"person": 7, "perception": 7},
-    "results": 8,
+    **{"results": 8, "conversion": 8},
     "main_road": 9,
     **{"systems": 10, "cli": 10},
 }

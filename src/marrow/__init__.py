@@ -19,6 +19,7 @@ _HOME = {
     "Skeleton": "marrow.skeleton",
     "Track": "marrow.types",
     "capture": "marrow.main_road",
+    "convert": "marrow.conversion",
     "convert_joints": "marrow.conventions",
     "load_body": "marrow.body",
 }
@@ -28,6 +29,7 @@ __all__ = [*_HOME, "__version__"]
 if TYPE_CHECKING:
     from marrow.body import load_body as load_body
     from marrow.conventions import convert_joints as convert_joints
+    from marrow.conversion import convert as convert
     from marrow.main_road import capture as capture
     from marrow.results import Capture as Capture
     from marrow.results import Person as Person

@@ -177,28 +177,15 @@ class Person:
 
     @functools.cached_property
     def _export(self) -> io.PersonExport:
-        R, p = self.segments
-        return io.PersonExport(
-            motion=self.motion,
+        return exported(
+            self.name,
+            self.motion,
+            self.skeleton,
+            self.rest,
+            self.body,
             frames=self.frames,
             video_time=self.video_time,
-            bodies=self.skeleton.bodies,
-            parents=self.skeleton.parents,
-            bind=self.skeleton.bind,
-            R=R,
-            p=p,
-            vertices=self.rest.vertices,
-            faces=self.body.faces,
-            weights=self.body.skin_weights(self.skeleton.bodies),
-            uv=self.body.uv,
-            faces_uv=self.body.faces_uv,
-            derived=self._derived,
-            derived_sd=self._derived_sd,
-            derived_mark=self._derived_mark,
-            ends=_bone_ends(self.skeleton),
             track=self.track,
-            name=self.name,
-            extras={"generator": f"marrow {__version__}", "body": self.body.spec.licence},
         )
 
     def plot(self, *names: str) -> Plot:
@@ -225,6 +212,47 @@ class Person:
             "error (% of height)": round(float(np.nanmedian(self.error)) * 100, 2),
             "most knee flexion r, l (°)": [round(float(value)) for value in knee],
         }
+
+
+def exported(
+    name: str,
+    motion: Motion,
+    skeleton: Skeleton,
+    rest: Rest,
+    body: DefaultBody,
+    *,
+    frames: NDArray[np.int64] | None = None,
+    video_time: Float64 | None = None,
+    track: Track | None = None,
+) -> io.PersonExport:
+    """A motion on a body as the exporters need it; without a video every sample is a frame of its own."""
+    R, p = skeleton.forward(motion.q, motion.translation)
+    derived = skeleton.derived_angles(motion.q)
+    variance = {} if motion.q_sd is None else derived_variance(skeleton, motion.q, motion.q_sd)
+    mark = motion.mark
+    marks = {} if mark is None else {n: derived_mark(mark[:, at], own) for n, (at, own) in variance.items()}
+    return io.PersonExport(
+        motion=motion,
+        frames=np.arange(len(motion.q)) if frames is None else frames,
+        video_time=motion.time if video_time is None else video_time,
+        bodies=skeleton.bodies,
+        parents=skeleton.parents,
+        bind=skeleton.bind,
+        R=R,
+        p=p,
+        vertices=rest.vertices,
+        faces=body.faces,
+        weights=body.skin_weights(skeleton.bodies),
+        uv=body.uv,
+        faces_uv=body.faces_uv,
+        derived=derived,
+        derived_sd=derived_sd(derived, {n: own for n, (_, own) in variance.items()}),
+        derived_mark=marks,
+        ends=_bone_ends(skeleton),
+        track=track,
+        name=name,
+        extras={"generator": f"marrow {__version__}", "body": body.spec.licence},
+    )
 
 
 def _bone_ends(skeleton: Skeleton) -> dict[str, Float64]:

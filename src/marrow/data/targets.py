@@ -48,7 +48,7 @@ _ACTIVITIES = {
         for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
     },
 }  # fmt: skip
-
+_OWN = {name: name for name in _ASF if not name.startswith("mtp")}
 
 #: An ankle this little above its lowest (m) and this slow (m/s) belongs to a standing foot.
 STANDING_HEIGHT, STANDING_SPEED = 0.03, 0.4
@@ -76,13 +76,14 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
     """Targets of a clip for a body with these bind-pose landmarks.
 
     Args:
-        clip: from :func:`~marrow.data.asf_amc.read_clip` or :func:`~marrow.data.activities.read_activities`.
+        clip: from :func:`~marrow.data.asf_amc.read_clip`, :func:`~marrow.data.bvh_clip.read_bvh_clip` or
+            :func:`~marrow.data.activities.read_activities`.
         landmarks: name to (3,) metres: the (default) body's landmarks in its bind pose, facing +Z.
 
     Raises:
-        InputError: the clip's points are those of neither source.
+        InputError: the clip's points are those of no source.
     """
-    x, rest, missing = _common(clip)
+    x, rest, missing, flat_at_rest = _common(clip)
     body = {name: np.asarray(value, float) for name, value in landmarks.items()}
     middle = 0.5 * (x["hip_l"] + x["hip_r"])
     R_pelvis = _turned(x, rest, ("root", "hip_l", "hip_r"))
@@ -97,7 +98,7 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
         out[name] = out["lumbar"] + trunk * R_torso @ (body[name] - body["lumbar"])
     out |= _head(x, rest, body, out["neck"], R_torso)
     for s in "lr":
-        out |= _leg(x, body, out[f"hip_{s}"], s)
+        out |= _leg(x, rest, body, out[f"hip_{s}"], s, flat_at_rest)
         if f"mtp_{s}" not in out:
             out[f"mtp_{s}"] = _standing_foot(out[f"ankle_{s}"], body, R_pelvis, clip.fps, s)
         out |= _arm(x, body, out[f"shoulder_{s}"], s)
@@ -148,15 +149,22 @@ def _limb(start: Float64, middle: Float64, end: Float64, R_parent: Float64, sign
     return R, np.arctan2(sine[..., 0], -(up * lower).sum(-1))
 
 
-def _common(clip: PointClip) -> tuple[dict[str, Float64], dict[str, Float64], float]:
-    """Moving and resting points under common names, and the length missing from the source's trunk."""
-    known = next((t for t in (_ASF, _ACTIVITIES) if set(t.values()) <= set(clip.points)), None)
+def _common(clip: PointClip) -> tuple[dict[str, Float64], dict[str, Float64], float, bool]:
+    """Moving and resting points under common names, the length missing from the source's trunk, and whether its neutral
+    pose has the feet flat on the floor."""
+    known = next((t for t in (_ASF, _ACTIVITIES, _OWN) if set(t.values()) <= set(clip.points)), None)
     if known is None:
-        raise InputError(f"{clip.name}: expected the points of a CMU .asf or of the 17-joint clips, got {clip.points}")
+        raise InputError(
+            f"{clip.name}: expected the points of a CMU .asf, of the 17-joint clips or {', '.join(_OWN)}; "
+            f"got {', '.join(clip.points)}"
+        )
+    own = known is _OWN
+    if own:
+        known = {name: name for name in clip.points if name in _ASF}
     index = {ours: clip.points.index(theirs) for ours, theirs in known.items()}
     x = {ours: clip.xyz[:, i] for ours, i in index.items()}
     rest = {ours: clip.rest[i] for ours, i in index.items()}
-    return x, rest, MISSING_TRUNK if known is _ACTIVITIES else 0.0
+    return x, rest, MISSING_TRUNK if known is _ACTIVITIES else 0.0, own
 
 
 def _turned(x: Mapping[str, Float64], rest: Mapping[str, Float64], names: tuple[str, ...]) -> Float64:
@@ -179,15 +187,26 @@ def _head(
     return {name: neck + swing @ (body[name] - body["neck"]) for name in ("head", "head_top")}
 
 
-def _leg(x: Mapping[str, Float64], body: Mapping[str, Float64], hip: Float64, s: str) -> dict[str, Float64]:
+def _leg(
+    x: Mapping[str, Float64],
+    rest: Mapping[str, Float64],
+    body: Mapping[str, Float64],
+    hip: Float64,
+    s: str,
+    flat_at_rest: bool,
+) -> dict[str, Float64]:
+    """Knee, ankle and root of the toes; the foot's own slope is known at rest or from where the ankle is low."""
     moved = hip - x[f"hip_{s}"]
     out = {f"knee_{s}": x[f"knee_{s}"] + moved, f"ankle_{s}": x[f"ankle_{s}"] + moved}
     if f"mtp_{s}" in x:
         foot = x[f"mtp_{s}"] - x[f"ankle_{s}"]
         axis = _unit(np.cross(foot, x[f"knee_{s}"] - x[f"ankle_{s}"]))
-        standing = x[f"ankle_{s}"][:, 1] <= np.quantile(x[f"ankle_{s}"][:, 1], 0.2)
-        flat = body[f"mtp_{s}"] - body[f"ankle_{s}"]
-        tilt = _slope(flat) - float(np.median(_slope(foot[standing])))
+        if flat_at_rest:
+            flat = float(_slope(rest[f"mtp_{s}"] - rest[f"ankle_{s}"]))
+        else:
+            standing = x[f"ankle_{s}"][:, 1] <= np.quantile(x[f"ankle_{s}"][:, 1], 0.2)
+            flat = float(np.median(_slope(foot[standing])))
+        tilt = float(_slope(body[f"mtp_{s}"] - body[f"ankle_{s}"])) - flat
         turned = (axis_angle(axis, np.full(len(axis), -tilt)) @ foot[..., None])[..., 0]
         out[f"mtp_{s}"] = out[f"ankle_{s}"] + turned
     return out

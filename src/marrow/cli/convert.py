@@ -1,0 +1,70 @@
+"""``marrow convert``: a motion file onto marrow's body, and out in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from marrow.cli._options import option
+from marrow.cli._report import print_table, run_guarded, write_event
+
+
+def run(
+    source: Annotated[
+        Path, tyro.conf.Positional, option("Motion: .bvh, .amc (with its .asf) or marrow's motion.npz.", metavar="IN")
+    ],
+    out: Annotated[
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        option("Files to write; the suffix names the format (.npz .csv .glb .bvh …).", metavar="OUT…"),
+    ],
+    skeleton: Annotated[Path | None, option("Skeleton of an .amc; by default the .asf beside it.", "FILE.asf")] = None,
+    rest: Annotated[
+        int | None,
+        option("For a .bvh whose zero pose is no standing person: a frame in which one stands upright.", "FRAME"),
+    ] = None,
+    unit: Annotated[
+        float | None,
+        option("Metres to a unit of a .bvh, such as 0.01; by default the usual one that gives a grown person.", "M"),
+    ] = None,
+    fps: Annotated[float | None, option("Frames per second of an .amc, which does not say (default 120).", "F")] = None,
+    force: Annotated[bool, option("Replace earlier files.")] = False,
+    json: Annotated[bool, option("Write the result, or the error, as JSON lines to the standard output.")] = False,
+) -> int:
+    """Fit marrow's body to a motion file and write it in other formats.
+
+    For example: marrow convert walk.bvh walk.glb walk.csv
+    """
+    return run_guarded(lambda: _convert(source, out, skeleton, rest, unit, fps, force, json), as_json=json)
+
+
+def _convert(
+    source: Path,
+    out: tuple[Path, ...],
+    skeleton: Path | None,
+    rest: int | None,
+    unit: float | None,
+    fps: float | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    from marrow.conversion import convert
+    from marrow.errors import InputError
+    from marrow.io.files import refuse_existing
+
+    if not out:
+        raise InputError(f"where to? Name a file to write, such as: marrow convert {source} {source.stem}.glb")
+    for path in out:
+        refuse_existing(path, force=force)
+    found = convert(source, skeleton=skeleton, rest_frame=rest, metres_per_unit=unit, fps=fps)
+    remarks = [remark for path in out for remark in found.save(path)]
+    if as_json:
+        write_event("converted", files=[str(path) for path in out], remarks=remarks, **found.summary())
+        return 0
+    print_table([found.summary()])
+    for remark in remarks:
+        print(f"note: {remark}")
+    print("\nwritten: " + ", ".join(str(path) for path in out))
+    return 0

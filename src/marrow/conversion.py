@@ -1,0 +1,153 @@
+"""Any motion file onto marrow's body and skeleton, and out in any format that a person can be saved as.
+
+Joints of motion capture (``.bvh``, ``.amc``) are fitted: shape first, then all frames at once. marrow's own
+``motion.npz`` is taken as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marrow import io
+from marrow.body import DefaultBody, Rest, load_body
+from marrow.data.asf_amc import read_clip
+from marrow.data.bvh_clip import read_bvh_clip
+from marrow.data.clips import PointClip
+from marrow.errors import InputError
+from marrow.fit.clips import fit_clip, fit_shape
+from marrow.io.npz import read_motion
+from marrow.person import exported
+from marrow.progress import Progress, silent
+from marrow.skeleton import Skeleton
+from marrow.types import Float64, Motion
+
+#: What can be read.
+READABLE = (".bvh", ".amc", ".npz")
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A motion on marrow's body.
+
+    Attributes:
+        name: of the file it came from.
+        motion: coordinates and shape.
+        skeleton: scaled to the person.
+        rest: the body at rest.
+        body: the model that ``rest`` belongs to.
+        residual: landmark to the distance (T,) in metres between the fitted body and the file's points; empty where
+            nothing was fitted.
+    """
+
+    name: str
+    motion: Motion
+    skeleton: Skeleton
+    rest: Rest
+    body: DefaultBody
+    residual: dict[str, Float64]
+
+    def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
+        """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix."""
+        export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
+        return io.save(path, export, influences=influences)
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in one row."""
+        row: dict[str, Any] = {
+            "motion": self.name,
+            "frames": len(self.motion.time),
+            "seconds": round(float(self.motion.time[-1] - self.motion.time[0]), 2),
+            "height (m)": round(float(self.rest.vertices[:, 1].max()), 3),
+        }
+        if self.residual:
+            all_mm = 1000 * np.concatenate(list(self.residual.values()))
+            row["residual median, 95 % (mm)"] = [round(float(v), 1) for v in np.nanquantile(all_mm, (0.5, 0.95))]
+            worst = max(self.residual, key=lambda name: float(np.nanmedian(self.residual[name])))
+            row["worst"] = f"{worst} {1000 * float(np.nanmedian(self.residual[worst])):.1f} mm"
+        return row
+
+
+def convert(
+    source: str | Path,
+    out: str | Path | None = None,
+    *,
+    skeleton: str | Path | None = None,
+    rest_frame: int | None = None,
+    metres_per_unit: float | None = None,
+    fps: float | None = None,
+    progress: Progress | None = None,
+) -> Converted:
+    """Read a motion file, fit marrow's body to it and, if asked, write it in another format.
+
+    Args:
+        source: ``.bvh``, ``.amc`` (with its ``.asf``) or marrow's ``.npz``.
+        out: file to write; its suffix names the format (see :meth:`Converted.save`).
+        skeleton: the ``.asf`` of an ``.amc``; by default the one of the same subject beside it.
+        rest_frame: for ``.bvh`` whose pose of zero angles is no standing person: a frame in which one stands upright.
+        metres_per_unit: of a ``.bvh``, which does not say; by default the usual unit that gives a grown person.
+        fps: frames per second of an ``.amc``, which does not say (120 by default).
+        progress: called as ``progress(stage, done, total)``.
+
+    Raises:
+        InputError: the source cannot be read, or a suffix is not known.
+        OutputError: ``out`` cannot be written.
+    """
+    source = Path(source)
+    if out is not None and Path(out).suffix.lower() not in io.EXPORTERS:
+        given = Path(out).suffix or "a file without suffix"
+        raise InputError(f"{out}: cannot write {given}; choose {' '.join(io.EXPORTERS)}")
+    body = load_body("default")
+    if source.suffix.lower() == ".npz":
+        motion = read_motion(source)
+        rest = body.rest(motion.shape)
+        found = Converted(source.stem, motion, Skeleton.inside(rest.landmarks), rest, body, {})
+    else:
+        clip = _clip(source, skeleton, rest_frame, metres_per_unit, fps)
+        shape = fit_shape([clip])
+        person, names, distance = fit_clip(clip, shape, progress or silent)
+        residual = dict(zip(names, distance.T, strict=True))
+        found = Converted(clip.name, person.motion, person.skeleton, body.rest(shape), body, residual)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def _clip(
+    source: Path,
+    skeleton: str | Path | None,
+    rest_frame: int | None,
+    metres_per_unit: float | None,
+    fps: float | None,
+) -> PointClip:
+    suffix = source.suffix.lower()
+    if suffix not in READABLE:
+        raise InputError(f"{source}: cannot read {suffix or 'a file without suffix'}; expected {' '.join(READABLE)}")
+    if not source.is_file():
+        raise InputError(f"{source}: no such file (in {Path.cwd()})")
+    if suffix == ".bvh":
+        if skeleton is not None or fps is not None:
+            raise InputError(
+                f"{source}: a BVH file holds its skeleton and its frame time; leave out --skeleton and --fps"
+            )
+        return read_bvh_clip(source, rest_frame=rest_frame, metres_per_unit=metres_per_unit)
+    if rest_frame is not None or metres_per_unit is not None:
+        raise InputError(f"{source}: an Acclaim skeleton has a neutral pose and a unit; leave out --rest and --unit")
+    return read_clip(skeleton or _asf_beside(source), source, fps=fps or 120.0)
+
+
+def _asf_beside(amc: Path) -> Path:
+    """``01.asf`` or ``01_05.asf`` for ``01_05.amc``, or the only one in the folder."""
+    named = [amc.with_suffix(".asf"), amc.with_name(f"{amc.stem.partition('_')[0]}.asf")]
+    found = next((path for path in named if path.is_file()), None)
+    others = sorted(amc.parent.glob("*.asf"))
+    if found is None and len(others) == 1:
+        found = others[0]
+    if found is None:
+        raise InputError(
+            f"{amc}: its skeleton is not beside it (looked for {named[1].name}); give it: --skeleton FILE.asf"
+        )
+    return found
