@@ -1,6 +1,7 @@
 """Every system works, however little is known of it here: it builds, trains, saves, loads, infers, and is measured.
 
-Parametrised over what discovery finds, and over a copy of the template that ``marrow new`` would write.
+Parametrised over what discovery finds, over a copy of the template that ``marrow new`` would write, and over a small
+system that learns.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ SECONDS = 6.0
 FOUND = discover()
 
 
-@pytest.fixture(scope="module", params=["the template", *FOUND.entries])
+@pytest.fixture(scope="module", params=["the template", "a learner", *FOUND.entries])
 def entry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Entry:
-    if request.param != "the template":
+    if request.param in FOUND.entries:
         return FOUND.entries[request.param]
+    if request.param == "a learner":
+        return load_file(ROOT / "tests" / "systems" / "folder" / "ridge.py")
     folder = tmp_path_factory.mktemp("systems")
     new("from_template", folder=folder)
     return load_file(folder / "from_template.py")

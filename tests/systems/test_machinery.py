@@ -135,6 +135,13 @@ def test_a_real_effect_is_found_and_its_absence_is_not(folder):
     assert run_bench(higher, entry.module.bench, entry.module.Config(), "quick").verdict == "worse"
 
 
+def test_another_real_effect():
+    entry = load_file(Path(__file__).parent / "folder" / "ridge.py")
+    found = run_bench(entry.system, entry.module.bench, entry.module.Config(), "full")
+    assert (found.verdict, found.n) == ("better", 90)
+    assert 1.0 < found.with_ < found.without, "the noise itself, variance 1, cannot be predicted"
+
+
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     """Frames of one person err alike; drawing whole people keeps the 95 % interval honest where frames would not."""
     hits = {"people": 0, "frames": 0}
