@@ -274,10 +274,10 @@ def test_verbs_refuse_what_is_not_there(folder, capsys):
 
 def test_one_failing_bench_does_not_stop_the_others(folder, capsys):
     edit(folder, ("    seeds = (0,)", "    raise ValueError('broken')\n    seeds = (0,)"), name="bad")
-    assert main(["bench", "bad", "umeyama", "--folder", str(folder)]) != 0
+    assert main(["bench", "bad", "umeyama", "--folder", str(folder)]) == 2
     out, err = capsys.readouterr()
     assert "better" in out
-    assert "broken" in err
+    assert "bad: its bench failed (ValueError: broken)" in err
 
 
 def test_a_new_system_goes_among_marrows_own(monkeypatch, tmp_path, capsys):

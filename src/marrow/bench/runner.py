@@ -11,7 +11,7 @@ import numpy as np
 
 from marrow.bench.result import BenchResult, commit, machine, read_result, verdict
 from marrow.bench.system import SEEDS, TIERS, Paired, System
-from marrow.errors import InputError
+from marrow.errors import InputError, MarrowError
 from marrow.metrics.bootstrap import paired_difference
 
 _PACKAGE = Path(__file__).parents[1]
@@ -35,7 +35,12 @@ def run_bench(system: System, bench: Callable[[Any, str], Paired], config: Any, 
     if tier not in TIERS:
         raise InputError(f"tier: expected {' or '.join(TIERS)}, got {tier!r}")
     start = time.perf_counter()
-    found = bench(config, tier)
+    try:
+        found = bench(config, tier)
+    except MarrowError:
+        raise
+    except Exception as error:  # a stranger's code may fail in any way, which is then no fault of marrow's
+        raise InputError(f"{system.id}: its bench failed ({type(error).__name__}: {error})") from error
     seconds = time.perf_counter() - start
     _check(system, found, tier)
     facts = compare(found, better=system.claim.better)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from marrow.cli._options import option
-from marrow.cli._report import print_table, run_guarded, write_event
+from marrow.cli._report import print_table, write_event
 
 
 def run(
@@ -27,10 +27,7 @@ def run(
 
     For example: marrow id --model subject.osim --motion walk.mot --loads walk_grf.xml --out moments.sto
     """
-    return run_guarded(
-        lambda: _id(out, force, json, model=model, motion=motion, loads=loads, grf=grf, lowpass_hz=lowpass, time=time),
-        as_json=json,
-    )
+    return _id(out, force, json, model=model, motion=motion, loads=loads, grf=grf, lowpass_hz=lowpass, time=time)
 
 
 def _id(out: Path, force: bool, as_json: bool, **given: Any) -> int:

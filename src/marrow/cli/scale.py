@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from marrow.cli._options import option
-from marrow.cli._report import print_table, run_guarded, write_event
+from marrow.cli._report import print_table, write_event
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     For example: marrow scale --model gait2392.osim --markers static.trc --mass 72.6 --out subject.osim
     """
     given = {"setup": setup, "model": model, "markers": markers, "marker_set": marker_set}
-    return run_guarded(lambda: _scale(out, force, json, **given, mass_kg=mass, units=units), as_json=json)
+    return _scale(out, force, json, **given, mass_kg=mass, units=units)
 
 
 def _scale(out: Path, force: bool, as_json: bool, **given: Any) -> int:

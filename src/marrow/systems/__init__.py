@@ -102,8 +102,10 @@ def find(name: str, folder: str | Path | None = None) -> Entry:
     if name in found.broken:
         raise InputError(f"the system {name!r} cannot be used: {found.broken[name]}")
     near = difflib.get_close_matches(name, found.entries, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(found.entries) or 'none yet'}"
-    raise InputError(f"there is no system {name!r}; {hint} A new one begins with: marrow new {name}")
+    if near:
+        raise InputError(f"there is no system {name!r}; did you mean {near[0]!r}?")
+    known = f"there are {', '.join(found.entries)}" if found.entries else "there is none yet"
+    raise InputError(f"there is no system {name!r}; {known}. A new one begins with: marrow new {name}")
 
 
 def load_file(path: str | Path) -> Entry:
