@@ -26,6 +26,13 @@ _LEAST_CURVATURE = 1e-3  # of the Gauss-Newton one, below which a Newton step is
 
 
 @kernel()
+def _copy(source, out):
+    """``out[:] = source``; a loop, because the compiled slice brings all its error messages with it."""
+    for i in range(out.shape[0]):
+        out[i] = source[i]
+
+
+@kernel()
 def _follow(problem, y, work):
     """Coordinates and their derivatives by the variables: ``work.q`` and ``work.rate`` (dependent coordinates)."""
     functions, dependent = problem.couplings, problem.dependent
@@ -186,7 +193,7 @@ def _normal_equations(problem, total, goal, work):
                 last = start[on + 1]
     for t in range(problem.task.shape[0]):
         c, w = problem.task[t], total * problem.task_weight[t]
-        _spread(problem, c, c, w, 0.0, False, work)
+        _spread(problem, c, c, w, 0.0, c < 0, work)
         _slope(problem, c, w * (work.q[c] - goal[t]), work)
 
 
@@ -238,33 +245,33 @@ def _solve(problem, y, target, weight, goal, work, tolerance, most):
     total = 0.0
     for m in range(weight.shape[0]):
         total += weight[m]
-    cost = _evaluate(problem, y, target, weight, total, goal, work)
-    damping, steps, fresh, second = 0.0, 0, True, True
-    while steps < most:
-        if fresh:
-            _normal_equations(problem, total, goal, work)
-        largest = -1.0
-        if second:
-            largest = _step(problem, y, 0.0, True, work)
-        second = largest >= 0.0
-        if not second:
-            largest = _step(problem, y, damping, False, work)
-        steps += 1
+    # One call of each kernel in the loop: every further one would be compiled into it again.
+    _copy(y, work.trial)
+    cost, largest, damping, steps, second = np.inf, np.inf, 0.0, 0, True
+    while True:
         trial_cost = _evaluate(problem, work.trial, target, weight, total, goal, work)
-        if trial_cost <= cost * (1.0 + 1e-13) + 1e-300:
-            y[:] = work.trial
-            cost, fresh = trial_cost, True
+        better = trial_cost <= cost * (1.0 + 1e-13) + 1e-300
+        # A Newton step squares what is left, so a larger one may be the last.
+        done = largest < (10.0 * tolerance if second and better else tolerance) or steps >= most
+        if better:
+            _copy(work.trial, y)
+            cost = trial_cost
+        if done:
+            return cost, steps
+        if better:
+            _normal_equations(problem, total, goal, work)
             damping = damping * 0.1 if damping > 1e-6 else 0.0
             second = True
-        else:
-            fresh = False
-            if not second:
-                damping = max(10.0 * damping, 1e-3)
+        elif second:
             second = False
-        # A Newton step squares what is left, so a larger one may be the last.
-        if largest < (10.0 * tolerance if second and fresh else tolerance):
-            break
-    return cost, steps
+        else:
+            damping = max(10.0 * damping, 1e-3)
+        for _ in range(2):
+            largest = _step(problem, y, damping, second, work)
+            if largest >= 0.0:
+                break
+            second = False
+        steps += 1
 
 
 @kernel()
@@ -272,7 +279,7 @@ def solve_frames(problem, work, order, started, Y, targets, weights, goals, held
     """Variables of all frames.
 
     Args:
-        order: (T,) frames in the order in which they are solved.
+        order: frames in the order in which they are solved.
         started: (T,) frame whose result a frame starts from; -1: from what ``Y`` holds for it.
         Y: (T, n) variables: starting values in, results out.
         targets: (T, M, 3) metres; weights: (T, M), 0 where a marker is not seen.
@@ -282,13 +289,13 @@ def solve_frames(problem, work, order, started, Y, targets, weights, goals, held
         most: steps a frame may take.
 
     Returns:
-        cost (T,) and steps (T,).
+        cost and steps, in the order of ``order``.
     """
     cost, steps = np.zeros(order.shape[0]), np.zeros(order.shape[0], np.int64)
     for i in range(order.shape[0]):
         t = order[i]
         if started[t] >= 0:
-            Y[t] = Y[started[t]]
-        work.q[:] = held[t]
-        cost[t], steps[t] = _solve(problem, Y[t], targets[t], weights[t], goals[t], work, tolerance, most)
+            _copy(Y[started[t]], Y[t])
+        _copy(held[t], work.q)
+        cost[i], steps[i] = _solve(problem, Y[t], targets[t], weights[t], goals[t], work, tolerance, most)
     return cost, steps

@@ -139,3 +139,24 @@ def couple(functions, dependent, q, width):
                 x[i - first] = q[t, functions.arg[i]]
             at = functions.data_start[f]
             q[t, dependent[f]] = evaluate(functions.kind[f], functions.data, at, x, partial, last - first)
+
+
+@kernel()
+def coupling_rates(functions, dependent, q, width):
+    """Derivatives (T, D, D) of all coordinates by the independent ones, at q (T, D) that follows the couplings."""
+    count, dof = q.shape
+    out = np.zeros((count, dof, dof))
+    x, partial = np.empty(width), np.empty(width)
+    for t in range(count):
+        for d in range(dof):
+            out[t, d, d] = 1.0
+        for f in range(dependent.shape[0]):
+            first, last = functions.arg_start[f], functions.arg_start[f + 1]
+            for i in range(first, last):
+                x[i - first] = q[t, functions.arg[i]]
+            evaluate(functions.kind[f], functions.data, functions.data_start[f], x, partial, last - first)
+            out[t, dependent[f], dependent[f]] = 0.0
+            for i in range(first, last):
+                for d in range(dof):
+                    out[t, dependent[f], d] += partial[i - first] * out[t, functions.arg[i], d]
+    return out

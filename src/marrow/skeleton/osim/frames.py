@@ -62,7 +62,8 @@ class Frames:
             raise element.error("its frame is placed in a frame that is placed in itself")
         key = self._offset_key(target, path)
         if key is None:
-            return Placement(self.body(posixpath.basename(target.rstrip("/")), element), np.eye(3), np.zeros(3))
+            name = posixpath.basename(posixpath.normpath(posixpath.join(path, target)))
+            return Placement(self.body(name, element), np.eye(3), np.zeros(3))
         offset = self._offsets[key]
         inner = self._resolve(offset, key, ("socket_parent", "socket_parent_connectee_name"), depth + 1)
         own = placement(inner.body, offset, "translation", "orientation")
@@ -75,7 +76,7 @@ class Frames:
         for candidate in (below, beside):
             if candidate in self._offsets:
                 return candidate
-        last = posixpath.basename(target)
+        last = posixpath.basename(below)
         if last in self._bodies:
             return None
         # Early versions of OpenSim 4 put the model's name before the path, or wrote the bare name.

@@ -23,6 +23,7 @@ from marrow.types import Float64
 _TOLERANCE = 1e-6  # radians and metres: the step at which a frame is done
 _MOST_STEPS = 200
 _MOST_FIRST_STEPS, _MOST_ROOT_STEPS = 1000, 50
+_ROUNDS, _MOST_RUNS = 3, 10
 _GOOD_START = 0.05  # metres RMS; a body turned the wrong way round is off by several times as much
 
 
@@ -262,18 +263,38 @@ class _Run:
         return root, turning[:3]
 
     def _again(self, Y: Float64, cost: Float64, steps: NDArray[np.int64]) -> tuple[Float64, NDArray[np.int64]]:
-        """Frames that fit far worse than the others are tried from a new beginning; the better result stays."""
+        """Frames that fit far worse than the good ones are tried from new beginnings; the better result stays.
+
+        A recording that goes wrong for some frames can leave the solver in another minimum for all that follow.
+        """
         total = self.weights.sum(1)
-        rms = np.sqrt(np.divide(2 * cost, total, out=np.zeros(len(cost)), where=total > 0))
-        typical = float(np.median(rms[total > 0])) if (total > 0).any() else 0.0
-        bad = np.flatnonzero(rms > max(3 * typical, typical + 0.02))
-        runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
-        for run in runs[:20]:
-            other = Y.copy()
-            other[run[0]] = self._first(int(run[0]))
-            started = np.arange(len(cost)) - 1
-            started[run[0]] = -1
-            new_cost, new_steps = self._solve(run.astype(np.int64), started, other)
-            better = run[new_cost[run] < 0.99 * cost[run]]
-            Y[better], steps[better] = other[better], new_steps[better]
+        for _ in range(_ROUNDS):
+            rms = np.sqrt(np.divide(2 * cost, total, out=np.zeros(len(cost)), where=total > 0))
+            typical = float(np.percentile(rms[total > 0], 20)) if (total > 0).any() else 0.0
+            bad = np.flatnonzero(rms > max(3 * typical, typical + 0.02))
+            runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
+            better = [self._run_again(run, Y, cost, steps) for run in sorted(runs, key=len)[-_MOST_RUNS:]]
+            if not any(better):
+                break
         return Y, steps
+
+    def _run_again(self, run: NDArray[np.int64], Y: Float64, cost: Float64, steps: NDArray[np.int64]) -> bool:
+        """Neighbouring frames solved from the best of three of them outwards; whether any became better."""
+        total = self.weights.sum(1)
+        seeds = [int(run[i]) for i in sorted({0, len(run) // 2, len(run) - 1})]
+        starts = [self._first(frame) for frame in seeds]
+        found = [
+            self._one_frame(frame, y[None], self.problem, 0)[0][0] / total[frame]
+            for frame, y in zip(seeds, starts, strict=True)
+        ]
+        best = int(np.argmin(found))
+        seed, other = seeds[best], Y.copy()
+        other[seed] = starts[best]
+        started = np.arange(len(cost)) - 1
+        started[:seed] += 2
+        started[seed] = -1
+        order = np.concatenate([run[run >= seed], run[run < seed][::-1]]).astype(np.int64)
+        new_cost, new_steps = self._solve(order, started, other)
+        better = run[new_cost[run] < 0.99 * cost[run]]
+        Y[better], steps[better], cost[better] = other[better], new_steps[better], new_cost[better]
+        return len(better) > 0

@@ -125,15 +125,13 @@ class Kinematics:
         return J.reshape(*shape, len(bodies), 3, len(self.coordinates))
 
     def coupling_jacobian(self, q: ArrayLike) -> Float64:
-        """(..., D, D): derivatives of :meth:`couple` at q; columns of dependent coordinates are zero."""
-        q, flat = self._flat(q)
-        step, columns = 1e-6, []
-        for d in range(flat.shape[1]):
-            plus, minus = flat.copy(), flat.copy()
-            plus[:, d] += step
-            minus[:, d] -= step
-            columns.append((self.couple(plus) - self.couple(minus)) / (2 * step))
-        return np.stack(columns, -1).reshape(*q.shape, flat.shape[1])
+        """(..., D, D): derivatives of :meth:`couple` by each coordinate; those by dependent coordinates are zero.
+
+        ``jacobian(q, …) @ coupling_jacobian(q)`` is the derivative of the points where the couplings hold.
+        """
+        coupled, flat = self._flat(self.couple(q))
+        rates = fast.coupling_rates(self.couplings, self.dependent, flat, self.width)
+        return rates.reshape(*coupled.shape, flat.shape[1])
 
     def _poses(self, q: ArrayLike) -> tuple[Float64, Float64, Float64]:
         q, flat = self._flat(q)
