@@ -5,8 +5,8 @@
 
 Held-out motions (other clips of the training subjects, and another subject) on five bodies, three cameras each, a
 detector that errs as ``marrow.bench.noise`` says. The claim: fitting all frames at once beats fitting each alone.
-Writes ``benchmarks/results/main_road.json``; with ``--calibrate`` also the factors on the standard deviations, which
-are fitted on some bodies with their cameras and tested on the others.
+Writes ``benchmarks/results/main_road.json``; with ``--calibrate`` first the factors on the standard deviations, which
+are fitted on other bodies, cameras and clips (:mod:`marrow.bench.intervals`).
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from marrow.bench import intervals
 from marrow.bench.noise import DetectorNoise, WorldNoise
-from marrow.bench.reconstruct import CONDITIONS, GROUPS, Score, columns, reconstruct
+from marrow.bench.reconstruct import CONDITIONS, GROUPS, columns, reconstruct
 from marrow.bench.result import BenchResult, commit, machine, verdict, write_result
 from marrow.bench.scenes import PEOPLE, make_truth, shoot
 from marrow.data.motion_pack import PackedMotion, motion_pack
 from marrow.fit.priors import WEIGHTS, load_calibration
-from marrow.metrics import bootstrap, coverage, interval_factor, paired_difference
+from marrow.metrics import bootstrap, paired_difference
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES, SEED = 60, 20
+KINDS = ("landmarks", "keypoints")
 ALONE = slice(5, None, 10)  # frames that are also fitted each alone, in one camera of each scene
 #: What limits the figures: the same with less noise, on the first body and camera.
 QUIETER: dict[str, tuple[DetectorNoise, WorldNoise]] = {
@@ -48,12 +50,6 @@ QUIETER: dict[str, tuple[DetectorNoise, WorldNoise]] = {
     ),
     "no outliers, nothing missing": (DetectorNoise(outliers=0.0, hidden=0.0, lost=0.0), WorldNoise()),
 }
-#: Prefixes that get a factor of their own.
-FACTORS = (
-    "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle", "mtp_angle",
-    "lumbar_", "neck_", "gh_", "elbow_flex",
-)  # fmt: skip
-LIMIT_SD = 1.0  # rad: a wider interval says "unknown"; it is counted apart and not calibrated
 
 
 def clips(count: int) -> list[tuple[PackedMotion, int]]:
@@ -102,11 +98,6 @@ def _row(clip: str, number: int, person: str, camera: int, condition: str, metho
     }  # fmt: skip
 
 
-def fitted_half(row: dict[str, Any]) -> bool:
-    """Whether the calibration may look: people and cameras are split, and no camera of a looked-at person is tested."""
-    return list(PEOPLE).index(row["person"]) % 2 == 0
-
-
 def select(rows: list[dict[str, Any]], condition: str, method: str) -> list[dict[str, Any]]:
     """Rows of one condition and method."""
     return [r for r in rows if r["condition"] == condition and r["method"] == method]
@@ -120,10 +111,7 @@ def pooled(rows: list[dict[str, Any]], field: str) -> tuple[np.ndarray, np.ndarr
 
 def angles(rows: list[dict[str, Any]], index: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Errors and standard deviations of some coordinates in observed frames, degrees, flat."""
-    scores: list[Score] = [r["score"] for r in rows]
-    error = np.concatenate([s.angle[s.observed][:, index].ravel() for s in scores])
-    sd = np.concatenate([s.sd[s.observed][:, index].ravel() for s in scores])
-    return np.degrees(error), np.degrees(sd)
+    return intervals.angles([r["score"] for r in rows], index)
 
 
 def joint_report(rows: list[dict[str, Any]], condition: str) -> dict[str, Any]:
@@ -173,48 +161,28 @@ def limits(rows: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]
     return out
 
 
-def coverage_report(rows: list[dict[str, Any]], names: tuple[str, ...]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Factors on the standard deviation from some of the people, and coverage on the others, raw and corrected."""
-    looked = [r for c in CONDITIONS for r in select(rows, c, "sequence") if fitted_half(r)]
-    factors = {}
-    for prefix in FACTORS:
-        error, sd = angles(looked, [i for i, n in enumerate(names) if n.startswith(prefix)])
-        ok = _told(sd)
-        if ok.sum() > 500:
-            factors[prefix] = round(interval_factor(error[ok], sd[ok]), 3)
-    report: dict[str, Any] = {}
-    for condition in CONDITIONS:
-        other = [r for r in select(rows, condition, "sequence") if not fitted_half(r)]
-        if not other:
-            continue
-        report[condition] = {g: _coverage(other, columns(names, g), names, factors) for g in GROUPS}
-    return factors, report
-
-
-def _coverage(
-    rows: list[dict[str, Any]], index: list[int], names: tuple[str, ...], factors: dict[str, float]
+def coverage_report(
+    rows: list[dict[str, Any]], names: tuple[str, ...], factors: dict[str, dict[str, float]]
 ) -> dict[str, Any]:
-    raw_in, in_, count, told = 0.0, {0.5: 0.0, 0.8: 0.0, 0.95: 0.0}, 0, 0
-    for i in index:
-        error, sd = angles(rows, [i])
-        ok = _told(sd)
-        count, told = count + len(ok), told + int(ok.sum())
-        if not ok.any():
-            continue
-        factor = next((v for k, v in factors.items() if names[i].startswith(k)), 1.0)
-        raw_in += coverage(error[ok], sd[ok]) * ok.sum()
-        for level in in_:
-            in_[level] += coverage(error[ok], factor * sd[ok], level) * ok.sum()
-    share = max(told, 1)
-    return {
-        "raw 95 %": round(raw_in / share, 3),
-        **{f"{int(100 * level)} %": round(v / share, 3) for level, v in in_.items()},
-        "told": round(told / max(count, 1), 3),
-    }
+    """Coverage of the intervals, raw and with the factors of each condition's kind of evidence."""
+    report: dict[str, Any] = {}
+    for condition, told in CONDITIONS.items():
+        scores = [r["score"] for r in select(rows, condition, "sequence")]
+        if scores:
+            known = factors.get(told.kind, {})
+            report[condition] = {g: intervals.covered(scores, columns(names, g), names, known) for g in GROUPS}
+    return report
 
 
-def _told(sd: np.ndarray) -> np.ndarray:
-    return np.isfinite(sd) & (sd > 0) & (sd < np.degrees(LIMIT_SD))
+def calibrate(pool: ProcessPoolExecutor) -> dict[str, dict[str, float]]:
+    """Fit the factors on people, cameras and clips that are not tested here, and write them."""
+    scores = list(pool.map(intervals.work, intervals.jobs()))
+    names = make_truth(motion_pack().motion("02_01"), "average", frames=3).skeleton.coordinates
+    factors = intervals.factors(scores, names)
+    text = {"made_by": "benchmarks/main_road.py --calibrate", "commit": commit(ROOT), "factors": factors}
+    (WEIGHTS / "calibration.json").write_text(json.dumps(text, indent=1) + "\n")
+    print(f"written: {WEIGHTS / 'calibration.json'}; it changes reported standard deviations, not the raw ones here")
+    return factors
 
 
 def _rounded(*values: float) -> list[float]:
@@ -265,7 +233,10 @@ def main() -> None:
         for person in people
     ]
     rows: list[dict[str, Any]] = []
+    factors = {kind: load_calibration(kind) for kind in KINDS}
     with ProcessPoolExecutor(args.jobs) as pool:
+        if args.calibrate:
+            factors = calibrate(pool)
         for done, got in enumerate(pool.map(work, jobs), 1):
             rows += got
             print(
@@ -278,31 +249,29 @@ def main() -> None:
     failures = [r for r in rows if r["method"] == "failed"]
     for failure in failures:
         print("failed:", failure)
-    result, factors = report(rows, failures, args.quick, time.perf_counter() - began)
+    result = report(rows, failures, factors, args.quick, time.perf_counter() - began)
     show(result)
     if (args.quick or args.cameras != 3) and args.out.name == "main_road.json":
         args.out = args.out.with_name("main_road_quick.json")
     write_result(args.out, result)
     print(f"written: {args.out}")
-    if args.calibrate:
-        text = {"made_by": "benchmarks/main_road.py --calibrate", "commit": result.commit, "factors": factors}
-        (WEIGHTS / "calibration.json").write_text(json.dumps(text, indent=1) + "\n")
-        print(f"written: {WEIGHTS / 'calibration.json'}; it changes reported standard deviations, not these raw ones")
 
 
 def report(
-    rows: list[dict[str, Any]], failures: list[dict[str, Any]], quick: bool, seconds: float
-) -> tuple[BenchResult, dict[str, float]]:
+    rows: list[dict[str, Any]],
+    failures: list[dict[str, Any]],
+    factors: dict[str, dict[str, float]],
+    quick: bool,
+    seconds: float,
+) -> BenchResult:
     """Everything measured, in the committed schema."""
     names = make_truth(motion_pack().motion("02_01"), "average", frames=3).skeleton.coordinates
-    factors, covered = coverage_report(rows, names)
     details: dict[str, Any] = {
         "joints": {c: joint_report(rows, c) for c in CONDITIONS},
         "angles": {c: angle_report(rows, c, names) for c in CONDITIONS},
         "what limits": limits(rows, names),
-        "coverage": covered,
+        "coverage": coverage_report(rows, names, factors),
         "factors": factors,
-        "committed factors": load_calibration(),
         "by clip": by_clip(rows),
         "by split": {
             split: round(1e3 * float(np.mean(pooled(own, "mpjpe")[0])), 1)
@@ -338,7 +307,7 @@ def report(
         commit=commit(ROOT),
         command="python benchmarks/main_road.py" + " ".join(["", *sys.argv[1:]]),
         details=details,
-    ), factors
+    )
 
 
 def by_clip(rows: list[dict[str, Any]]) -> dict[str, list[float]]:

@@ -51,6 +51,11 @@ class Condition:
     focal_known: bool = True
     height_known: bool = True
 
+    @property
+    def kind(self) -> str:
+        """As :func:`marrow.fit.evidence.kind_of` has it."""
+        return "landmarks" if self.landmarks else "keypoints"
+
 
 CONDITIONS: Mapping[str, Condition] = {
     "landmarks": Condition(),
@@ -127,8 +132,9 @@ def reconstruct(
     """
     about = {"body": load_body(), "focal_known": condition.focal_known, "options": options or FitOptions()}
     start = time.perf_counter()
+    kind = condition.kind
     whole = fit([evidence(shot, condition)], shot.truth.time, **about)
-    scores = {"sequence": score(shot, [whole], time.perf_counter() - start)}
+    scores = {"sequence": score(shot, [whole], time.perf_counter() - start, kind)}
     if alone is not None:
         chosen = [t for t in range(len(shot.truth.time))[alone] if observed(shot)[t]]
         start = time.perf_counter()
@@ -136,7 +142,7 @@ def reconstruct(
         for t in chosen:
             one = slice(t, t + 1)
             found += framewise([evidence(shot, condition, one)], shot.truth.time[one], **about)
-        scores["framewise"] = score(shot, found, time.perf_counter() - start, chosen)
+        scores["framewise"] = score(shot, found, time.perf_counter() - start, kind, chosen)
         scores["same frames"] = scores["sequence"].some(chosen)
     return scores
 
@@ -146,10 +152,14 @@ def observed(shot: Shot) -> NDArray[np.bool_]:
     return (shot.keypoints.confidence > 0).sum(1) >= _FEWEST
 
 
-def score(shot: Shot, results: Sequence[FitResult], seconds: float, frames: list[int] | None = None) -> Score:
-    """Compare a fit, or the fits of single frames, with the truth of those frames."""
+def score(
+    shot: Shot, results: Sequence[FitResult], seconds: float, kind: str, frames: list[int] | None = None
+) -> Score:
+    """Compare a fit from a ``kind`` of evidence, or the fits of single frames, with the truth of those frames."""
     truth, chosen = shot.truth, slice(None) if frames is None else frames
-    found, q, sd, R_cam_pelvis = (np.concatenate(parts) for parts in zip(*(_read(r) for r in results), strict=True))
+    found, q, sd, R_cam_pelvis = (
+        np.concatenate(parts) for parts in zip(*(_read(r, kind) for r in results), strict=True)
+    )
     true = to_camera(shot.camera, truth.joints[chosen])
     R_true = shot.camera.R_cam_world @ truth.skeleton.forward(truth.q[chosen])[0][:, 0]
     return Score(
@@ -165,14 +175,14 @@ def score(shot: Shot, results: Sequence[FitResult], seconds: float, frames: list
     )
 
 
-def _read(result: FitResult) -> tuple[Float64, Float64, Float64, Float64]:
+def _read(result: FitResult, kind: str) -> tuple[Float64, Float64, Float64, Float64]:
     """Joints in the camera's axes, coordinates, their sd without the committed factors, the pelvis in the camera."""
     person = result.people[0]
     motion = person.motion
     joints = place(load_body(), load_body().rest(dict(motion.shape)), person.skeleton, motion.q, MEASURED)
     if result.camera is None:
         raise InputError("a reconstruction from pictures without a camera")
-    factor = np.array([calibration_of(name, load_calibration()) for name in motion.coordinates])
+    factor = np.array([calibration_of(name, load_calibration(kind)) for name in motion.coordinates])
     sd = np.full(motion.q.shape, np.nan) if motion.q_sd is None else motion.q_sd / factor
     R_cam_pelvis = result.camera.R_cam_world @ person.skeleton.forward(motion.q)[0][:, 0]
     return to_camera(result.camera, joints), motion.q, sd, R_cam_pelvis

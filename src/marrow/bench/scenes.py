@@ -28,7 +28,7 @@ from marrow.types import Camera, Float64, Keypoints
 DETECTED, MEASURED = "blazepose33", "h36m17"
 
 #: Five people, unlike in sex, stature, build and the lengths of their limbs.
-PEOPLE: Mapping[str, Mapping[str, float]] = {
+PEOPLE: dict[str, Mapping[str, float]] = {
     "average": {},
     "tall strong man": {"gender": 0.0, "height": 0.52, "weight": 0.65, "muscle": 0.7},
     "small slight woman": {"gender": 1.0, "height": 0.35, "weight": 0.3, "muscle": 0.4},
@@ -39,6 +39,22 @@ PEOPLE: Mapping[str, Mapping[str, float]] = {
     "heavy, short legs, long arms": {
         "gender": 0.2, "height": 0.35, "weight": 0.85, "log_scale_thigh": -0.05, "log_scale_shank": -0.04,
         "log_scale_upper_arm": 0.05, "log_scale_forearm": 0.04, "log_scale_hips": 0.05,
+    },
+}  # fmt: skip
+
+#: Others, on whom standard deviations are calibrated; they are in no test.
+OTHERS: dict[str, Mapping[str, float]] = {
+    "long trunk, broad": {
+        "gender": 0.1, "height": 0.45, "weight": 0.5, "log_scale_trunk": 0.04, "log_scale_thigh": -0.02,
+        "log_scale_shoulders": 0.05,
+    },
+    "woman, short shanks": {
+        "gender": 0.85, "height": 0.42, "weight": 0.6, "muscle": 0.35, "log_scale_shank": -0.04,
+        "log_scale_hips": 0.04, "log_scale_forearm": -0.03,
+    },
+    "tall, long thighs, slight": {
+        "gender": 0.5, "height": 0.55, "weight": 0.35, "log_scale_thigh": 0.05, "log_scale_upper_arm": 0.03,
+        "log_scale_head": -0.03,
     },
 }  # fmt: skip
 
@@ -112,11 +128,11 @@ def place(body: DefaultBody, rest: Rest, skeleton: Skeleton, q: Float64, joint_s
 
 
 def make_truth(motion: PackedMotion, person: str, *, start: int = 0, frames: int | None = None) -> Truth:
-    """A stretch of a packed motion on one of :data:`PEOPLE`, standing on the floor.
+    """A stretch of a packed motion on one of :data:`PEOPLE` or :data:`OTHERS`, standing on the floor.
 
     The path is scaled with the length of the legs, so that feet that stood still do so again.
     """
-    body, shape = load_body(), dict(PEOPLE[person])
+    body, shape = load_body(), dict((PEOPLE | OTHERS)[person])
     rest = body.rest(shape)
     skeleton = Skeleton.inside(rest.landmarks)
     q = motion.full(skeleton.coordinates, at_ease(skeleton.coordinates))

@@ -98,6 +98,15 @@ class Evidence:
     known_shape: Mapping[str, float] | None = None
 
 
+def kind_of(evidence: Evidence) -> str:
+    """What the depth of a pose is known from: ``"points"`` (measured or from several views), ``"landmarks"`` (the
+    detector's 3-D landmarks) or ``"keypoints"`` of one view alone.
+    """
+    if evidence.points or len(evidence.views) > 1:
+        return "points"
+    return "keypoints" if evidence.directions is None else "landmarks"
+
+
 def check(evidence: Evidence, frames: int) -> None:
     """Refuse evidence whose shapes do not fit ``frames``. Raises InputError."""
     for n, view in enumerate(evidence.views):

@@ -11,10 +11,10 @@ import numpy as np
 from marrow.fit import floor as floors
 from marrow.fit._fast_residuals import Scales, Shared
 from marrow.fit.arrow import SharedPrior
-from marrow.fit.evidence import Evidence
+from marrow.fit.evidence import Evidence, kind_of
 from marrow.fit.model import Linear
 from marrow.fit.options import FitOptions
-from marrow.fit.problem import Prepared, depth_unseen
+from marrow.fit.problem import Prepared
 from marrow.fit.search import search
 from marrow.fit.solver import Problem, Solution, solve, with_contact
 from marrow.fit.starts import starts
@@ -25,7 +25,7 @@ Progress = Callable[[str, int, "int | None"], None]
 
 #: Robust scales and weights of directions of the three stages, as multiples of the final ones.
 _STAGES = ((4.0, 3.0), (2.0, 1.5), (1.0, 1.0))
-_CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.05, 0.45, 0.025  # m, m/s, m
+_CONTACT_HEIGHT, _CONTACT_SPEED, _BELOW = 0.03, 0.45, 0.025  # m, m/s, m
 _ROBUST_FLOOR = 4.0
 _ROUGHLY = 20.0  # early stages stop at so many times the tolerance
 #: Starts are followed in rounds: up to so many iterations where the cost is within this factor of the best one's.
@@ -43,12 +43,14 @@ class Setting:
         up: (3, 3) where the vertical is first taken to be (second column).
         gravity: the camera is static and alone, so that the vertical is to be found.
         floor: contacts are to be used.
+        repeated: factor that the precisions of focal length and tilt have while solving.
     """
 
     prior: SharedPrior
     up: Float64
     gravity: bool
     floor: bool
+    repeated: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def setting_of(
         level=np.ascontiguousarray(level),
         tilt_precision=repeats / tilt**2 if gravity else np.full(2, np.inf),
     )
-    return Setting(prior, up, gravity, floor and static and bool(views) and options.contact)
+    return Setting(prior, up, gravity, floor and static and bool(views) and options.contact, repeats)
 
 
 def first_up(R_cam_world: Float64) -> Float64:
@@ -212,7 +214,7 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
         ]
         done = upto
     found = sorted(found, key=lambda s: s.cost)
-    if depth_unseen(person.evidence) and len(person.seen) > 2:
+    if kind_of(person.evidence) == "keypoints" and len(person.seen) > 2:
         found[0] = search(person, found[0], shared, first, further)
     return found
 

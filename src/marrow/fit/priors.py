@@ -80,11 +80,14 @@ def load_pose_prior(path: Path = WEIGHTS / "pose_prior.safetensors") -> PosePrio
 
 
 @functools.cache
-def load_calibration(path: Path = WEIGHTS / "calibration.json") -> dict[str, float]:
-    """Factor on the standard deviation by the start of the coordinate's name (longest match wins); empty if none."""
+def load_calibration(kind: str, path: Path = WEIGHTS / "calibration.json") -> dict[str, float]:
+    """Factor on the standard deviation by the start of the coordinate's name (longest match wins).
+
+    ``kind`` is :func:`marrow.fit.evidence.kind_of`; empty for a kind that was not calibrated.
+    """
     if not path.is_file():
         return {}
-    return {str(k): float(v) for k, v in json.loads(path.read_text())["factors"].items()}
+    return {str(k): float(v) for k, v in json.loads(path.read_text())["factors"].get(kind, {}).items()}
 
 
 def calibration_of(name: str, factors: dict[str, float]) -> float:

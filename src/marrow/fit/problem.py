@@ -13,7 +13,7 @@ from marrow.body.keypoints import KeypointSource
 from marrow.conventions import JOINT_SETS
 from marrow.fit import priors
 from marrow.fit._fast_residuals import Directions, Feet, Pixels, Places, Trunk
-from marrow.fit.evidence import Evidence, View, noise_of, pairs_of, person_size, undistorted, view_sources
+from marrow.fit.evidence import Evidence, View, kind_of, noise_of, pairs_of, person_size, undistorted, view_sources
 from marrow.fit.model import Model, build_model
 from marrow.fit.options import FitOptions
 from marrow.fit.riders import Riders, Source, make_riders, sole_sources
@@ -45,6 +45,7 @@ class Prepared:
         keypoints: (N,) keypoint of ``views[0].joint_set`` of every reprojection that belongs to view 0, else -1.
         feet: numbers of the sole's points among the model's points (heel, ball, toe of the right, then left), or empty.
         seen: (T,) frames with evidence.
+        repeated: factor on the precision of the shape prior while solving: :func:`repeats`.
     """
 
     problem: Problem
@@ -53,6 +54,7 @@ class Prepared:
     keypoints: NDArray[np.int64]
     feet: NDArray[np.int64]
     seen: NDArray[np.bool_]
+    repeated: float = 1.0
 
     @property
     def model(self) -> Model:
@@ -104,6 +106,7 @@ def prepare(
         keypoints=keypoints,
         feet=feet_at,
         seen=count >= _FEWEST,
+        repeated=repeated,
     )
 
 
@@ -216,7 +219,7 @@ def _problem(
 ) -> Problem:
     structure, trained = trees.whole(), priors.load_pose_prior()
     slots, mixture = priors.pose_slots(model, structure, trained, limits=options.limits)
-    unseen = depth_unseen(evidence)
+    unseen = kind_of(evidence) == "keypoints"
     smoother = options.smoothness * (_UNSEEN_SMOOTHNESS if unseen else 1.0)
     smooth = priors.smoothness(model, structure, trained, max(smoother, 1e-12) ** -0.5)
     # one frame alone has the whole prior; in a sequence it is spread over the frames that repeat a pose
@@ -238,11 +241,6 @@ def _problem(
         stature=_stature(evidence, riders),
         rate=RATE,
     )
-
-
-def depth_unseen(evidence: Evidence) -> bool:
-    """Whether nothing but one camera's keypoints was seen, so that the pose's depth is left to the priors."""
-    return len(evidence.views) == 1 and evidence.directions is None and not evidence.points
 
 
 def scale_assumed(evidence: Evidence) -> bool:

@@ -11,9 +11,10 @@ from marrow.conventions import to_ground
 from marrow.fit import floor as floors
 from marrow.fit import uncertainty
 from marrow.fit._fast_residuals import SHARED, Shared
-from marrow.fit.arrow import Factor, Normal, border_indices, border_system, factorise, free_border
+from marrow.fit.arrow import Factor, Normal, SharedPrior, border_indices, border_system, factorise, free_border
+from marrow.fit.evidence import kind_of
 from marrow.fit.floor import Floor
-from marrow.fit.pipeline import Outcome
+from marrow.fit.pipeline import Outcome, Setting
 from marrow.fit.problem import Prepared, keypoint_count, scale_assumed
 from marrow.fit.state import State
 from marrow.geometry import rotations
@@ -172,18 +173,35 @@ class Border:
         return out
 
 
-def border_of(prepared: Sequence[Prepared], outcome: Outcome) -> Border:
-    """The border at the solution, with honest weights."""
-    solution, prior = outcome.solution, outcome.setting.prior
+def border_of(prepared: Sequence[Prepared], outcome: Outcome, *, stature: bool = True) -> Border:
+    """The border at the solution, with honest weights; without what is known of the statures, on demand.
+
+    Evidence then has errors that frames share (:func:`marrow.fit.uncertainty.honest`), so that the priors need no
+    factor against them.
+    """
+    solution, prior = outcome.solution, untempered(outcome.setting)
     normals: list[Normal] = []
     parts = zip(prepared, outcome.problems, solution.states, solution.normals, solution.linears, strict=True)
     for own, problem, state, normal, linear in parts:
-        problem = replace(problem, stature_sd=STATURE_SPREAD if scale_assumed(own.evidence) else _GIVEN_STATURE_SD)
+        problem = replace(
+            problem,
+            shape_precision=problem.shape_precision / own.repeated,
+            stature=problem.stature if stature else None,
+            stature_sd=STATURE_SPREAD if scale_assumed(own.evidence) else _GIVEN_STATURE_SD,
+        )
         normals.append(uncertainty.honest(problem, linear, state, solution.shared, outcome.scales, normal.residual))
     factors = [_factor(n) for n in normals]
     H, _ = border_system(normals, factors, prior, solution.shared)
     sizes = [n.Hb.shape[0] - SHARED for n in normals]
     return Border(factors, H, sizes, free_border(prior, sizes))
+
+
+def untempered(setting: Setting) -> SharedPrior:
+    """The prior of camera and floor as it is, without the factor that it has while solving."""
+    prior, repeated = setting.prior, setting.repeated
+    return replace(
+        prior, focal_precision=prior.focal_precision / repeated, tilt_precision=prior.tilt_precision / repeated
+    )
 
 
 def _factor(normal: Normal) -> Factor:
@@ -204,7 +222,7 @@ def _person(
     q, translation = _coordinates(prepared, skeleton, state, turn, height)
     found = uncertainty.spread(problem, *border)
     covariance = found.covariance()
-    sd = uncertainty.angle_sd(problem, structure, q, covariance, turn)
+    sd = uncertainty.angle_sd(problem, structure, q, covariance, turn, kind_of(prepared.evidence))
     marks = uncertainty.marks(problem, structure, state, covariance, prepared.seen)
     sd = np.where(np.isnan(sd), _unfitted_sd(structure), sd)
     linear = outcome.solution.linears[number]

@@ -22,7 +22,7 @@ from marrow.fit.evidence import Evidence, part
 from marrow.fit.options import FitOptions
 from marrow.fit.pipeline import Outcome, Progress, Setting
 from marrow.fit.problem import Prepared, prepare
-from marrow.fit.result import FitResult, PersonFit, border_of, read_out
+from marrow.fit.result import FitResult, PersonFit, border_of, read_out, untempered
 from marrow.fit.solver import Solution, solve
 from marrow.fit.state import State, moved_shared
 from marrow.types import Float64
@@ -85,9 +85,10 @@ def fit_long(
     for n, (_, own) in enumerate(cuts):  # without overlap, so that no frame counts twice for the border
         tell("fit", n, 2 * len(cuts))
         prepared = ready(own)
-        rough.append(_rough(prepared, pipeline.run(prepared, time[own], setting, options, None), setting))
+        outcome = pipeline.run(prepared, time[own], setting, options, None)
+        rough.append(_rough(prepared, outcome, setting, stature=n == 0))
     priors = _prior_information(prepared, rough[0].setting.prior, Shared(1.0, setting.up, 0.0))
-    border, covariance = _combined(rough, priors, setting)
+    border, covariance = _combined(rough, priors, _honest_priors(prepared, rough[0].setting, setting.up))
     fixed = replace(setting, prior=_fixed(setting.prior), floor=any(r.setting.floor for r in rough))
     pieces = [r.states for r in rough]
     for _ in range(_CORRECTIONS):  # Newton steps of the border, all windows solved for the border before
@@ -124,7 +125,8 @@ def _vector(states: Sequence[State], shared: Shared, up: Float64) -> Float64:
     )
 
 
-def _rough(prepared: Sequence[Prepared], outcome: Outcome, setting: Setting) -> _Rough:
+def _rough(prepared: Sequence[Prepared], outcome: Outcome, setting: Setting, *, stature: bool) -> _Rough:
+    """What to keep of a window; what is known of the ``stature`` counts in one window only."""
     solution, prior = outcome.solution, outcome.setting.prior
     own = _prior_information(prepared, prior, solution.shared)
     factors = [f for f in (factorise(n, np.full(len(n.g), 1e-6)) for n in solution.normals) if f is not None]
@@ -135,19 +137,20 @@ def _rough(prepared: Sequence[Prepared], outcome: Outcome, setting: Setting) -> 
         _vector(solution.states, solution.shared, setting.up),
         centre,
         plain - own,
-        border_of(prepared, outcome).information - own,
+        border_of(prepared, outcome, stature=stature).information
+        - _honest_priors(prepared, outcome.setting, solution.shared.up),
         outcome.setting,
     )
 
 
-def _combined(rough: Sequence[_Rough], priors: Float64, setting: Setting) -> tuple[Float64, Float64]:
+def _combined(rough: Sequence[_Rough], priors: Float64, honest_priors: Float64) -> tuple[Float64, Float64]:
     """The border of all windows together (n,), and its covariance (n, n).
 
     Window w has its minimum, priors P included, at ``b_w``; without them its cost is to second order
     ``(b - b_w) . (-P (b_w - c_w)) + (b - b_w) . L_w (b - b_w) / 2``. The sum of these and of one prior is minimised.
     """
     free = free_border(rough[0].setting.prior, [len(rough[0].border) - SHARED])
-    matrix, right, honest = priors.copy(), priors @ rough[0].centre, priors.copy()
+    matrix, right, honest = priors.copy(), priors @ rough[0].centre, honest_priors.copy()
     for r in rough:
         own_free = free_border(r.setting.prior, [len(r.border) - SHARED])
         own = np.where(own_free[:, None] & own_free, r.information, 0.0)
@@ -255,6 +258,14 @@ def _joined(parts: Sequence[FitResult], cuts: Sequence[tuple[slice, slice]], tim
         dict.fromkeys(w for p in parts for w in p.warnings if floor is None or not w.startswith("no floor"))
     )
     return replace(parts[0], people=tuple(people), floor=floor, warnings=warnings)
+
+
+def _honest_priors(prepared: Sequence[Prepared], setting: Setting, up: Float64) -> Float64:
+    """(n, n) information of the border's priors without the factors that they have while solving."""
+    people = [
+        replace(p, problem=replace(p.problem, shape_precision=p.problem.shape_precision / p.repeated)) for p in prepared
+    ]
+    return _prior_information(people, untempered(setting), Shared(1.0, up, 0.0))
 
 
 def _prior_information(prepared: Sequence[Prepared], prior: SharedPrior, shared: Shared) -> Float64:

@@ -116,12 +116,15 @@ def honest(problem: Problem, linear: Linear, state: State, shared: Shared, scale
     return evaluate(replace(problem, observed=seen), linear, state, shared, scales)
 
 
-def angle_sd(problem: Problem, structure: trees.Tree, q: Float64, covariance: Float64, turn: Float64) -> Float64:
+def angle_sd(
+    problem: Problem, structure: trees.Tree, q: Float64, covariance: Float64, turn: Float64, kind: str
+) -> Float64:
     """(T, D) standard deviation of the coordinates ``q`` (T, D): local rotation vectors become Z-X-Y angles.
 
     Near gimbal lock the angles' spread grows without bound; within 10 degrees of it, it is that at 10 degrees or the
     spread of an unknown angle, whichever is larger. Coordinates that were not fitted are NaN. ``turn`` (3, 3) leads
-    from the world of the fit to that of the result.
+    from the world of the fit to that of the result, ``kind`` chooses the calibration
+    (:func:`marrow.fit.evidence.kind_of`).
     """
     model = problem.model
     sd = np.full(q.shape, np.nan)
@@ -143,7 +146,7 @@ def angle_sd(problem: Problem, structure: trees.Tree, q: Float64, covariance: Fl
     places = turn @ covariance[:, 3:6, 3:6] @ turn.T
     places = np.sqrt(np.maximum(np.diagonal(places, axis1=1, axis2=2), 0.0))
     sd[:, 3:6] = places[:, [2, 1, 0]]  # ground's X is the world's Z; the third changes sign only
-    known = load_calibration()
+    known = load_calibration(kind)
     sd *= np.array([calibration_of(name, known) for name in structure.coordinates])
     angular = np.ones(q.shape[1], bool)
     angular[3:6] = False
@@ -209,7 +212,7 @@ def joint_sd(problem: Problem, linear: Linear, state: State, found: Spread, bodi
     for b in range(bodies):
         if np.isnan(out[:, b]).any():
             out[:, b] = out[:, structure.parents[b]]
-    return out * calibration_of("joints", load_calibration())
+    return out
 
 
 def _origins(tree) -> PointTable:
