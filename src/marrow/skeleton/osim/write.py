@@ -1,0 +1,255 @@
+"""A skeleton as an OpenSim model, built by the official package ``opensim`` from the tree's own description.
+
+A hinge with one coordinate becomes a PinJoint, everything else a CustomJoint with linear functions, a joint that does
+not move a WeldJoint: classes that every OpenSim from 4.0 on knows, and that move as our kinematics do. Segment frames,
+names, signs and zeros are the skeleton's; the ground is OpenSim's (X forward, Y up, Z to the right).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from marrow.errors import InputError
+from marrow.geometry.rotations import rotation_between
+from marrow.skeleton.definition import FREE, HINGE, Joint
+from marrow.skeleton.inertia import SegmentMasses
+from marrow.skeleton.skeleton import Skeleton
+from marrow.types import Float64
+
+#: Version of the document: the first whose joints, markers and meshes are written as here, so that later ones read it.
+DOCUMENT_VERSION = 40000
+
+#: Names of joints in the Rajagopal and Lai-Uhlrich models, by the segment that the joint carries, without its side.
+JOINT_NAMES: Mapping[str, str] = {
+    "pelvis": "ground_pelvis",
+    "femur": "hip",
+    "torso": "back",
+    "ulna": "elbow",
+    "radius": "radioulnar",
+    "hand": "radius_hand",
+}
+
+#: Range that files give for what is free: a turn to either side, and metres from where the person started.
+_FREE_TURN, _FREE_WAY = np.pi, 10.0
+
+#: How meshes look: bone white, the bones' joints just visible through them.
+_COLOUR, _OPACITY = (0.85, 0.72, 0.62), 0.7
+
+
+@dataclass(frozen=True)
+class OsimExtras:
+    """What a model holds besides its joints.
+
+    Attributes:
+        name: of the model.
+        markers: name to (segment, (3,) metres in its frame).
+        meshes: segment to the file of its mesh, as OpenSim finds it (in ``Geometry`` beside the model).
+        fixed: coordinates that are held at a value (radians): joints all of whose are, are welded, others locked.
+        credits, publications: free text.
+    """
+
+    name: str = "marrow"
+    markers: Mapping[str, tuple[str, ArrayLike]] = field(default_factory=dict)
+    meshes: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    credits: str = ""
+    publications: str = ""
+
+
+def write_osim(path: str | Path, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExtras | None = None) -> None:
+    """Write an ``.osim`` file that OpenSim 4.0 and later read without a remark.
+
+    Args:
+        path: file to write (not atomically: see :mod:`marrow.io.osim`).
+        skeleton: one person's.
+        masses: of its segments, in their order.
+        extras: name, markers, meshes, credits.
+
+    Raises:
+        InputError: the package ``opensim`` is missing, or names or masses are not those of the skeleton.
+        OSError: the file cannot be written.
+    """
+    osim = load_opensim()
+    extras = extras or OsimExtras()
+    _check(skeleton, masses, extras)
+    model = _model(osim, skeleton, masses, extras)
+    model.printToXML(str(path))
+    text = Path(path).read_text(encoding="utf-8")
+    text = re.sub(r'(<OpenSimDocument Version=")\d+', rf"\g<1>{DOCUMENT_VERSION}", text, count=1)
+    # Attached through the package, a mesh would be looked for at once, and not beside the file.
+    for body, file in extras.meshes.items():
+        text = text.replace(f'<Body name="{body}">', f'<Body name="{body}">\n{_mesh(body, file)}', 1)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def load_opensim() -> ModuleType:
+    """The package ``opensim``, imported when first used and kept from writing ``opensim.log``.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import opensim
+    except ImportError as error:
+        raise InputError(
+            f"writing .osim files needs the package opensim, which cannot be loaded ({error}); "
+            "pip install 'opensim>=4.6'"
+        ) from error
+    opensim.Logger.removeFileSink()
+    return opensim
+
+
+def joint_name(joint: Joint) -> str:
+    """Rajagopal's name of a joint where there is one, else the name of its centre."""
+    stem, side = (joint.body[:-2], joint.body[-2:]) if joint.body.endswith(("_r", "_l")) else (joint.body, "")
+    return f"{JOINT_NAMES[stem]}{side}" if stem in JOINT_NAMES else joint.centre
+
+
+def is_welded(joint: Joint, fixed: Mapping[str, float]) -> bool:
+    """Whether a joint cannot move with these coordinates fixed; the root always can."""
+    return joint.kind != FREE and all(c.name in fixed for c in joint.coordinates)
+
+
+def _check(skeleton: Skeleton, masses: SegmentMasses, extras: OsimExtras) -> None:
+    if len(masses.mass) != len(skeleton.bodies):
+        raise InputError(f"write_osim: {len(masses.mass)} masses for {len(skeleton.bodies)} segments")
+    for body in [*extras.meshes, *(body for body, _ in extras.markers.values())]:
+        skeleton.body_index(body)
+    for name in extras.fixed:
+        skeleton.index(name)
+
+
+def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExtras) -> Any:
+    model = osim.Model()
+    model.setName(re.sub(r"[^\w.-]+", "_", extras.name) or "marrow")
+    model.set_credits(extras.credits)
+    model.set_publications(extras.publications)
+    model.set_length_units("meters")
+    model.set_force_units("N")
+    # Everything stays referenced from Python until the model is connected: OpenSim owns what it is given.
+    bodies = []
+    rotations = skeleton.joint_rotations(np.array([extras.fixed.get(name, 0.0) for name in skeleton.coordinates]))
+    height = _standing(skeleton)
+    for b, joint in enumerate(skeleton.joints):
+        parent = model.getGround() if b == 0 else bodies[skeleton.parents[b]]
+        body = _body(osim, joint.body, masses, b)
+        offset = np.zeros(3) if b == 0 else skeleton.offsets[b]
+        made = _joint(osim, skeleton, b, parent, body, offset, rotations[b], extras.fixed)
+        if b == 0:
+            made.upd_coordinates(4).set_default_value(height)
+        model.addBody(body)
+        model.addJoint(made)
+        bodies.append(body)
+    for name, (body, local) in extras.markers.items():
+        place = _vec(osim, np.asarray(local, float))
+        model.addMarker(osim.Marker(name, bodies[skeleton.body_index(body)], place))
+    model.finalizeConnections()
+    return model
+
+
+def _mesh(body: str, file: str) -> str:
+    colour = " ".join(str(value) for value in _COLOUR)
+    return (
+        f'<attached_geometry><Mesh name="{body}_geom_1"><socket_frame>..</socket_frame>'
+        f"<mesh_file>{escape(file)}</mesh_file><Appearance><opacity>{_OPACITY}</opacity><color>{colour}</color>"
+        "</Appearance></Mesh></attached_geometry>"
+    )
+
+
+def _body(osim: Any, name: str, masses: SegmentMasses, b: int) -> Any:
+    I = masses.inertia[b]
+    inertia = osim.Inertia(*(float(I[k]) for k in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))))
+    return osim.Body(name, float(masses.mass[b]), _vec(osim, masses.centre[b]), inertia)
+
+
+def _joint(
+    osim: Any,
+    skeleton: Skeleton,
+    b: int,
+    parent: Any,
+    body: Any,
+    offset: Float64,
+    R: Float64,
+    fixed: Mapping[str, float],
+) -> Any:
+    """The joint of segment b: welded, pin or custom, its coordinates with ranges and defaults."""
+    joint, tree = skeleton.joints[b], skeleton.tree
+    start, count = int(tree.start[b]), int(tree.count[b])
+    names = [c.name for c in joint.coordinates]
+    place, zero = _vec(osim, offset), _vec(osim, np.zeros(3))
+    if is_welded(joint, fixed):
+        turn = _vec(osim, body_fixed_xyz(R))
+        return osim.WeldJoint(joint_name(joint), parent, place, turn, body, zero, zero)
+    axes = tree.axes[start : start + count]
+    if joint.kind == HINGE and count == 1:
+        turn = _vec(osim, body_fixed_xyz(rotation_between(np.array([0.0, 0.0, 1.0]), axes[0])))
+        made = osim.PinJoint(joint_name(joint), parent, place, turn, body, zero, turn)
+    else:
+        transform = _spatial_transform(osim, names, axes)
+        made = osim.CustomJoint(joint_name(joint), parent, place, zero, body, zero, zero, transform)
+        made.finalizeFromProperties()  # makes the coordinates
+    for k, name in enumerate(names):
+        coordinate = made.upd_coordinates(k)
+        coordinate.setName(name)
+        free = _FREE_WAY if k >= 3 else _FREE_TURN
+        low, high = np.clip(tree.ranges[start + k], -free, free) if joint.kind == FREE else tree.ranges[start + k]
+        # The ranges are soft limits of the fit, so that a motion may reach a little beyond: nothing is clamped.
+        coordinate.set_range(0, float(low))
+        coordinate.set_range(1, float(high))
+        coordinate.set_default_value(float(fixed.get(name, 0.0)))
+        coordinate.set_clamped(False)
+        coordinate.set_locked(name in fixed)
+    return made
+
+
+def _spatial_transform(osim: Any, names: list[str], axes: Float64) -> Any:
+    """Rotations about the first three axes in their order, translations along the others."""
+    out = osim.SpatialTransform()
+    turns = [axes[k] for k in range(min(3, len(names)))]
+    # OpenSim wants three axes of a basis, also where nothing turns about the last.
+    turns += list(np.linalg.svd(np.array(turns))[2][len(turns) :])
+    for k, axis in enumerate((out.upd_rotation1(), out.upd_rotation2(), out.upd_rotation3())):
+        axis.setAxis(_vec(osim, turns[k]))
+        _drive(osim, axis, names[k] if k < len(names) else None)
+    for k, axis in enumerate((out.upd_translation1(), out.upd_translation2(), out.upd_translation3()), 3):
+        if k < len(names):
+            axis.setAxis(_vec(osim, axes[k]))
+        _drive(osim, axis, names[k] if k < len(names) else None)
+    return out
+
+
+def _drive(osim: Any, axis: Any, name: str | None) -> None:
+    if name is None:
+        axis.set_function(osim.Constant(0.0))
+        return
+    axis.setCoordinateNames(osim.ArrayStr(name, 1))
+    axis.set_function(osim.LinearFunction(1.0, 0.0))
+
+
+def _standing(skeleton: Skeleton) -> float:
+    """Height of the pelvis at ``q = 0`` with the lowest landmark where it is in the bind pose, metres."""
+    R, p = skeleton.forward(np.zeros(len(skeleton.coordinates)), np.zeros(3))
+    bind = skeleton.points(skeleton.bind[:, :3, :3], skeleton.bind[:, :3, 3])
+    lowest = min(skeleton.points(R, p)[:, 1].min(), p[:, 1].min())
+    return float(min(bind[:, 1].min(), skeleton.bind[:, 1, 3].min()) - lowest)
+
+
+def body_fixed_xyz(R: Float64) -> Float64:
+    """Angles (3,) with ``R = Rx(a) @ Ry(b) @ Rz(c)``, radians: OpenSim's <orientation>."""
+    b = np.arctan2(R[0, 2], np.hypot(R[0, 0], R[0, 1]))
+    if abs(np.cos(b)) < 1e-9:
+        return np.array([np.arctan2(R[2, 1], R[1, 1]), b, 0.0])
+    return np.array([np.arctan2(-R[1, 2], R[2, 2]), b, np.arctan2(-R[0, 1], R[0, 0])])
+
+
+def _vec(osim: Any, x: ArrayLike) -> Any:
+    return osim.Vec3(*(float(value) for value in np.asarray(x, float)))
