@@ -27,7 +27,7 @@ _LANDMARKS = 39  # 33 of the body, 2 that give the next region, 4 unused
 _BODY = 33
 _REGION_SCALE = 1.25
 _KERNEL = 7
-#: How coarsely the crop may still sample what was averaged for it.
+#: How coarsely, on average, the crop samples what was averaged for it.
 _SHRINK_LEFT = 1.25
 _MIN_HEAT = 0.5
 
@@ -169,7 +169,7 @@ def image_from_crop(region: Region, size: int = CROP_SIZE) -> NDArray[np.float64
 def crop(image: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
     """(256, 256, 3) uint8: the region, turned upright; beyond the picture its edge goes on."""
     matrix = image_from_crop(region)
-    factor = int(region.size / CROP_SIZE / _SHRINK_LEFT)
+    factor = halvings(region.size / CROP_SIZE / _SHRINK_LEFT)
     if factor > 1:  # a coarse sampling would alias, and the networks were trained on smooth pictures
         image, matrix = _shrunk_part(image, matrix, factor)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -189,14 +189,23 @@ def _shrunk_part(
     return shrink(image[low[1] : high[1], low[0] : high[0]], factor), adapted
 
 
-def shrink(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """The means of squares of ``factor`` pixels; what is left over at the right and lower edge goes.
+def halvings(ratio: float) -> int:
+    """The power of two, at least 1, that is nearest to ``ratio`` on a logarithmic scale."""
+    return 2 ** max(0, round(np.log2(max(ratio, 1e-6))))
 
-    Whole factors are averaged several times faster than broken ones.
+
+def shrink(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """The means of squares of ``factor`` pixels, a power of two; left-overs at the right and lower edge go.
+
+    Halving again and again is several times faster than OpenCV's averaging by other factors.
     """
-    height, width = (max(1, side // factor) for side in image.shape[:2])
-    part = image[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    while factor > 1:
+        height, width = (max(1, side // 2) for side in image.shape[:2])
+        image = np.asarray(
+            cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+        factor //= 2
+    return image
 
 
 def decode_landmarks(outputs: tuple[Float32, ...], region: Region, heatmaps: bool = False) -> Landmarks:

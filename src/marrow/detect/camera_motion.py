@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from marrow.detect.blazepose import shrink
+from marrow.detect.blazepose import halvings, shrink
 from marrow.types import Frame
 
 #: About the width, pixels, of the pictures that are compared.
@@ -51,7 +51,7 @@ class CameraMotion:
         if frame.time - self._time < _STRIDE_S:
             return
         self._time = frame.time
-        factor = max(1, round(frame.image.shape[1] / _WIDTH))
+        factor = halvings(frame.image.shape[1] / _WIDTH)
         scale = 1 / factor
         small = shrink(frame.image, factor)
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)

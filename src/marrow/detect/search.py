@@ -19,6 +19,7 @@ from marrow.detect.blazepose import (
     SEARCH_SIZE,
     Region,
     decode_search,
+    halvings,
     image_from_crop,
     merge_overlapping,
     region_between,
@@ -94,7 +95,7 @@ def _tile_input(image: NDArray[np.uint8], tile: tuple[int, int, int]) -> NDArray
     height, width = image.shape[:2]
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
     scale = SEARCH_SIZE / side
-    factor = max(1, int(1 / scale))
+    factor = halvings(0.75 / scale)
     part = shrink(image[y0:y1, x0:x1], factor)
     x1, y1 = min(x1, x0 + part.shape[1] * factor), min(y1, y0 + part.shape[0] * factor)
     u0, v0 = round((x0 - x) * scale), round((y0 - y) * scale)
