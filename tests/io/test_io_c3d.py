@@ -79,6 +79,18 @@ def test_computed_points_are_no_markers(tmp_path):
         read_c3d(everything)
 
 
+def test_a_negative_residual_is_a_gap(tmp_path):
+    """Many programs leave zeros or old places where a marker was not seen, and say so by the residual alone."""
+    path = foreign(tmp_path / "a.c3d", ["a", "b", "c", "d"])
+    file = ezc3d.c3d(str(path))
+    file["data"]["meta_points"]["residuals"][0, 2, 1] = -1
+    file["data"]["points"][:3, 2, 1] = 0
+    file.write(str(path))
+    expected = np.zeros((3, 4), bool)
+    expected[1, 2] = True
+    np.testing.assert_array_equal(np.isnan(read_c3d(path).markers.xyz[..., 0]), expected)
+
+
 def test_points_without_label_are_numbered(tmp_path):
     assert read_c3d(foreign(tmp_path / "a.c3d", ["LASI", "", "", ""])).markers.names == (
         "LASI",

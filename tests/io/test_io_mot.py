@@ -21,7 +21,7 @@ FILES = sorted([*SHARED.rglob("*.mot"), *SHARED.rglob("*.sto")])
 def table(seed: int = 0, rows: int = 5, columns: int = 3, *, in_degrees: bool = True) -> Table:
     rng = np.random.default_rng(seed)
     names = tuple(f"knee_angle_{k}" for k in range(columns))
-    return Table(names, np.arange(rows) / 100, rng.normal(0, 30, (rows, columns)), in_degrees)
+    return Table(names, np.arange(rows) / 30, rng.normal(0, 30, (rows, columns)), in_degrees)
 
 
 @settings(max_examples=40, deadline=None)

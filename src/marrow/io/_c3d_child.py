@@ -28,7 +28,6 @@ def main(source: str, out: str) -> int:
         np.savez(
             out,
             points=np.asarray(data["points"], np.float64),
-            residuals=np.asarray(data["meta_points"]["residuals"], np.float64),
             analogs=np.asarray(data["analogs"], np.float64),
             rates=np.array([header["points"]["frame_rate"], header["analogs"]["frame_rate"]], np.float64),
             first=np.int64(header["points"]["first_frame"]),

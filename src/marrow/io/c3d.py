@@ -78,8 +78,7 @@ def read_c3d(path: str | Path, *, units: str | None = None) -> C3d:
     texts = raw.texts["POINT"]
     if raw.points.size == 0:
         raise InputError(f"{path}: no marker in any frame")
-    xyz = raw.points[:3].transpose(2, 1, 0)
-    xyz[raw.residuals[0].T < 0] = np.nan
+    xyz = raw.points[:3].transpose(2, 1, 0)  # ezc3d gives NaN where the residual is negative
     labels = _labels(texts, "LABELS", xyz.shape[1], "point")
     computed = {label for group in _COMPUTED for label in _strings(texts, group)}
     chosen = [index for index, label in enumerate(labels) if label not in computed]
@@ -155,7 +154,6 @@ class _Raw:
     """What the reading process hands over; see :mod:`marrow.io._c3d_child`."""
 
     points: Float64
-    residuals: Float64
     analogs: Float64
     rates: Float64
     first: int
@@ -181,7 +179,7 @@ def _read(path: Path) -> _Raw:
             why = done.stderr.strip().splitlines()[-1:] if done.returncode == 1 else []
             raise InputError(f"{damaged} ({why[0] if why else 'the reader broke down'})")
         with np.load(out) as content:
-            arrays = {name: content[name] for name in ("points", "residuals", "analogs", "rates")}
+            arrays = {name: content[name] for name in ("points", "analogs", "rates")}
             return _Raw(**arrays, first=int(content["first"]), texts=json.loads(str(content["texts"])))
 
 
