@@ -10,7 +10,8 @@ from standing_body import standing
 
 from marrow.conventions import R_GROUND_WORLD
 from marrow.skeleton import Skeleton
-from marrow.skeleton.definition import FREE
+from marrow.skeleton.inertia import SegmentMasses
+from marrow.skeleton.osim.write import write_osim
 
 opensim = pytest.importorskip("opensim")
 opensim.Logger.setLevelString("Error")
@@ -54,64 +55,31 @@ def rotation_of(frame, state) -> np.ndarray:
     return np.array([[R.get(i, j) for j in range(3)] for i in range(3)])
 
 
-def linear_axis(axis, name: str, slope: float = 1.0, direction=None) -> None:
+def linear_axis(axis, name: str, slope: float, direction) -> None:
     """Drives one transform axis of a custom joint by a coordinate."""
     axis.setCoordinateNames(opensim.ArrayStr(name, 1))
     axis.set_function(opensim.LinearFunction(slope, 0.0))
-    if direction is not None:
-        axis.setAxis(vec(direction))
+    axis.setAxis(vec(direction))
 
 
-def spatial_transform(turns, slides=()):
-    """A spatial transform of (name, axis, slope) rotations and translations; unused axes complete a basis."""
+def spatial_transform(turns):
+    """A spatial transform of three (name, axis, slope) rotations."""
     out = opensim.SpatialTransform()
-    used = [np.asarray(axis, float) for _, axis, _ in turns]
-    while len(used) < 3:
-        # any direction that keeps the three axes independent: OpenSim asks for it, nothing turns about it
-        used.append(np.cross(used[0], used[1]) if len(used) == 2 else np.roll(used[0], 1) + np.array([0.1, 0.2, 0.4]))
-    for i, axis in enumerate((out.upd_rotation1(), out.upd_rotation2(), out.upd_rotation3())):
-        if i < len(turns):
-            linear_axis(axis, turns[i][0], turns[i][2], used[i])
-        else:
-            axis.setAxis(vec(used[i]))
-            axis.set_function(opensim.Constant(0.0))
-    for i, axis in enumerate((out.upd_translation1(), out.upd_translation2(), out.upd_translation3())):
-        if i < len(slides):
-            linear_axis(axis, slides[i][0], slides[i][2], slides[i][1])
-        else:
-            axis.set_function(opensim.Constant(0.0))
+    for axis, (name, direction, slope) in zip(
+        (out.upd_rotation1(), out.upd_rotation2(), out.upd_rotation3()), turns, strict=True
+    ):
+        linear_axis(axis, name, slope, direction)
+    for axis in (out.upd_translation1(), out.upd_translation2(), out.upd_translation3()):
+        axis.set_function(opensim.Constant(0.0))
     return out
 
 
-def opensim_twin(skeleton: Skeleton):
-    """The same tree as an OpenSim model, through the API alone."""
-    model = opensim.Model()
-    bodies = []
-    for b, joint in enumerate(skeleton.joints):
-        parent = model.getGround() if b == 0 else bodies[skeleton.parents[b]]
-        bodies.append(body(joint.body))
-        turns = [(c.name, c.axis, 1.0) for c in joint.coordinates[:3]]
-        slides = [(c.name, c.axis, 1.0) for c in joint.coordinates[3:]] if joint.kind == FREE else []
-        offset = np.zeros(3) if b == 0 else skeleton.offsets[b]
-        custom = opensim.CustomJoint(
-            f"to_{joint.body}",
-            parent,
-            vec(offset),
-            vec((0, 0, 0)),
-            bodies[-1],
-            vec((0, 0, 0)),
-            vec((0, 0, 0)),
-            spatial_transform(turns, slides),
-        )
-        model.addBody(bodies[-1])
-        model.addJoint(custom)
-    model.finalizeConnections()
-    return model
-
-
-def test_opensim_moves_the_same_tree_to_the_same_places():
+def test_opensim_moves_the_same_tree_to_the_same_places(tmp_path):
     skeleton = Skeleton.inside(standing())
-    model = opensim_twin(skeleton)
+    count = len(skeleton.bodies)
+    masses = SegmentMasses(np.ones(count), np.ones(count), np.zeros((count, 3)), np.tile(np.eye(3), (count, 1, 1)))
+    write_osim(tmp_path / "twin.osim", skeleton, masses)
+    model = opensim.Model(str(tmp_path / "twin.osim"))
     state = model.initSystem()
     rng = np.random.default_rng(0)
     for _ in range(3):

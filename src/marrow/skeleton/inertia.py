@@ -256,17 +256,17 @@ def _cut(
     The root also gives what lies beyond the joints it bears: its skin reaches down the thighs and up the trunk.
     """
     for b, origin, normal in planes:
-        _hand_over(share, b, int(parents[b]), point, origin, -normal)
-    for b, origin, normal in planes:
-        if parents[parents[b]] < 0:
-            _hand_over(share, int(parents[b]), b, point, origin, normal)
-
-
-def _hand_over(share: Float64, giver: int, taker: int, point: Float64, origin: Float64, normal: Float64) -> None:
-    there = np.flatnonzero(share[giver])
-    beyond = there[(point[there] - origin) @ normal > 0]
-    share[taker, beyond] += share[giver, beyond]
-    share[giver, beyond] = 0.0
+        there = np.flatnonzero(share[b])
+        before = there[(point[there] - origin) @ normal < 0]
+        share[parents[b], before] += share[b, before]
+        share[b, before] = 0.0
+    takers = [plane for plane in planes if parents[plane[0]] == 0]
+    if takers:
+        beyond = np.array([(point - origin) @ normal > 0 for _, origin, normal in takers])
+        # Where two could take, both do: between the thighs.
+        given = beyond * (share[0] / np.maximum(beyond.sum(0), 1))
+        share[[b for b, _, _ in takers]] += given
+        share[0] -= given.sum(0)
 
 
 def _prism_moments(top: Float64, bottom: Float64) -> Float64:
