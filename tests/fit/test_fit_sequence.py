@@ -51,3 +51,18 @@ def test_windows_equal_the_whole():
     assert tilt < 2.5
     ratio = b.motion.q_sd[:, angles] / np.maximum(a.motion.q_sd[:, angles], 1e-9)
     assert 0.85 < np.median(ratio) < 1.15
+
+
+def test_an_assumed_scale_is_as_uncertain_in_windows_as_in_the_whole():
+    """It is one assumption about the person, not one for each window."""
+    person, camera = stepping(96), camera_at(0.8, 1.5, 4.0)
+    own = provisional(camera)
+    guess = near(person, np.random.default_rng(0), 0.05, own.R_cam_world.T @ camera.R_cam_world)
+    guess.root_p[:] += own.R_cam_world.T @ camera.t_cam_world
+    xy = pixels(person, camera) + np.random.default_rng(1).normal(0, 3.0, (96, 33, 2))
+    evidence = Evidence((View(own, xy, np.ones((96, 33)), JOINT_SET),), directions(person, camera), initial=guess)
+    depth = []
+    for window in (96, 32):
+        found = fit([evidence], person.time, options=FitOptions(iterations=(8, 6, 8), window=window, overlap=8))
+        depth.append(np.median(found.people[0].motion.joints_sd))
+    assert 0.8 < depth[1] / depth[0] < 1.25

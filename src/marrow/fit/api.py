@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,6 +16,7 @@ from marrow.fit.options import FitOptions
 from marrow.fit.pipeline import Progress
 from marrow.fit.problem import prepare, repeats
 from marrow.fit.result import FitResult, read_out
+from marrow.fit.spans import padded, span_of
 from marrow.types import Float64
 
 
@@ -63,8 +65,14 @@ def fit(
             return sequence.fit_long(
                 people, time, body, setting, options, feet=feet, repeated=repeated, progress=progress
             )
-        prepared = [prepare(e, time, body, options, feet=feet, repeated=repeats([e], time)) for e in people]
-        return read_out(prepared, time, pipeline.run(prepared, time, setting, options, progress))
+        own = [span_of(e, len(time)) for e in people]
+        prepared = [
+            prepare(part(e, at), time[at], body, options, feet=feet, repeated=repeats([e], time))
+            for e, at in zip(people, own, strict=True)
+        ]
+        found = read_out(prepared, pipeline.run(prepared, setting, options, progress))
+    every = tuple(padded(p, at, time) for p, at in zip(found.people, own, strict=True))
+    return replace(found, people=every)
 
 
 def framewise(

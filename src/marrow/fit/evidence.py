@@ -22,6 +22,7 @@ NOISE: Mapping[str, float] = {
     "pinky": 0.022, "index": 0.022, "thumb": 0.022,
 }  # fmt: skip
 _OTHER_NOISE = 0.02
+FAINT = 0.05  # confidence of this or less is absence
 
 #: Pairs of keypoints whose direction a detector's 3-D landmarks tell, with its standard deviation in radians.
 _SIDED_PAIRS = (

@@ -121,9 +121,7 @@ def first_up(R_cam_world: Float64) -> Float64:
     return np.ascontiguousarray(np.stack([across, up, np.cross(across, up)], -1))
 
 
-def run(
-    people: Sequence[Prepared], time: Float64, setting: Setting, options: FitOptions, progress: Progress | None
-) -> Outcome:
+def run(people: Sequence[Prepared], setting: Setting, options: FitOptions, progress: Progress | None) -> Outcome:
     """All stages. Each person is first solved alone from every start; then all together with camera and floor."""
     shared = Shared(1.0, setting.up, 0.0)
     tell = _teller(progress, sum(options.iterations))
@@ -140,15 +138,14 @@ def run(
     )  # fmt: skip
     tell(options.iterations[1])
     if setting.floor:
-        located = _locate(people, time, solution, setting)
+        located = _locate(people, solution, setting)
         setting = replace(setting, prior=_with_height(setting.prior, located.height))
         solution = replace(solution, shared=located)
-    return finish(people, time, solution, setting, options, alternatives, tell)
+    return finish(people, solution, setting, options, alternatives, tell)
 
 
 def finish(
     people: Sequence[Prepared],
-    time: Float64,
     solution: Solution,
     setting: Setting,
     options: FitOptions,
@@ -159,7 +156,7 @@ def finish(
     problems, contact, final = [p.problem for p in people], setting.floor, scales(options, 2, setting, False)
     for loose in (2.0, 1.0) if contact else (1.0,):
         if contact:
-            problems, contact = _contacts(people, time, problems, solution, loose)
+            problems, contact = _contacts(people, problems, solution, loose)
         final = scales(options, 2, setting, contact, loose)
         prior = setting.prior if contact else _without_height(setting.prior)
         solution = solve(
@@ -223,12 +220,12 @@ def _soles(people: Sequence[Prepared], solution: Solution) -> list[np.ndarray]:
     return [n.points[:, p.feet] for p, n in zip(people, solution.normals, strict=True)]
 
 
-def _locate(people: Sequence[Prepared], time: Float64, solution: Solution, setting: Setting) -> Shared:
+def _locate(people: Sequence[Prepared], solution: Solution, setting: Setting) -> Shared:
     """First floor under the feet; its tilt only where the vertical is unknown."""
     sd = setting.prior.tilt_precision**-0.5 if setting.gravity else np.full(2, 1e-6)
     return floors.first_floor(
         _soles(people, solution),
-        [time] * len(people),
+        [p.time for p in people],
         solution.shared,
         [p.seen for p in people],
         setting.prior.level,
@@ -236,10 +233,10 @@ def _locate(people: Sequence[Prepared], time: Float64, solution: Solution, setti
     )
 
 
-def _contacts(people, time, problems, solution, loose):
+def _contacts(people, problems, solution, loose):
     """Problems with new contact probabilities and ground levels, and whether there is enough contact for a floor."""
     found = [
-        floors.contact(x, time, solution.shared, p.seen, loose=loose)
+        floors.contact(x, p.time, solution.shared, p.seen, loose=loose)
         for x, p in zip(_soles(people, solution), people, strict=True)
     ]
     if not floors.enough([probability for probability, _ in found]):

@@ -13,7 +13,17 @@ from marrow.body.keypoints import KeypointSource
 from marrow.conventions import JOINT_SETS
 from marrow.fit import priors
 from marrow.fit._fast_residuals import Directions, Feet, Pixels, Places, Trunk
-from marrow.fit.evidence import Evidence, View, kind_of, noise_of, pairs_of, person_size, undistorted, view_sources
+from marrow.fit.evidence import (
+    FAINT,
+    Evidence,
+    View,
+    kind_of,
+    noise_of,
+    pairs_of,
+    person_size,
+    undistorted,
+    view_sources,
+)
 from marrow.fit.model import Model, build_model
 from marrow.fit.options import FitOptions
 from marrow.fit.riders import Riders, Source, make_riders, sole_sources
@@ -24,7 +34,6 @@ from marrow.types import Float64
 #: One frame counts as one observation at this rate and slower; faster frames share the time between them, because a
 #: detector's errors last longer than a frame.
 RATE = 30.0
-_FAINT = 0.05  # confidence below this is absence
 _FEWEST = 3  # points that make a frame an observed one
 _TRUNK = (
     KeypointSource("trunk", landmarks=("lumbar",), landmark_weights=(1.0,)),
@@ -44,7 +53,7 @@ class Prepared:
     Attributes:
         keypoints: (N,) keypoint of ``views[0].joint_set`` of every reprojection that belongs to view 0, else -1.
         feet: numbers of the sole's points among the model's points (heel, ball, toe of the right, then left), or empty.
-        seen: (T,) frames with evidence.
+        seen: (T,) frames with evidence, at ``time`` (T,) seconds.
         repeated: factor on the precision of the shape prior while solving: :func:`repeats`.
     """
 
@@ -54,6 +63,7 @@ class Prepared:
     keypoints: NDArray[np.int64]
     feet: NDArray[np.int64]
     seen: NDArray[np.bool_]
+    time: Float64
     repeated: float = 1.0
 
     @property
@@ -106,6 +116,7 @@ def prepare(
         keypoints=keypoints,
         feet=feet_at,
         seen=count >= _FEWEST,
+        time=time,
         repeated=repeated,
     )
 
@@ -146,7 +157,7 @@ def _pixels(
         kept = np.array(sorted(points), np.int64)
         pixel = undistorted(view)[:, kept]
         confidence = np.asarray(view.confidence, float)[:, kept]
-        good = (confidence > _FAINT) & np.isfinite(pixel).all(-1)
+        good = (confidence > FAINT) & np.isfinite(pixel).all(-1)
         number.append(np.full(len(kept), v))
         point.append(np.array([points[int(k)] for k in kept], np.int64))
         keypoint.append(kept if v == 0 else np.full(len(kept), -1))
@@ -188,7 +199,7 @@ def _directions(evidence: Evidence, view_points: Sequence[Mapping[int, int]], mo
         sure = np.clip(np.minimum(confidence[:, a], confidence[:, b]), 0.0, 1.0)
         pairs.append((points[a], points[b]))
         unit.append(np.where(good[:, None], d / np.where(good, length, 1.0)[:, None], 0.0))
-        precision.append(np.where(good & (sure > _FAINT), sure / sd**2, 0.0))
+        precision.append(np.where(good & (sure > FAINT), sure / sd**2, 0.0))
     if not pairs:
         return None
     moved = [_moved_by(model, pair) for pair in pairs]
@@ -269,7 +280,7 @@ def repeats(people: Sequence[Evidence], time: Float64) -> float:
     """
     share, _ = shares(time)
     in_view = [
-        float((share * (np.nan_to_num(view.confidence) > _FAINT).any(1)).sum()) / RATE
+        float((share * (np.nan_to_num(view.confidence) > FAINT).any(1)).sum()) / RATE
         for person in people
         for view in person.views
     ]

@@ -86,7 +86,6 @@ class FitResult:
 
 def read_out(
     prepared: Sequence[Prepared],
-    time: Float64,
     outcome: Outcome,
     covariance: Float64 | None = None,
     height: float | None = None,
@@ -105,7 +104,7 @@ def read_out(
     border = border_of(prepared, outcome)
     spread = border.covariance() if covariance is None else covariance
     people = tuple(
-        _person(p, i, time, outcome, (border.factors[i], spread[np.ix_(own, own)]), turn, height)
+        _person(p, i, outcome, (border.factors[i], spread[np.ix_(own, own)]), turn, height)
         for i, (p, own) in enumerate(zip(prepared, border_indices(border.sizes), strict=True))
     )
     focal_sd = float(np.sqrt(max(spread[sum(border.sizes), sum(border.sizes)], 0.0)))
@@ -213,7 +212,7 @@ def _factor(normal: Normal) -> Factor:
 
 
 def _person(
-    prepared: Prepared, number: int, time: Float64, outcome: Outcome, border: tuple, turn: Float64, height: float
+    prepared: Prepared, number: int, outcome: Outcome, border: tuple, turn: Float64, height: float
 ) -> PersonFit:
     structure, problem = trees.whole(), outcome.problems[number]
     state, normal = outcome.solution.states[number], outcome.solution.normals[number]
@@ -228,7 +227,7 @@ def _person(
     linear = outcome.solution.linears[number]
     joints = uncertainty.joint_sd(problem, linear, state, found, len(structure.bodies))
     motion = Motion(
-        time=time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,
+        time=prepared.time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,
         mark=np.where(prepared.seen[:, None], marks, np.maximum(marks, PRIOR)).astype(np.uint8),
         observed=prepared.seen, joints_sd=joints, contact=_contact(prepared, problem),
     )  # fmt: skip

@@ -85,7 +85,7 @@ def fit_long(
     for n, (_, own) in enumerate(cuts):  # without overlap, so that no frame counts twice for the border
         tell("fit", n, 2 * len(cuts))
         prepared = ready(own)
-        outcome = pipeline.run(prepared, time[own], setting, options, None)
+        outcome = pipeline.run(prepared, setting, options, None)
         rough.append(_rough(prepared, outcome, setting, stature=n == 0))
     priors = _prior_information(prepared, rough[0].setting.prior, Shared(1.0, setting.up, 0.0))
     border, covariance = _combined(rough, priors, _honest_priors(prepared, rough[0].setting, setting.up))
@@ -95,7 +95,7 @@ def fit_long(
         g, H = priors @ (border - rough[0].centre), priors.copy()
         for n, (_, own) in enumerate(cuts):
             prepared, held, shared = _with_border(ready(own), pieces[n], border, setting, first=n == 0)
-            solution = _again(prepared, time[own], held, shared, fixed, options).solution
+            solution = _again(prepared, held, shared, fixed, options).solution
             pieces[n] = solution.states
             own_H, own_g = _reaction(solution, fixed.prior)
             g, H = g + own_g, H + own_H
@@ -105,9 +105,9 @@ def fit_long(
     for n, (at, _) in enumerate(cuts):
         tell("fit", len(cuts) + n, 2 * len(cuts))
         prepared, held, shared = _with_border(ready(at), [s.cut(at) for s in states], border, setting)
-        outcome = _again(prepared, time[at], held, shared, fixed, options)
+        outcome = _again(prepared, held, shared, fixed, options)
         height = shared.height if fixed.floor else (parts[0].height if parts else None)
-        parts.append(read_out(prepared, time[at], outcome, covariance, height))
+        parts.append(read_out(prepared, outcome, covariance, height))
     tell("fit", 2 * len(cuts), 2 * len(cuts))
     return _joined(parts, cuts, time)
 
@@ -216,7 +216,6 @@ def _with_border(
 
 def _again(
     prepared: Sequence[Prepared],
-    time: Float64,
     states: Sequence[State],
     shared: Shared,
     setting: Setting,
@@ -225,7 +224,7 @@ def _again(
     """The tight fit of a window with its border held."""
     scales = pipeline.scales(options, 2, setting, False)
     solution = solve([p.problem for p in prepared], states, shared, scales, setting.prior, iterations=3)
-    return pipeline.finish(prepared, time, solution, setting, options, [[] for _ in prepared])
+    return pipeline.finish(prepared, solution, setting, options, [[] for _ in prepared])
 
 
 def _kept(arrays: Sequence[np.ndarray], kept: Sequence[slice]) -> np.ndarray:
