@@ -60,7 +60,7 @@ def body(tmp_path: Path) -> Kinematics:
             "bodyset/b1",
             "bodyset/b2",
             ["e0", "e1", "e2"],
-            "<radii_x_y_z>.3 .2 .5</radii_x_y_z>",
+            radii,
         ),
         joint("ConstantCurvatureJoint", "j3", "bodyset/b2", "bodyset/b3", ["a0", "a1", "a2"], "<length>0.4</length>"),
     ]
