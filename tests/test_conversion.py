@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from marrow.body import load_body
+from marrow.body.anatomy import landmarks
+from marrow.body.keypoints import KeypointSource
+from marrow.body.markers import MARKERS
+from marrow.conventions import to_ground
 from marrow.conversion import Converted, convert
 from marrow.data.bvh_clip import NAMINGS
 from marrow.data.motion_pack import motion_pack
 from marrow.errors import InputError
+from marrow.fit.markers import landmark_of, placed
+from marrow.io.c3d import C3d, write_c3d
+from marrow.io.mot import read_mot
 from marrow.io.npz import write_motion
+from marrow.io.trc import MarkerData, write_trc
 from marrow.skeleton import Skeleton
 from marrow.types import Motion
 
@@ -123,7 +132,7 @@ def test_units_are_found_out(walk, bvh, tmp_path):
 def test_clear_errors(bvh, tmp_path):
     with pytest.raises(InputError, match="no such file"):
         convert(tmp_path / "none.bvh")
-    with pytest.raises(InputError, match=r"expected \.bvh"):
+    with pytest.raises(InputError, match=r"cannot read \.fbx"):
         convert(tmp_path / "none.fbx")
     with pytest.raises(InputError, match=r"cannot write \.fbx"):
         convert(bvh, tmp_path / "x.fbx")
@@ -147,3 +156,112 @@ def test_clear_errors(bvh, tmp_path):
     amc.write_text(":DEGREES\n")
     with pytest.raises(InputError, match="--skeleton"):
         convert(amc)
+
+
+@pytest.fixture(scope="module")
+def markers(walk):
+    """marrow's markers on the walker, each with its own error of placement, in marrow's world."""
+    table = {landmark.name: landmark for landmark in landmarks()}
+    sources = [
+        KeypointSource(name, vertices=table[on].vertices, vertex_weights=table[on].weights)
+        for name, (on, _) in MARKERS.items()
+    ]
+    xyz = placed(walk, sources)
+    return xyz + np.random.default_rng(0).normal(0, 0.004, xyz.shape[1:])
+
+
+@pytest.mark.parametrize(("suffix", "up"), [(".trc", None), (".trc", "z"), (".c3d", None)])
+def test_markers_give_the_angles_back(suffix, up, walk, markers, tmp_path):
+    ground = to_ground(markers)
+    if suffix == ".c3d" or up == "z":
+        ground = ground @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]).T
+    ground[10:20, 3] = np.nan
+    data = MarkerData(tuple(MARKERS), walk.motion.time, ground, 30.0, "mm")
+    path = tmp_path / f"walk{suffix}"
+    if suffix == ".trc":
+        write_trc(path, data)
+    else:
+        pytest.importorskip("ezc3d")
+        write_c3d(path, C3d(data))
+    found = convert(path, up=up)
+    assert found.warnings == ()
+    assert set(found.residual) == set(MARKERS)
+    for name in (*LEGS, "elbow_flex"):
+        assert difference(found.motion, walk, f"{name}_r") < 2.0
+    assert np.nanmedian(np.concatenate(list(found.residual.values()))) < 0.01
+
+
+def test_wrong_axis_and_unknown_markers_are_told(walk, markers, tmp_path):
+    names = tuple(f"cluster{i}" if i % 5 == 0 else name for i, name in enumerate(MARKERS))
+    data = MarkerData(names, walk.motion.time, to_ground(markers), 30.0, "m")
+    write_trc(tmp_path / "walk.trc", data)
+    found = convert(tmp_path / "walk.trc", up="z")
+    assert any("left out: cluster0" in told for told in found.warnings)
+    assert any("Try --up y" in told for told in found.warnings)
+    data = MarkerData(tuple(f"m{i}" for i in range(len(names))), walk.motion.time, to_ground(markers), 30.0, "m")
+    write_trc(tmp_path / "nameless.trc", data)
+    with pytest.raises(InputError, match="Plug-in Gait"):
+        convert(tmp_path / "nameless.trc")
+
+
+@pytest.mark.parametrize(
+    ("marker", "landmark"),
+    [
+        ("RKNE", "lateral_femoral_epicondyle_r"),
+        ("Walker:LASI", "asis_l"),
+        ("R.Knee.Lat", "lateral_femoral_epicondyle_r"),
+        ("V.Sacral", "sacrum"),
+        ("LMT5", "metatarsal_head_5_l"),
+        ("L.Toe.Tip", "toe_tip_l"),
+        ("C7", "c7"),
+        ("RTIB", None),
+    ],
+)
+def test_laboratories_names(marker, landmark):
+    assert landmark_of(marker) == landmark
+
+
+def test_static_trial_places_clusters(walk, markers, tmp_path):
+    """Knee and ankle markers only in the static trial, as laboratories do; clusters on thigh and shank in both."""
+    bony = [n for n in MARKERS if not re.search(r"LFC|MFC|TTB|MAL|GTR", n)]
+    cluster = {}
+    for side in "rl":
+        for body, at in (("femur", -0.2), ("tibia", -0.18)):
+            for k, (x, z) in enumerate(((0.07, 0.02), (0.03, 0.08), (-0.03, 0.07))):
+                cluster[f"{body}{side}{k}"] = (f"{body}_{side}", (x, at, z if side == "r" else -z))
+    R, p = walk.skeleton.forward(walk.motion.q, walk.motion.translation)
+    index = walk.skeleton.body_index
+    moving = np.stack([p[:, index(b)] + R[:, index(b)] @ np.array(at) for b, at in cluster.values()], 1)
+    names = (*bony, *cluster)
+    everything = np.concatenate([markers[:, [list(MARKERS).index(n) for n in bony]], moving], 1)
+    write_trc(tmp_path / "walk.trc", MarkerData(names, walk.motion.time, to_ground(everything), 30.0, "mm"))
+    still = np.repeat(np.concatenate([markers, moving], 1)[:1], 3, 0)
+    static = MarkerData((*MARKERS, *cluster), np.arange(3) / 30, to_ground(still), 30.0, "mm")
+    write_trc(tmp_path / "static.trc", static)
+    with_static = convert(tmp_path / "walk.trc", static=tmp_path / "static.trc")
+    assert set(with_static.residual) == set(names)
+    assert with_static.warnings == ()
+    for name in LEGS:
+        assert difference(with_static.motion, walk, f"{name}_r") < 3.0
+    without = convert(tmp_path / "walk.trc")
+    assert any("--static" in told for told in without.warnings)
+
+
+def test_real_walk_agrees_with_opensim():
+    """Knee flexion of OpenSim's example subject against its own inverse kinematics (another model, other joints)."""
+    folder = Path(__file__).parents[2] / "shared" / "data" / "opensim" / "Pipelines" / "Gait10dof18musc"
+    if not folder.is_dir():
+        pytest.skip("../shared/data with OpenSim's example trials is not there")
+    found = convert(
+        folder / "ExperimentalData" / "subject01_walk.trc", static=folder / "ExperimentalData" / "subject01_static.trc"
+    )
+    theirs = read_mot(folder / "OutputReference" / "IK" / "subject01_walk_IK.mot")
+    for side in "rl":
+        ours = found.motion.q[:, found.motion.coordinates.index(f"knee_angle_{side}")]
+        ours = np.degrees(np.interp(theirs.time, found.motion.time, ours))
+        flexion = -theirs.column(f"knee_angle_{side}")
+        assert np.corrcoef(ours, flexion)[0, 1] > 0.97
+        assert abs(float((ours - flexion).mean())) < 5
+        assert float((ours - flexion).std()) < 5
+    all_mm = 1000 * np.concatenate(list(found.residual.values()))
+    assert np.nanmedian(all_mm) < 15

@@ -1,11 +1,12 @@
 """Any motion file onto marrow's body and skeleton, and out in any format that a person can be saved as.
 
-Joints of motion capture (``.bvh``, ``.amc``) are fitted: shape first, then all frames at once. marrow's own
-``motion.npz`` is taken as it is.
+Joints (``.bvh``, ``.amc``) and markers (``.trc``, ``.c3d``) of motion capture are fitted: shape first, then all frames.
+marrow's own ``motion.npz`` is taken as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,26 @@ import numpy as np
 
 from marrow import io
 from marrow.body import DefaultBody, Rest, load_body
+from marrow.conventions import from_ground
 from marrow.data.asf_amc import read_clip
 from marrow.data.bvh_clip import read_bvh_clip
 from marrow.data.clips import PointClip
 from marrow.errors import InputError
 from marrow.fit.clips import fit_clip, fit_shape
+from marrow.fit.markers import fit_markers
 from marrow.io.npz import read_motion
+from marrow.io.trc import MarkerData, read_trc
 from marrow.person import exported
 from marrow.progress import Progress, silent
 from marrow.skeleton import Skeleton
 from marrow.types import Float64, Motion
 
 #: What can be read.
-READABLE = (".bvh", ".amc", ".npz")
+READABLE = (".bvh", ".amc", ".trc", ".c3d", ".npz")
+#: From a file's axes to OpenSim's ground (Y up) by the axis that points up there.
+_UPRIGHT = {"y": np.eye(3), "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])}
+#: What laboratories write: OpenSim's marker files have Y up, C3D files mostly Z.
+_USUAL_UP = {".trc": "y", ".c3d": "z"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +47,9 @@ class Converted:
         skeleton: scaled to the person.
         rest: the body at rest.
         body: the model that ``rest`` belongs to.
-        residual: landmark to the distance (T,) in metres between the fitted body and the file's points; empty where
-            nothing was fitted.
+        residual: landmark or marker to the distance (T,) in metres between the fitted body and the file's points;
+            empty where nothing was fitted.
+        warnings: what the user should know.
     """
 
     name: str
@@ -48,7 +57,8 @@ class Converted:
     skeleton: Skeleton
     rest: Rest
     body: DefaultBody
-    residual: dict[str, Float64]
+    residual: Mapping[str, Float64]
+    warnings: tuple[str, ...] = ()
 
     def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
         """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix."""
@@ -78,17 +88,24 @@ def convert(
     skeleton: str | Path | None = None,
     rest_frame: int | None = None,
     metres_per_unit: float | None = None,
+    up: str | None = None,
+    static: str | Path | None = None,
+    height: float | None = None,
     fps: float | None = None,
     progress: Progress | None = None,
 ) -> Converted:
     """Read a motion file, fit marrow's body to it and, if asked, write it in another format.
 
     Args:
-        source: ``.bvh``, ``.amc`` (with its ``.asf``) or marrow's ``.npz``.
+        source: ``.bvh``, ``.amc`` (with its ``.asf``), ``.trc`` or ``.c3d`` (markers) or marrow's ``.npz``.
         out: file to write; its suffix names the format (see :meth:`Converted.save`).
         skeleton: the ``.asf`` of an ``.amc``; by default the one of the same subject beside it.
         rest_frame: for ``.bvh`` whose pose of zero angles is no standing person: a frame in which one stands upright.
         metres_per_unit: of a ``.bvh``, which does not say; by default the usual unit that gives a grown person.
+        up: the axis, ``"y"`` or ``"z"``, that points up in a marker file; by default Y in ``.trc`` and Z in ``.c3d``.
+        static: marker file of a static trial of the same person, in the same axes: the shape comes from it, and
+            markers on no bony point (clusters) are followed from where they are in it.
+        height: stature in metres, if known; for markers.
         fps: frames per second of an ``.amc``, which does not say (120 by default).
         progress: called as ``progress(stage, done, total)``.
 
@@ -105,6 +122,8 @@ def convert(
         motion = read_motion(source)
         rest = body.rest(motion.shape)
         found = Converted(source.stem, motion, Skeleton.inside(rest.landmarks), rest, body, {})
+    elif source.suffix.lower() in _USUAL_UP:
+        found = _from_markers(source, static, up, height, body, progress or silent)
     else:
         clip = _clip(source, skeleton, rest_frame, metres_per_unit, fps)
         shape = fit_shape([clip])
@@ -114,6 +133,45 @@ def convert(
     if out is not None:
         found.save(out)
     return found
+
+
+def _markers(source: Path) -> MarkerData:
+    if source.suffix.lower() == ".trc":
+        return read_trc(source)
+    from marrow.io.c3d import read_c3d
+
+    return read_c3d(source).markers
+
+
+def _from_markers(
+    source: Path, static: str | Path | None, up: str | None, height: float | None, body: DefaultBody, progress: Progress
+) -> Converted:
+    up = up or _USUAL_UP[source.suffix.lower()]
+    if up not in _UPRIGHT:
+        raise InputError(f"up: expected y or z, got {up!r}")
+    markers, still = _markers(source), None if static is None else _markers(Path(static))
+
+    def in_world(data: MarkerData) -> Float64:
+        return from_ground(data.xyz @ _UPRIGHT[up].T)
+
+    found = fit_markers(
+        markers.names,
+        in_world(markers),
+        markers.time,
+        static=None if still is None else (still.names, in_world(still)),
+        height_m=height,
+        progress=progress,
+    )
+    warnings, person = [], found.person
+    if found.left_out:
+        some = ", ".join(found.left_out[:8]) + (" …" if len(found.left_out) > 8 else "")
+        hint = "" if static else "; a static trial places them: --static FILE"
+        warnings.append(f"{len(found.left_out)} markers sit on no known bony point and were left out: {some}{hint}")
+    if float(np.median(person.skeleton.forward(person.motion.q)[0][:, 0, 1, 1])) < 0.5:
+        other = "z" if up == "y" else "y"
+        warnings.append(f"the person does not stand upright with {up} up; is {other} up in this file? Try --up {other}")
+    rest = body.rest(person.motion.shape)
+    return Converted(source.stem, person.motion, person.skeleton, rest, body, found.residual, tuple(warnings))
 
 
 def _clip(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,7 +13,9 @@ from marrow.cli._report import print_table, run_guarded, write_event
 
 def run(
     source: Annotated[
-        Path, tyro.conf.Positional, option("Motion: .bvh, .amc (with its .asf) or marrow's motion.npz.", metavar="IN")
+        Path,
+        tyro.conf.Positional,
+        option("Motion: .bvh, .amc (with its .asf), markers in .trc or .c3d, or marrow's motion.npz.", metavar="IN"),
     ],
     out: Annotated[
         tuple[Path, ...],
@@ -29,6 +31,14 @@ def run(
         float | None,
         option("Metres to a unit of a .bvh, such as 0.01; by default the usual one that gives a grown person.", "M"),
     ] = None,
+    up: Annotated[
+        str | None, option("Axis that points up in a marker file: y (usual in .trc) or z (.c3d).", "y|z")
+    ] = None,
+    static: Annotated[
+        Path | None,
+        option("Markers of a static trial: shapes the body, and places markers that sit on no bony point.", "FILE"),
+    ] = None,
+    height: Annotated[float | None, option("Standing height in metres, for markers.", "M")] = None,
     fps: Annotated[float | None, option("Frames per second of an .amc, which does not say (default 120).", "F")] = None,
     force: Annotated[bool, option("Replace earlier files.")] = False,
     json: Annotated[bool, option("Write the result, or the error, as JSON lines to the standard output.")] = False,
@@ -37,19 +47,12 @@ def run(
 
     For example: marrow convert walk.bvh walk.glb walk.csv
     """
-    return run_guarded(lambda: _convert(source, out, skeleton, rest, unit, fps, force, json), as_json=json)
+    given = {"skeleton": skeleton, "rest_frame": rest, "metres_per_unit": unit, "fps": fps}
+    given |= {"up": up, "static": static, "height": height}
+    return run_guarded(lambda: _convert(source, out, given, force, json), as_json=json)
 
 
-def _convert(
-    source: Path,
-    out: tuple[Path, ...],
-    skeleton: Path | None,
-    rest: int | None,
-    unit: float | None,
-    fps: float | None,
-    force: bool,
-    as_json: bool,
-) -> int:
+def _convert(source: Path, out: tuple[Path, ...], given: dict[str, Any], force: bool, as_json: bool) -> int:
     from marrow.conversion import convert
     from marrow.errors import InputError
     from marrow.io.files import refuse_existing
@@ -58,8 +61,8 @@ def _convert(
         raise InputError(f"where to? Name a file to write, such as: marrow convert {source} {source.stem}.glb")
     for path in out:
         refuse_existing(path, force=force)
-    found = convert(source, skeleton=skeleton, rest_frame=rest, metres_per_unit=unit, fps=fps)
-    remarks = [remark for path in out for remark in found.save(path)]
+    found = convert(source, **given)
+    remarks = [*found.warnings, *(remark for path in out for remark in found.save(path))]
     if as_json:
         write_event("converted", files=[str(path) for path in out], remarks=remarks, **found.summary())
         return 0
