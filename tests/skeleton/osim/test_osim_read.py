@@ -17,6 +17,10 @@ from marrow.skeleton.osim.functions import read_function
 from marrow.skeleton.osim.read import with_markers
 from marrow.skeleton.osim.xml import parse
 
+BLADE = (
+    "<thoracic_ellipsoid_radii_x_y_z>0.08 0.17 0.09</thoracic_ellipsoid_radii_x_y_z>"
+    "<scapula_winging_axis_origin>-0.03 0.02</scapula_winging_axis_origin>"
+)
 PIN = joint("PinJoint", "hinge", "ground", "bodyset/a", ["turn"])
 
 
@@ -198,3 +202,33 @@ def test_unknown_names_and_shapes_are_told(tmp_path: Path):
     with pytest.raises(InputError, match=r"expected \(\.\.\., 1\)"):
         body.forward(np.zeros(3))
     assert coordinate("turn") in PIN
+
+
+def test_damaged_files_give_errors_that_name_the_file_and_nothing_else(tmp_path: Path):
+    """Pieces of a model removed, doubled or replaced at random: read, or refused with a message."""
+    whole = two_joints("ScapulothoracicJoint", 4, BLADE)
+    whole = whole.replace("</Model>", constrained(coupler("q1", "q0")) + "</Model>")
+    rng = np.random.default_rng(0)
+    words = ("", "x", "-", "nan", "<a/>", "1e999", "\x00", "../..", "..", "/", "é", "0 0 0")
+    refused: list[str] = []
+    for _ in range(120):
+        text = whole
+        for _ in range(rng.integers(1, 4)):
+            at, length = rng.integers(len(text)), rng.integers(1, 40)
+            pieces = (str(rng.choice(words)), text[at : at + length] * 2)
+            text = text[:at] + pieces[rng.integers(2)] + text[at + length :]
+        if rng.random() < 0.7:  # well-formed: the text of one element or attribute replaced
+            spots = list(re.finditer(r'>([^<>]+)<|="([^"]*)"', whole))
+            spot = spots[rng.integers(len(spots))]
+            group = 1 if spot.group(1) is not None else 2
+            text = whole[: spot.start(group)] + str(rng.choice(words)) + whole[spot.end(group) :]
+        path = tmp_path / "model.osim"
+        path.write_text(text, encoding="utf-8")
+        try:
+            body = Kinematics(read_osim(path))
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            assert np.isfinite(body.forward(body.default)[1]).all()
+    assert 10 < len(refused) < 110
+    assert all("model.osim" in message for message in refused)

@@ -205,7 +205,10 @@ def _polynomial(element: Element) -> Function:
 def _many_polynomial(element: Element) -> Function:
     """Terms are ordered with the last variable's power running fastest, all of total order up to ``order``."""
     values = element.numbers("coefficients")
-    dimension, order = int(element.number("dimension", 0.0)), int(element.number("order", 0.0))
+    dimension, order = element.number("dimension", 0.0), element.number("order", 0.0)
+    if dimension not in range(1, 7) or order not in range(11):
+        raise element.error(f"expected a dimension of 1 to 6 and an order of 0 to 10, got {dimension:g} and {order:g}")
+    dimension, order = int(dimension), int(order)
     powers = _powers(dimension, order)
     if len(values) != len(powers):
         expected = f"{len(powers)} coefficients for dimension {dimension} and order {order}"

@@ -58,7 +58,10 @@ def read_osim(path: str | Path) -> Model:
 
 def _model_element(root: Element) -> tuple[Element, int]:
     if root.tag == "OpenSimDocument":
-        version, model = int(root.attributes.get("Version", "0") or 0), root.find("Model")
+        text, model = root.attributes.get("Version", "").strip(), root.find("Model")
+        if not text.isdecimal():
+            raise root.error(f"its Version is {text!r}; expected a number such as 40000")
+        version = int(text)
         if model is None:
             held = root.children[0].tag if root.children else "nothing"
             raise root.error(f"expected a <Model>, found {held}; is this a set-up file instead of a model?")
