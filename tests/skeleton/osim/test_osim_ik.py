@@ -160,6 +160,22 @@ def test_names_are_matched_and_missing_ones_explained(tmp_path: Path):
         fit_markers(without, ["foot_0", "foot_1", "x"], xyz)
 
 
+def test_a_recording_without_a_single_marker_is_refused(tmp_path: Path):
+    body = the_leg(tmp_path)
+    with pytest.raises(InputError, match="none of the 14 markers"):
+        fit_markers(body, body.markers, np.full((3, 14, 3), np.nan))
+
+
+def test_a_model_with_nothing_to_find_is_only_measured(tmp_path: Path):
+    text = leg().replace("<clamped>false</clamped>", "<clamped>false</clamped><locked>true</locked>")
+    body = Kinematics(read_osim(saved(tmp_path, text)))
+    still = body.marker_positions(body.default)
+    fit = fit_markers(body, body.markers, still[None] + [0.003, 0.004, 0])
+    assert fit.free == ()
+    np.testing.assert_array_equal(fit.q[0], body.default)
+    np.testing.assert_allclose(fit.errors, 0.005)
+
+
 def test_gait10dof_reference():
     """The published walking result of OpenSim's own example: 0.05 degrees on average (measured 0.004)."""
     folder = SHARED / "Pipelines/Gait10dof18musc"

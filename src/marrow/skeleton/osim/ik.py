@@ -107,6 +107,10 @@ def fit_markers(
     used, columns, weight = _match(body, names, weights)
     targets = np.ascontiguousarray(xyz[:, columns])
     seen = np.logical_and.reduce(np.isfinite(targets), -1)
+    if not seen.any():
+        raise InputError(
+            f"none of the {len(used)} markers that the model knows is seen in any frame; nothing can be found"
+        )
     frame_weights = np.where(seen, weight, 0.0)
     targets = np.where(seen[..., None], targets, 0.0)
     goals = np.array([np.broadcast_to(t.values, len(xyz)) for t in tasks], float).reshape(len(tasks), len(xyz)).T
