@@ -28,6 +28,7 @@ EXTRAS = OsimExtras(
     markers={"TOP": ("head", (0.01, 0.2, 0.0)), "RTIP": ("thumb_distal_r", (0.0, -0.03, 0.0))},
     meshes={"femur_r": "a&b.obj"},
     fixed=FIXED,
+    reached={"knee_angle_r": (-0.5, 1.0), "pelvis_tilt": (-4.0, 0.0)},
     credits="Made & given <freely>",
     publications="none",
 )
@@ -97,10 +98,11 @@ def test_coordinates_ranges_and_defaults(written, loaded):
     for coordinate in model.getCoordinateSet():
         name = coordinate.getName()
         assert coordinate.getLocked(state) == (name == "wrist_flex_r")
-        assert not coordinate.getClamped(state)
+        assert coordinate.getClamped(state) == (not name.startswith("pelvis"))
         low, high = own.ranges[own.index(name)]
-        assert coordinate.getRangeMin() == pytest.approx(low) or np.isinf(low)
-        assert coordinate.getRangeMax() == pytest.approx(high) or np.isinf(high)
+        least, most = EXTRAS.reached.get(name, (np.inf, -np.inf))
+        assert coordinate.getRangeMin() == pytest.approx(min(low, least)) or np.isinf(low)
+        assert coordinate.getRangeMax() == pytest.approx(max(high, most)) or np.isinf(high)
         turns = coordinate.getMotionType() == opensim.Coordinate.Rotational
         assert turns == (name not in ("pelvis_tx", "pelvis_ty", "pelvis_tz")), name
         if name not in (*FIXED, "pelvis_ty"):
@@ -177,6 +179,7 @@ def test_bad_input_is_told(tmp_path, monkeypatch):
         (OsimExtras(markers={"A": ("femurr", (0, 0, 0))}), "no segment 'femurr'"),
         (OsimExtras(meshes={"spleen": "a.obj"}), "no segment 'spleen'"),
         (OsimExtras(fixed={"knee_angle": 0.0}), "no coordinate 'knee_angle'"),
+        (OsimExtras(reached={"hip_r": (0.0, 1.0)}), "no coordinate 'hip_r'"),
     ):
         with pytest.raises(InputError, match=what):
             write_osim(tmp_path / "a.osim", own, fine, extras)

@@ -39,7 +39,7 @@ JOINT_NAMES: Mapping[str, str] = {
 }
 
 #: Range that files give for what is free: a turn to either side, and metres from where the person started.
-_FREE_TURN, _FREE_WAY = np.pi, 10.0
+_FREE_TURN, _FREE_WAY = np.pi, 50.0
 
 #: How meshes look: bone white, the bones' joints just visible through them.
 _COLOUR, _OPACITY = (0.85, 0.72, 0.62), 0.7
@@ -54,6 +54,7 @@ class OsimExtras:
         markers: name to (segment, (3,) metres in its frame).
         meshes: segment to the file of its mesh, as OpenSim finds it (in ``Geometry`` beside the model).
         fixed: coordinates that are held at a value (radians): joints all of whose are, are welded, others locked.
+        reached: coordinate to the least and largest value (radians) of a motion that the model is to play.
         credits, publications: free text.
     """
 
@@ -61,6 +62,7 @@ class OsimExtras:
     markers: Mapping[str, tuple[str, ArrayLike]] = field(default_factory=dict)
     meshes: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
+    reached: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     credits: str = ""
     publications: str = ""
 
@@ -124,7 +126,7 @@ def _check(skeleton: Skeleton, masses: SegmentMasses, extras: OsimExtras) -> Non
         raise InputError(f"write_osim: {len(masses.mass)} masses for {len(skeleton.bodies)} segments")
     for body in [*extras.meshes, *(body for body, _ in extras.markers.values())]:
         skeleton.body_index(body)
-    for name in extras.fixed:
+    for name in [*extras.fixed, *extras.reached]:
         skeleton.index(name)
 
 
@@ -143,7 +145,7 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
         parent = model.getGround() if b == 0 else bodies[skeleton.parents[b]]
         body = _body(osim, joint.body, masses, b)
         offset = np.zeros(3) if b == 0 else skeleton.offsets[b]
-        made = _joint(osim, skeleton, b, parent, body, offset, rotations[b], extras.fixed)
+        made = _joint(osim, skeleton, b, parent, body, offset, rotations[b], extras)
         if b == 0:
             made.upd_coordinates(4).set_default_value(height)
         model.addBody(body)
@@ -179,14 +181,14 @@ def _joint(
     body: Any,
     offset: Float64,
     R: Float64,
-    fixed: Mapping[str, float],
+    extras: OsimExtras,
 ) -> Any:
     """The joint of segment b: welded, pin or custom, its coordinates with ranges and defaults."""
     joint, tree = skeleton.joints[b], skeleton.tree
     start, count = int(tree.start[b]), int(tree.count[b])
     names = [c.name for c in joint.coordinates]
     place, zero = _vec(osim, offset), _vec(osim, np.zeros(3))
-    if is_welded(joint, fixed):
+    if is_welded(joint, extras.fixed):
         turn = _vec(osim, body_fixed_xyz(R))
         return osim.WeldJoint(joint_name(joint), parent, place, turn, body, zero, zero)
     axes = tree.axes[start : start + count]
@@ -198,17 +200,23 @@ def _joint(
         made = osim.CustomJoint(joint_name(joint), parent, place, zero, body, zero, zero, transform)
         made.finalizeFromProperties()  # makes the coordinates
     for k, name in enumerate(names):
-        coordinate = made.upd_coordinates(k)
-        coordinate.setName(name)
-        free = _FREE_WAY if k >= 3 else _FREE_TURN
-        low, high = np.clip(tree.ranges[start + k], -free, free) if joint.kind == FREE else tree.ranges[start + k]
-        # The ranges are soft limits of the fit, so that a motion may reach a little beyond: nothing is clamped.
-        coordinate.set_range(0, float(low))
-        coordinate.set_range(1, float(high))
-        coordinate.set_default_value(float(fixed.get(name, 0.0)))
-        coordinate.set_clamped(False)
-        coordinate.set_locked(name in fixed)
+        _set_coordinate(made.upd_coordinates(k), name, skeleton, extras, clamped=joint.kind != FREE)
     return made
+
+
+def _set_coordinate(coordinate: Any, name: str, skeleton: Skeleton, extras: OsimExtras, *, clamped: bool) -> None:
+    """Name, range and default. The fit's ranges are soft, so a range grows to what the motion reached: OpenSim would
+    clip it otherwise. Where it is clamped, OpenSim's inverse kinematics stays in it."""
+    d = skeleton.index(name)
+    free = _FREE_TURN if d < skeleton.tree.translation.start else _FREE_WAY
+    low, high = skeleton.ranges[d] if clamped else (-free, free)
+    least, most = extras.reached.get(name, (low, high))
+    coordinate.setName(name)
+    coordinate.set_range(0, float(min(low, least)))
+    coordinate.set_range(1, float(max(high, most)))
+    coordinate.set_default_value(float(extras.fixed.get(name, 0.0)))
+    coordinate.set_clamped(clamped)
+    coordinate.set_locked(name in extras.fixed)
 
 
 def _spatial_transform(osim: Any, names: list[str], axes: Float64) -> Any:
