@@ -98,7 +98,7 @@ def covered(
             inside[level] += coverage(error[ok], factor * sd[ok], level) * ok.sum()
     share = max(said, 1)
     return {
-        "raw 95 %": round(raw / share, 3),
-        **{f"{int(100 * level)} %": round(v / share, 3) for level, v in inside.items()},
+        "raw 95 %": round(float(raw / share), 3),
+        **{f"{int(100 * level)} %": round(float(v / share), 3) for level, v in inside.items()},
         "told": round(said / max(count, 1), 3),
     }
