@@ -1,0 +1,177 @@
+"""Anatomical landmarks of the default body: where bones lie next to the skin, on everybody at the same vertices.
+
+``data/anatomy.json`` (made by ``scripts/build_anatomy.py``, which tells how each was chosen) holds for each landmark
+the vertices and weights of its skin point, a ring of vertices around it whose normal is the skin's, and the depth of
+the soft tissue at the three anchors of the body's weight. A bony landmark is the skin point moved inwards by that
+depth. Names are those of the International Society of Biomechanics in full (Wu et al. 2002 and 2005, J. Biomech. 35(4),
+38(5)); ``isb`` gives the abbreviation.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from marrow.body.default import Rest
+from marrow.errors import AssetError, InputError
+from marrow.types import Float64
+
+DATA = Path(__file__).resolve().parent / "data" / "anatomy.json"
+
+#: Depths are told for an adult of this height, metres.
+STATURE = 1.70
+
+#: Power of the stature that soft tissue grows with: children's skin folds are hardly thinner than adults'
+#: (WHO child growth standards: triceps and subscapular folds of 6 to 10 mm from the first year on).
+GROWTH = 0.7
+
+#: Anchors of the body's weight between which the depth is linear.
+WEIGHTS = (0.0, 0.5, 1.0)
+
+#: Landmarks taken from the body's own list: they lie inside the fingers, on their middle lines.
+FINGER_LINES = tuple(
+    f"{finger}_{joint}_{side}"
+    for side in "rl"
+    for finger, joints in (
+        ("thumb", ("cmc", "mcp", "ip")),
+        *((f, ("mcp", "pip", "dip")) for f in ("index", "middle", "ring", "little")),
+    )
+    for joint in joints
+)
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A landmark: name, ISB abbreviation, what it is, and the soft tissue over it in metres at :data:`WEIGHTS`."""
+
+    name: str
+    isb: str
+    what: str
+    vertices: tuple[int, ...]
+    weights: tuple[float, ...]
+    depth: tuple[float, float, float]
+
+
+@functools.cache
+def landmarks() -> tuple[Landmark, ...]:
+    """All anatomical landmarks, midline first. Raises AssetError where the table is missing or broken."""
+    return tuple(
+        Landmark(
+            name,
+            entry["isb"],
+            entry["what"],
+            tuple(entry["vertices"]),
+            tuple(entry["weights"]),
+            (entry["depth"][0] / 1000, entry["depth"][1] / 1000, entry["depth"][2] / 1000),
+        )
+        for name, entry in _table().items()
+    )
+
+
+def reference_shape() -> dict[str, float]:
+    """Shape parameters of the body on which the landmarks were picked."""
+    return dict(_file()["reference"])
+
+
+def skin_landmarks(rest: Rest) -> dict[str, Float64]:
+    """The landmarks on the skin of a body at rest: name to (3,) metres, marrow's world."""
+    return _reader().skin(rest.vertices)
+
+
+def bony_landmarks(rest: Rest, weight: float | None = None) -> dict[str, Float64]:
+    """The landmarks on the bones of a body at rest, and the middle lines of its fingers.
+
+    Args:
+        rest: the body at rest, as ``load_body().rest(shape)`` gives it.
+        weight: phenotype in [0, 1] that the soft tissue follows; by default that of ``rest.shape``.
+
+    Returns:
+        Name to (3,) metres, marrow's world: those of :func:`landmarks`, and :data:`FINGER_LINES`.
+
+    Raises:
+        InputError: ``weight`` outside [0, 1].
+    """
+    if weight is None:
+        weight = float(np.clip(rest.shape.get("weight", 0.5), 0.0, 1.0))
+    out = _reader().bone(rest.vertices, weight)
+    return out | {name: np.asarray(rest.landmarks[name], float) for name in FINGER_LINES}
+
+
+class Reader:
+    """Reads landmarks off vertices; made once per table."""
+
+    def __init__(self, table: Mapping[str, Mapping[str, Any]]) -> None:
+        self.names = tuple(table)
+        #: Vertices that are read, and the only ones whose positions matter.
+        self.vertex_ids = np.unique(
+            [v for e in table.values() for v in (*e["vertices"], *(w for ring in e["normal"] for w in ring))]
+        )
+        place = {int(v): i for i, v in enumerate(self.vertex_ids)}
+        self._mean = np.zeros((len(table), len(place)))
+        from_, to, row = [], [], []
+        for i, entry in enumerate(table.values()):
+            for vertex, share in zip(entry["vertices"], entry["weights"], strict=True):
+                self._mean[i, place[vertex]] += share
+            for ring in entry["normal"]:
+                from_ += [place[v] for v in ring]
+                to += [place[v] for v in (*ring[1:], ring[0])]
+                row += [i] * len(ring)
+        self._edges, self._row = np.array([from_, to]), np.array(row)
+        self._depth = np.array([e.get("depth", (0.0, 0.0, 0.0)) for e in table.values()], float) / 1000
+
+    def skin(self, vertices: ArrayLike) -> dict[str, Float64]:
+        """Skin points (3,) by name, from all vertices (V, 3) of the body."""
+        return dict(zip(self.names, self._mean @ self._used(vertices), strict=True))
+
+    def inward(self, vertices: ArrayLike) -> dict[str, Float64]:
+        """Unit vectors (3,) into the body by name."""
+        return dict(zip(self.names, self._inward(self._used(vertices)), strict=True))
+
+    def bone(self, vertices: ArrayLike, weight: float) -> dict[str, Float64]:
+        """Bony points (3,) by name; ``weight`` in [0, 1]."""
+        if not 0.0 <= weight <= 1.0:
+            raise InputError(f"weight: expected the body's phenotype in [0, 1], got {weight}")
+        used = self._used(vertices)
+        skin = self._mean @ used
+        top, low = self.names.index("vertex"), self.names.index("calcaneus_r")
+        size = float(np.linalg.norm(skin[top] - skin[low])) / (STATURE * _VERTEX_TO_HEEL)
+        depth = np.array([np.interp(weight, WEIGHTS, row) for row in self._depth]) * size**GROWTH
+        return dict(zip(self.names, skin + depth[:, None] * self._inward(used), strict=True))
+
+    def _used(self, vertices: ArrayLike) -> Float64:
+        return np.asarray(vertices, float)[self.vertex_ids]
+
+    def _inward(self, used: Float64) -> Float64:
+        total = np.zeros((len(self.names), 3))
+        centred = used - used.mean(0)
+        np.add.at(total, self._row, np.cross(centred[self._edges[0]], centred[self._edges[1]]))
+        return -total / np.linalg.norm(total, axis=1, keepdims=True)
+
+
+#: Distance from vertex to heel over stature, standing.
+_VERTEX_TO_HEEL = 0.99
+
+
+@functools.cache
+def _file() -> dict[str, Any]:
+    try:
+        data = json.loads(DATA.read_text(encoding="utf-8"))
+        return {"reference": data["reference"], "landmarks": data["landmarks"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise AssetError(f"The table of landmarks {DATA} cannot be read ({error}): reinstall marrow.") from error
+
+
+def _table() -> dict[str, dict[str, Any]]:
+    return _file()["landmarks"]
+
+
+@functools.cache
+def _reader() -> Reader:
+    return Reader(_table())

@@ -1,0 +1,73 @@
+"""Landmarks: same points on everybody, mirrored, on the skin, with bone under it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from marrow.body import anatomy, load_body
+from marrow.errors import InputError
+
+PEOPLE = ({}, {"gender": 0.0}, {"gender": 1.0, "weight": 1.0}, {"weight": 0.0}, {"age": 0.2}, {"age": -1 / 3})
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+def test_there_are_some_sixty_with_isb_names():
+    names = {mark.name.removesuffix("_r").removesuffix("_l") for mark in anatomy.landmarks()}
+    assert 60 <= len(names) <= 70
+    assert {"asis", "psis", "c7", "t8", "acromion", "medial_malleolus", "ulnar_styloid", "metatarsal_head_5"} <= names
+    isb = {mark.name: mark.isb for mark in anatomy.landmarks()}
+    assert (isb["acromion_r"], isb["scapula_trigonum_l"], isb["suprasternal_notch"]) == ("AA", "TS", "IJ")
+
+
+@pytest.mark.parametrize("shape", PEOPLE)
+def test_left_is_the_mirror_image_of_right(body, shape):
+    rest = body.rest(shape)
+    for points in (anatomy.skin_landmarks(rest), anatomy.bony_landmarks(rest)):
+        for name, x in points.items():
+            twin = name[:-2] + "_l" if name.endswith("_r") else name
+            if not name.endswith("_l"):
+                assert np.allclose(points[twin] * [-1, 1, 1], x, atol=1e-4), name
+
+
+@pytest.mark.parametrize("shape", PEOPLE)
+def test_bony_points_lie_under_the_skin(body, shape):
+    import trimesh
+
+    rest = body.rest(shape)
+    mesh = trimesh.Trimesh(rest.vertices, body.faces, process=False)
+    bony = {n: x for n, x in anatomy.bony_landmarks(rest).items() if n not in anatomy.FINGER_LINES}
+    inside = mesh.contains(np.array(list(bony.values())))
+    assert inside.all(), [n for n, good in zip(bony, inside, strict=True) if not good]
+
+
+def test_soft_tissue_follows_weight(body):
+    for mark in anatomy.landmarks():
+        assert 0.003 <= mark.depth[0] <= mark.depth[1] <= mark.depth[2] <= 0.06, mark.name
+    rest = body.rest({})
+    thin, heavy = anatomy.bony_landmarks(rest, 0.0), anatomy.bony_landmarks(rest, 1.0)
+    skin = anatomy.skin_landmarks(rest)["asis_r"]
+    depth = [np.linalg.norm(x["asis_r"] - skin) for x in (thin, heavy)]
+    assert depth[0] == pytest.approx(0.010, rel=0.05)
+    assert depth[1] > depth[0] + 0.008
+
+
+def test_heights_are_those_of_adults(body):
+    """Against stature, men of Gordon et al. 1989 (ANSUR): within 1.5 % of stature."""
+    rest = body.rest({"gender": 0.0})
+    tall = rest.vertices[:, 1].max()
+    height = {name: x[1] / tall for name, x in anatomy.skin_landmarks(rest).items()}
+    for name, expected in {
+        "acromion_r": 0.821, "suprasternal_notch": 0.817, "rib_10_r": 0.640, "asis_r": 0.560,
+        "greater_trochanter_r": 0.525, "lateral_malleolus_r": 0.040, "tragus_r": 0.925,
+    }.items():  # fmt: skip
+        assert height[name] == pytest.approx(expected, abs=0.015), name
+
+
+def test_weight_out_of_range_is_refused(body):
+    with pytest.raises(InputError, match=r"\[0, 1\]"):
+        anatomy.bony_landmarks(body.rest({}), 1.2)
