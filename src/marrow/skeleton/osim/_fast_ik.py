@@ -126,52 +126,58 @@ def _slope(problem, c, value, work):
 
 
 @kernel()
+def _column(sums, screws, b, k):
+    """Sums over the markers carried by body ``b`` for column ``k``, u = dx/dq_k being what it does to a marker.
+
+    Returns:
+        x x (w u) and w u: three numbers each; u x (w e): three; u . (w e).
+    """
+    W, h0, h1, h2 = sums[b, 0], sums[b, 1], sums[b, 2], sums[b, 3]
+    xx, yy, zz, xy, xz, yz = sums[b, 4], sums[b, 5], sums[b, 6], sums[b, 7], sums[b, 8], sums[b, 9]
+    t00, t01, t02, t10, t11 = sums[b, 10], sums[b, 11], sums[b, 12], sums[b, 13], sums[b, 14]
+    t12, t20, t21, t22 = sums[b, 15], sums[b, 16], sums[b, 17], sums[b, 18]
+    F0, F1, F2 = sums[b, 19], sums[b, 20], sums[b, 21]
+    w0, w1, w2 = screws[k, 0], screws[k, 1], screws[k, 2]
+    v0, v1, v2 = screws[k, 3], screws[k, 4], screws[k, 5]
+    n0 = xx * w0 + xy * w1 + xz * w2 + h1 * v2 - h2 * v1
+    n1 = xy * w0 + yy * w1 + yz * w2 + h2 * v0 - h0 * v2
+    n2 = xz * w0 + yz * w1 + zz * w2 + h0 * v1 - h1 * v0
+    f0 = W * v0 + w1 * h2 - w2 * h1
+    f1 = W * v1 + w2 * h0 - w0 * h2
+    f2 = W * v2 + w0 * h1 - w1 * h0
+    c0 = t01 * w1 + t02 * w2 - (t11 + t22) * w0 + v1 * F2 - v2 * F1
+    c1 = t10 * w0 + t12 * w2 - (t00 + t22) * w1 + v2 * F0 - v0 * F2
+    c2 = t20 * w0 + t21 * w1 - (t00 + t11) * w2 + v0 * F1 - v1 * F0
+    # x x (w e) is the antisymmetric part of the tensor t
+    slope = w0 * (t12 - t21) + w1 * (t20 - t02) + w2 * (t01 - t10) + v0 * F0 + v1 * F1 + v2 * F2
+    return n0, n1, n2, f0, f1, f2, c0, c1, c2, slope
+
+
+@kernel()
 def _normal_equations(problem, total, goal, work):
     """``work.A = J^T W J``, the rest of the Hessian ``work.C`` and ``work.g = J^T W e`` from the sums.
 
     The sums become those of whole subtrees. Of A and C the lower triangles hold.
     """
-    tables, A, C, g = problem.tables, work.A, work.C, work.g
-    sums, screws = work.sums, work.screws
+    tables, A, C, g, sums, screws = problem.tables, work.A, work.C, work.g, work.sums, work.screws
     parent, start, coordinate = tables.parent, tables.column_start, tables.column_coordinate
     behind_start, direct = problem.behind_start, problem.column_variable
-    n = g.shape[0]
-    for i in range(n):
+    for i in range(g.shape[0]):
         g[i] = 0.0
-        for j in range(n):
+        for j in range(g.shape[0]):
             A[i, j] = 0.0
             C[i, j] = 0.0
     for b in range(parent.shape[0] - 1, -1, -1):
-        W, h0, h1, h2 = sums[b, 0], sums[b, 1], sums[b, 2], sums[b, 3]
-        if W == 0.0:
+        if sums[b, 0] == 0.0:
             continue
-        a = parent[b]
-        if a >= 0:
+        if parent[b] >= 0:
             for i in range(22):
-                sums[a, i] += sums[b, i]
-        xx, yy, zz, xy, xz, yz = sums[b, 4], sums[b, 5], sums[b, 6], sums[b, 7], sums[b, 8], sums[b, 9]
-        t00, t01, t02 = sums[b, 10], sums[b, 11], sums[b, 12]
-        t10, t11, t12 = sums[b, 13], sums[b, 14], sums[b, 15]
-        t20, t21, t22 = sums[b, 16], sums[b, 17], sums[b, 18]
-        F0, F1, F2 = sums[b, 19], sums[b, 20], sums[b, 21]
+                sums[parent[b], i] += sums[b, i]
         for k in range(start[b], start[b + 1]):
             c, u = coordinate[k], direct[k]
             if behind_start[c] == behind_start[c + 1]:
                 continue
-            w0, w1, w2 = screws[k, 0], screws[k, 1], screws[k, 2]
-            v0, v1, v2 = screws[k, 3], screws[k, 4], screws[k, 5]
-            n0 = xx * w0 + xy * w1 + xz * w2 + h1 * v2 - h2 * v1
-            n1 = xy * w0 + yy * w1 + yz * w2 + h2 * v0 - h0 * v2
-            n2 = xz * w0 + yz * w1 + zz * w2 + h0 * v1 - h1 * v0
-            f0 = W * v0 + w1 * h2 - w2 * h1
-            f1 = W * v1 + w2 * h0 - w0 * h2
-            f2 = W * v2 + w0 * h1 - w1 * h0
-            # sum of dx/dq_k x (w e)
-            c0 = t01 * w1 + t02 * w2 - (t11 + t22) * w0 + v1 * F2 - v2 * F1
-            c1 = t10 * w0 + t12 * w2 - (t00 + t22) * w1 + v2 * F0 - v0 * F2
-            c2 = t20 * w0 + t21 * w1 - (t00 + t11) * w2 + v0 * F1 - v1 * F0
-            # sum of dx/dq_k . (w e); x x (w e) is the antisymmetric part of the tensor t
-            slope = w0 * (t12 - t21) + w1 * (t20 - t02) + w2 * (t01 - t10) + v0 * F0 + v1 * F1 + v2 * F2
+            n0, n1, n2, f0, f1, f2, c0, c1, c2, slope = _column(sums, screws, b, k)
             if u >= 0:
                 g[u] += slope
             else:
@@ -180,11 +186,10 @@ def _normal_equations(problem, total, goal, work):
             while on >= 0:
                 for l in range(start[on], last):
                     s0, s1, s2 = screws[l, 0], screws[l, 1], screws[l, 2]
-                    first = s0 * n0 + s1 * n1 + s2 * n2
-                    first += screws[l, 3] * f0 + screws[l, 4] * f1 + screws[l, 5] * f2
+                    first = s0 * n0 + s1 * n1 + s2 * n2 + screws[l, 3] * f0 + screws[l, 4] * f1 + screws[l, 5] * f2
                     second = s0 * c0 + s1 * c1 + s2 * c2
                     v = direct[l]
-                    if u > v >= 0:
+                    if v >= 0 and (u > v or l == k):
                         A[u, v] += first
                         C[u, v] += second
                     else:
