@@ -11,8 +11,11 @@ from marrow.body import load_body
 from marrow.errors import InputError
 from marrow.geometry.projection import camera_from_fov, project
 from marrow.io import EXPORTERS
+from marrow.io.mot import read_mot
+from marrow.io.trc import read_trc
 from marrow.person import Person, derived_mark, derived_sd, derived_variance, standing_height_px
 from marrow.skeleton import Skeleton
+from marrow.skeleton.osim import Kinematics, read_osim
 from marrow.types import OBSERVED, PRIOR, WEAK, Camera, Keypoints, Motion, Track
 
 T = 6
@@ -120,6 +123,24 @@ def test_standing_height_in_the_picture():
     ends = project(upright, place[:2, None] + np.array([[0.0, -0.9, 0.0], [0.0, 0.9, 0.0]]))
     np.testing.assert_allclose(found[:2], ends[:, 0, 1] - ends[:, 1, 1])
     assert np.isnan(found[2])  # behind the camera
+
+
+def test_a_person_goes_to_opensim(person, tmp_path):
+    for name in ("walk.osim", "walk.mot", "walk.trc"):
+        assert person.save(tmp_path / name, mass_kg=70.0) == []
+    model = read_osim(tmp_path / "walk.osim")
+    assert sum(body.mass for body in model.bodies) == pytest.approx(70.0)
+    table, markers = read_mot(tmp_path / "walk.mot"), read_trc(tmp_path / "walk.trc")
+    np.testing.assert_allclose(table.column("gh_flex_r"), person.angles["gh_flex_r"], atol=1e-6)
+    body = Kinematics(model)
+    q = np.radians(table.values)
+    lengths = [table.names.index(name) for name in ("pelvis_tx", "pelvis_ty", "pelvis_tz")]
+    q[:, lengths] = table.values[:, lengths]
+    found = body.marker_positions(q[:, [table.names.index(name) for name in body.coordinates]])
+    order = [body.markers.index(name) for name in markers.names]
+    np.testing.assert_allclose(found[:, order], markers.xyz, atol=1e-5)
+    with pytest.raises(InputError, match="mass_kg"):
+        person.save(tmp_path / "walk.osim", mass_kg=0.0)
 
 
 def test_unknown_suffixes_are_answered_with_all_that_are_there(person, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from marrow import __version__, io
 from marrow.body import DefaultBody
 from marrow.body.default import Rest
+from marrow.body.markers import skin_markers
 from marrow.conventions import nearest_names
 from marrow.errors import InputError, UnknownNameError
 from marrow.io.tables import LENGTHS, MARKS, left_out
@@ -149,13 +151,16 @@ class Person:
         """R (T, B, 3, 3) and p (T, B, 3): the segments' frames in marrow's world."""
         return self.skeleton.forward(self.motion.q, self.motion.translation)
 
-    def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
-        """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .html``.
+    def save(self, path: str | Path, *, influences: int | None = None, mass_kg: float | None = None) -> list[str]:
+        """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .osim .mot .trc .html``.
 
-        A ``.csv`` holds the angles, or the detector's points where its name begins with ``keypoints``.
+        A ``.csv`` holds the angles, or the detector's points where its name begins with ``keypoints``. OpenSim's model
+        (``.osim``, with meshes in a folder ``Geometry`` beside it), motion (``.mot``) and markers (``.trc``) belong
+        together; see :mod:`marrow.io.osim`.
 
         Args:
             influences: for ``.glb``: keep only so many bones per vertex.
+            mass_kg: for ``.osim``: the person's mass; by default the body's volume times a usual density.
 
         Returns:
             remarks, such as what fewer influences cost.
@@ -173,7 +178,8 @@ class Person:
 
             write_html(path, scene_of(self))
             return []
-        return io.save(path, self._export, influences=influences)
+        export = self._export if mass_kg is None else dataclasses.replace(self._export, mass_kg=mass_kg)
+        return io.save(path, export, influences=influences)
 
     @functools.cached_property
     def _export(self) -> io.PersonExport:
@@ -250,6 +256,8 @@ def exported(
         derived_mark=marks,
         ends=_bone_ends(skeleton),
         track=track,
+        skeleton=skeleton,
+        markers=skin_markers(rest, skeleton),
         name=name,
         extras={"generator": f"marrow {__version__}", "body": body.spec.licence},
     )

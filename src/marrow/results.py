@@ -31,8 +31,17 @@ from marrow.types import Camera, Float64
 if TYPE_CHECKING:
     from marrow.fit import Floor
 
-_PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "pygltflib", "scipy")
-_FILES = ("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh")
+_PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "opensim", "pygltflib", "scipy")
+_FILES = (
+    "motion.npz",
+    "angles.csv",
+    "keypoints.csv",
+    "body.glb",
+    "skeleton.bvh",
+    "skeleton.osim",
+    "motion.mot",
+    "markers.trc",
+)
 
 
 @dataclass(frozen=True, eq=False)

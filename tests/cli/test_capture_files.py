@@ -17,7 +17,10 @@ import marrow.cli._capture as cli_capture
 from marrow.cli import main
 from marrow.errors import OutputError
 
-PERSON_FILES = {"motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh"}
+PERSON_FILES = {
+    *("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh"),
+    *("skeleton.osim", "motion.mot", "markers.trc"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,9 @@ def road(captured: marrow.Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Files by name, but for the meshes of the model."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "Geometry"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.mark.usefixtures("road")
@@ -57,6 +62,8 @@ def test_what_is_written_and_told(keypoints: Path, capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert "person_1" in out
     assert all(name in out for name in PERSON_FILES)
+    assert out.count("Geometry") == 1
+    assert len(list((folder / "person_1" / "Geometry").glob("skeleton_*.obj"))) > 20
     about = json.loads((folder / "capture.json").read_text())
     assert about["licences"]
     with open(folder / "person_1" / "angles.csv", newline="") as file:

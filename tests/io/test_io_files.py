@@ -128,10 +128,13 @@ def test_earlier_results_go_and_other_files_stay(tmp_path):
         "person_1/body.glb",
         "person_2/motion.npz",
         "person_2/my.txt",
+        "person_1/Geometry/skeleton_femur_r.obj",
+        "person_2/Geometry/skeleton_femur_r.obj",
+        "person_2/Geometry/mine.obj",
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("x")
     remove_earlier_results(tmp_path)
     left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert left == ["notes.txt", "person_2/my.txt"]
+    assert left == ["notes.txt", "person_2/Geometry/mine.obj", "person_2/my.txt"]
     assert not (tmp_path / "person_1").exists()

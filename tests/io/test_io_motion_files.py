@@ -216,7 +216,8 @@ def person_export() -> PersonExport:
 
 def test_every_suffix_is_saved_and_unknown_ones_are_refused(tmp_path):
     names = ("motion.npz", "angles.csv", "body.glb", "skeleton.bvh")
-    assert {name[name.index(".") :] for name in names} == set(EXPORTERS)
+    of_a_skeleton = {".osim", ".mot", ".trc"}  # tests/io/test_io_osim.py
+    assert {name[name.index(".") :] for name in names} | of_a_skeleton == set(EXPORTERS)
     person = dataclasses.replace(person_export(), video_time=np.arange(6) / 25)
     for name in (*names, "keypoints.csv"):
         assert save(tmp_path / name, person) == []
@@ -232,6 +233,9 @@ def test_every_suffix_is_saved_and_unknown_ones_are_refused(tmp_path):
         save(tmp_path / "keypoints.csv", dataclasses.replace(person, track=None))
     with pytest.raises(OutputError):
         save(tmp_path / "no" / "angles.csv", person)
+    for suffix in of_a_skeleton:
+        with pytest.raises(InputError, match="no skeleton"):
+            save(tmp_path / f"a{suffix}", person)
 
 
 def test_importing_the_table_of_exporters_is_cheap():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from marrow.errors import MarrowError, OutputError
+from marrow.io.files import GEOMETRY
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C (128 + SIGINT)."""
@@ -91,11 +92,15 @@ def _cell(value: Any) -> str:
 
 def print_files(folder: Path) -> None:
     """Print the files under a folder with their sizes, and what to do with them next."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    width = max((len(str(file)) for file in files), default=0)
+    sizes: dict[str, int] = {}
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        # the many meshes of a model count as one
+        name = f"{file.parent}{os.sep}" if file.parent.name == GEOMETRY else str(file)
+        sizes[name] = sizes.get(name, 0) + file.stat().st_size
+    width = max(map(len, sizes), default=0)
     print("\nfiles:")
-    for file in files:
-        print(f"  {file!s:{width}}  {_size(file.stat().st_size):>9}")
+    for name, size in sizes.items():
+        print(f"  {name:{width}}  {_size(size):>9}")
     print(f"\nlook at it in the browser: marrow view {folder}")
 
 

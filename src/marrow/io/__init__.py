@@ -18,6 +18,7 @@ from marrow.types import Float32, Float64, Motion, Track
 
 if TYPE_CHECKING:
     from marrow.io.influences import Influences
+    from marrow.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class PersonExport:
         derived_mark: their marks, name to (T,).
         ends: tip (3,) of segments without children, in their own axes, for formats that draw bones to their ends.
         track: the detector's keypoints, or None.
+        skeleton: for OpenSim's formats; the same segments in the same order.
+        markers: marker to its segment and place (3,) in that segment's frame, for OpenSim's formats.
+        mass_kg: of the person, or None where it is not known.
         name: used inside files.
         extras: provenance for formats that can hold it.
     """
@@ -60,6 +64,9 @@ class PersonExport:
     derived_mark: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     ends: Mapping[str, Float64] = field(default_factory=dict)
     track: Track | None = None
+    skeleton: Skeleton | None = None
+    markers: Mapping[str, tuple[str, Float64]] = field(default_factory=dict)
+    mass_kg: float | None = None
     name: str = "person"
     extras: Mapping[str, Any] = field(default_factory=dict)
 
@@ -152,10 +159,34 @@ def _save_bvh(path: Path, person: PersonExport, influences: int | None) -> list[
     return []
 
 
+def _save_osim(path: Path, person: PersonExport, influences: int | None) -> list[str]:
+    from marrow.io.osim import write_model
+
+    write_model(path, person)
+    return []
+
+
+def _save_mot(path: Path, person: PersonExport, influences: int | None) -> list[str]:
+    from marrow.io.osim import write_motion
+
+    write_motion(path, person)
+    return []
+
+
+def _save_trc(path: Path, person: PersonExport, influences: int | None) -> list[str]:
+    from marrow.io.osim import write_markers
+
+    write_markers(path, person)
+    return []
+
+
 #: Suffix to exporter; a new format is one more line here and one more file in this folder.
 EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".npz": _save_npz,
     ".csv": _save_csv,
     ".glb": _save_glb,
     ".bvh": _save_bvh,
+    ".osim": _save_osim,
+    ".mot": _save_mot,
+    ".trc": _save_trc,
 }

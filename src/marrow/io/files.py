@@ -26,9 +26,15 @@ _ADVICE = {
     errno.EIO: "the disk reports an input/output error; write to another disk",
 }
 
+#: Folder of a model's meshes, beside the model; OpenSim looks there by itself.
+GEOMETRY = "Geometry"
+
 #: What one capture leaves in its folder, besides the ``person_<n>`` folders; ``*`` stands for anything.
 _CAPTURE_FILES = ("capture.json", "overlay.*")
-_PERSON_FILES = ("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh")
+_PERSON_FILES = (
+    *("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh"),
+    *("skeleton.osim", "motion.mot", "markers.trc", f"{GEOMETRY}/skeleton_*.obj"),
+)
 
 
 def output_error(error: OSError, path: str | Path) -> OutputError:
@@ -130,13 +136,13 @@ def remove_earlier_results(folder: str | Path) -> None:
     folder = Path(folder)
     people = [person for person in folder.glob("person_*") if person.is_dir()]
     old = [file for name in _CAPTURE_FILES for file in folder.glob(name)]
-    old += [person / name for person in people for name in _PERSON_FILES]
+    old += [file for person in people for name in _PERSON_FILES for file in person.glob(name)]
     try:
         for file in old:
             file.unlink(missing_ok=True)
-        for person in people:
-            if not any(person.iterdir()):
-                person.rmdir()
+        for emptied in [*(person / GEOMETRY for person in people), *people]:
+            if emptied.is_dir() and not any(emptied.iterdir()):
+                emptied.rmdir()
     except OSError as error:
         raise output_error(error, folder) from error
 

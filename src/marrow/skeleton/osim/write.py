@@ -152,8 +152,11 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
         model.addJoint(made)
         bodies.append(body)
     for name, (body, local) in extras.markers.items():
-        place = _vec(osim, np.asarray(local, float))
-        model.addMarker(osim.Marker(name, bodies[skeleton.body_index(body)], place))
+        marker = osim.Marker()
+        marker.setName(name)
+        marker.setParentFrameName(f"/bodyset/{body}")
+        marker.set_location(_vec(osim, local))
+        model.updMarkerSet().cloneAndAppend(marker)  # addMarker finalizes the whole model each time
     model.finalizeConnections()
     return model
 

@@ -1,0 +1,160 @@
+"""Written ``.osim``, ``.mot`` and ``.trc`` replayed in OpenSim itself, against the person they were written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marrow import io
+from marrow.body import DefaultBody
+from marrow.body.anatomy import landmarks
+from marrow.body.default import Rest
+from marrow.body.markers import MARKERS, skin_markers
+from marrow.conventions import to_ground
+from marrow.io.files import GEOMETRY
+from marrow.skeleton import Skeleton
+from marrow.skeleton.osim.write import load_opensim
+from marrow.types import Float64, Motion
+
+#: Bounds of the root's random rotations, radians, and spread of its place, metres.
+_ROOT_TURN, _ROOT_WAY = (1.2, 1.2, np.pi), 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What OpenSim made of one person's files; lengths in mm, angles in degrees.
+
+    Attributes:
+        log: warnings and errors while the files were loaded; empty if all is well.
+        mass_kg: of the model.
+        centres_mm: largest distance of a segment's origin from ours.
+        markers_mm: the same of the model's markers, and of those in the ``.trc`` file.
+        meshes_mm: the same of the meshes' vertices.
+        coordinates_deg: largest difference of a coordinate (metres count as radians).
+    """
+
+    log: str
+    mass_kg: float
+    centres_mm: float
+    markers_mm: float
+    meshes_mm: float
+    coordinates_deg: float
+
+
+def random_person(body: DefaultBody, rng: np.random.Generator, poses: int) -> tuple[Rest, Skeleton, Motion]:
+    """Somebody of 1 to 90 years and any phenotype, in random poses within the skeleton's ranges."""
+    shape = {name: float(rng.uniform()) for name in ("gender", "age", "muscle", "weight", "height", "proportions")}
+    for parameter in body.spec.parameters:
+        if parameter.name.startswith("log_scale_"):
+            shape[parameter.name] = float(rng.normal(0.0, parameter.sd))
+    rest = body.rest(shape)
+    skeleton = Skeleton.inside(rest.landmarks)
+    q = rng.uniform(-1.0, 1.0, (poses, len(skeleton.coordinates)))
+    low, high = np.nan_to_num(skeleton.ranges, posinf=0.0, neginf=0.0).T
+    q = 0.5 * (low + high) + 0.5 * (high - low) * q
+    q[:, :3] = rng.uniform(-1.0, 1.0, (poses, 3)) * _ROOT_TURN
+    place = rng.normal(0.0, _ROOT_WAY, (poses, 3))
+    q[:, skeleton.tree.translation] = to_ground(place)
+    time = 0.1 + np.cumsum(rng.uniform(0.02, 0.05, poses))
+    return rest, skeleton, Motion(time, skeleton.coordinates, q, place, shape)
+
+
+def export_of(body: DefaultBody, rest: Rest, skeleton: Skeleton, motion: Motion) -> io.PersonExport:
+    """The person as the exporters for OpenSim need it."""
+    R, p = skeleton.forward(motion.q, motion.translation)
+    return io.PersonExport(
+        motion=motion,
+        frames=np.arange(len(motion.time)),
+        video_time=motion.time,
+        bodies=skeleton.bodies,
+        parents=skeleton.parents,
+        bind=skeleton.bind,
+        R=R,
+        p=p,
+        vertices=rest.vertices,
+        faces=body.faces,
+        weights=body.skin_weights(skeleton.bodies),
+        skeleton=skeleton,
+        markers=skin_markers(rest, skeleton),
+    )
+
+
+def replay(folder: Path, person: io.PersonExport) -> Replay:
+    """``skeleton.osim``, ``motion.mot`` and ``markers.trc`` of a folder in OpenSim, moved through all rows."""
+    osim: Any = load_opensim()
+    sink = osim.StringLogSink()
+    osim.Logger.setLevelString("Warn")
+    osim.Logger.addSink(sink)
+    try:
+        model = osim.Model(str(folder / "skeleton.osim"))
+        state = model.initSystem()
+        motion = osim.TimeSeriesTable(str(folder / "motion.mot"))
+        model.getSimbodyEngine().convertDegreesToRadians(motion)
+        tracked = osim.TimeSeriesTableVec3(str(folder / "markers.trc"))
+    finally:
+        osim.Logger.removeSink(sink)
+    names, values = motion.getColumnLabels(), motion.getMatrix().to_numpy()
+    known = [person.motion.coordinates.index(name) for name in names]
+    worst = np.zeros(4)
+    worst[3] = np.degrees(np.abs(values - person.motion.q[:, known]).max())
+    assert np.allclose(motion.getIndependentColumn(), person.motion.time, atol=1e-9)
+    coordinates = [model.getCoordinateSet().get(name) for name in names]
+    bodies = [model.getBodySet().get(name) for name in person.bodies]
+    meshes = {b: _vertices(folder, name) for b, name in enumerate(person.bodies)}
+    flat = tracked.flatten()
+    in_trc = flat.getMatrix().to_numpy().reshape(len(values), -1, 3)
+    for t, row in enumerate(values):
+        for coordinate, value in zip(coordinates, row, strict=True):
+            if not coordinate.getLocked(state):
+                coordinate.setValue(state, float(value), False)
+        model.realizePosition(state)
+        R, p = _frames(bodies, state)
+        centres = to_ground(person.p[t])
+        worst[0] = max(worst[0], _apart(p, centres))
+        expected = np.array([_placed(person, t, name, local) for name, local in person.markers.values()])
+        found = np.array([model.getMarkerSet().get(n).getLocationInGround(state).to_numpy() for n in person.markers])
+        worst[1] = max(worst[1], _apart(found, expected), _apart(in_trc[t], expected))
+        for b, local in meshes.items():
+            ours = to_ground(local @ person.R[t, b].T + person.p[t, b])
+            worst[2] = max(worst[2], _apart(local @ R[b].T + p[b], ours))
+    centres, markers, vertices = (float(value) for value in 1000 * worst[:3])
+    return Replay(sink.getString(), model.getTotalMass(state), centres, markers, vertices, float(worst[3]))
+
+
+def blended(body: DefaultBody, rest: Rest, skeleton: Skeleton, person: io.PersonExport) -> dict[str, Float64]:
+    """Marker to (T,) mm: how far the skin's own point is from the one fixed to the marker's segment."""
+    points = {landmark.name: landmark for landmark in landmarks()}
+    used = sorted({v for landmark, _ in MARKERS.values() for v in points[landmark].vertices})
+    posed = body.pose(rest, skeleton, person.motion, vertex_ids=used, outputs=("vertices",)).vertices.astype(float)
+    out = {}
+    for name, (landmark, _) in MARKERS.items():
+        at = [used.index(v) for v in points[landmark].vertices]
+        skin = np.einsum("v,tvi->ti", points[landmark].weights, posed[:, at])
+        segment, local = person.markers[name]
+        b = person.bodies.index(segment)
+        out[name] = 1000 * np.linalg.norm(skin - person.p[:, b] - person.R[:, b] @ local, axis=-1)
+    return out
+
+
+def _vertices(folder: Path, body: str) -> Float64:
+    path = folder / GEOMETRY / f"skeleton_{body}.obj"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return np.array([line.split()[1:] for line in lines if line.startswith("v ")], float).reshape(-1, 3)
+
+
+def _frames(bodies: list[Any], state: Any) -> tuple[Float64, Float64]:
+    frames = [body.getTransformInGround(state) for body in bodies]
+    R = np.array([[[f.R().get(i, j) for j in range(3)] for i in range(3)] for f in frames])
+    return R, np.array([f.p().to_numpy() for f in frames])
+
+
+def _placed(person: io.PersonExport, t: int, body: str, local: Float64) -> Float64:
+    b = person.bodies.index(body)
+    return to_ground(person.R[t, b] @ local + person.p[t, b])
+
+
+def _apart(a: Float64, b: Float64) -> float:
+    return float(np.linalg.norm(a - b, axis=-1).max(initial=0.0))
