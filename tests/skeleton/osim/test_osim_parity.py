@@ -25,7 +25,8 @@ from osim_oracle import (
     two_joints,
 )
 
-from marrow.skeleton.osim import Kinematics, read_osim
+from marrow.errors import InputError
+from marrow.skeleton.osim import Kinematics, forward_subjects, read_osim
 
 JOINTS = {
     "WeldJoint": (0, ""),
@@ -241,6 +242,25 @@ def test_leading_dimensions_are_free_and_a_pose_alone_is_the_same(tmp_path: Path
     ground = body.points(q, [-1], [[1.0, 2.0, 3.0]])
     np.testing.assert_array_equal(ground, np.broadcast_to([1.0, 2.0, 3.0], ground.shape))
     assert not body.jacobian(q, [-1], [[1.0, 2.0, 3.0]]).any()
+
+
+def test_several_subjects_at_once(tmp_path: Path):
+    bodies = []
+    for i, width in enumerate(("0.1", "0.2", "0.4")):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        text = two_joints("BallJoint", 3).replace("0.1 -0.2 0.05", f"{width} -0.2 0.05")
+        bodies.append(Kinematics(read_osim(saved(folder, text))))
+    q = np.random.default_rng(0).normal(size=(3, 6, 4))
+    R, p = forward_subjects(bodies, q)
+    assert R.shape == (3, 6, 2, 3, 3)
+    np.testing.assert_array_equal(p[2], bodies[2].forward(q[2])[1])
+    with pytest.raises(InputError, match=r"expected \(3, \.\.\., D\)"):
+        forward_subjects(bodies, q[:2])
+    text = two_joints("BallJoint", 3).replace('"second"', '"hand"').replace("/second", "/hand")
+    other = Kinematics(read_osim(saved(tmp_path, text)))
+    with pytest.raises(InputError, match="not those of"):
+        forward_subjects([*bodies[:2], other], q)
 
 
 @pytest.mark.parametrize("file", MODELS)

@@ -150,6 +150,29 @@ class Kinematics:
         return q, np.ascontiguousarray(q.reshape(-1, q.shape[-1]))
 
 
+def forward_subjects(bodies: Sequence[Kinematics], q: ArrayLike) -> tuple[Float64, Float64]:
+    """Rotations (S, ..., B, 3, 3) and origins (S, ..., B, 3) of S people's models, such as one scaled to each.
+
+    Args:
+        bodies: S models with the same bodies and coordinates.
+        q: (S, ..., D) radians and metres.
+
+    Raises:
+        InputError: another number of models than of coordinates, or models that differ in more than their sizes.
+    """
+    q = np.asarray(q, float)
+    if not len(bodies) or q.ndim < 2 or len(q) != len(bodies):
+        raise InputError(
+            f"q: expected ({len(bodies)}, ..., D), one block for each of at least one model, got {q.shape}"
+        )
+    for body in bodies:
+        if (body.bodies, body.coordinates) != (bodies[0].bodies, bodies[0].coordinates):
+            first = bodies[0].model.file
+            raise InputError(f"{body.model.file}: its bodies or coordinates are not those of {first}, in their order")
+    R, p = zip(*(body.forward(part) for body, part in zip(bodies, q, strict=True)), strict=True)
+    return np.stack(R), np.stack(p)
+
+
 def function_values(function: Function, x: ArrayLike) -> Float64:
     """Values (T,) of a function of one variable, such as a prescribed coordinate of time."""
     x = np.asarray(x, float).reshape(-1, 1)
