@@ -271,7 +271,7 @@ def solve(
         old: Sequence[Linear | None] = linears or [None] * len(problems)
         used = [_relinearised(p, k, s, tight) for p, k, s in zip(problems, old, states, strict=True)]
         normals, cost = at(states, shared)
-        small, done, tried, renewed, costs = 0, False, 0, 0, [cost]
+        small, done, tried, renewed, costs, eager = 0, False, 0, 0, [cost], True
         for tried in range(1, iterations + 1):
             step = _step(problems, normals, states, prior, shared, damping, pool)
             new_cost = np.inf
@@ -281,10 +281,12 @@ def solve(
             if new_cost < cost:
                 fell = (cost - new_cost) / max(abs(cost), 1e-12)
                 states, shared, normals, cost = new_states, new_shared, new_normals, new_cost
-                damping = max(damping / 5, 1e-9)
+                # Straight after a refusal a smaller damping would be refused again.
+                damping = max(damping / 5, 1e-9) if eager else damping
+                eager = True
                 small = small + 1 if fell < tolerance else 0
             else:
-                damping *= 8
+                damping, eager = damping * 8, False
             costs.append(cost)
             if on_iteration is not None:
                 on_iteration(tried, cost)
