@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +143,7 @@ class Capture:
         overlay: bool = True,
         codec: str = "h264",
         influences: int | None = None,
+        mass_kg: float | Sequence[float] | None = None,
         force: bool = False,
         progress: Progress | None = None,
     ) -> Path:
@@ -155,27 +156,33 @@ class Capture:
             overlay: also draw bodies and bones onto the video.
             codec: of the overlay; see :data:`marrow.io.writer.CODECS`.
             influences: largest number of bones per vertex in ``body.glb``; all by default.
+            mass_kg: of each person in their order (one number: the first person's), for ``skeleton.osim``.
             force: replace earlier results.
 
         Raises:
+            InputError: a mass that is not positive.
             OutputError: the folder is taken or cannot be written.
         """
+        masses = _masses(mass_kg)
         progress = progress or silent
         folder = prepare_output_folder(folder, force=force)
         remove_earlier_results(folder)
         licences = [dict(part) for part in self.licences]
         total, remarks = len(self.people) * len(_FILES), []
+        if len(masses) > len(self.people):
+            remarks.append(f"{len(masses)} masses were given for {len(self.people)} people; the last were not used")
+        mass_of = dict(zip((person.name for person in self.people), masses, strict=False))
         for done, (person, file) in enumerate((person, file) for person in self.people for file in _FILES):
             progress("write files", done, total)
-            (folder / person.name).mkdir(exist_ok=True)
-            remarks += [
-                f"{person.name}: {remark}" for remark in person.save(folder / person.name / file, influences=influences)
-            ]
+            own = folder / person.name
+            own.mkdir(exist_ok=True)
+            told = person.save(own / file, influences=influences, mass_kg=mass_of.get(person.name))
+            remarks += [f"{person.name}: {remark}" for remark in told]
         progress("write files", total, total)
         if overlay and self.frames is not None:
             licences.append(self.save_overlay(folder / "overlay.mp4", codec=codec, progress=progress))
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
-        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences}
+        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences, "mass_kg": list(masses)}
         text = msgspec.json.format(msgspec.json.encode(about), indent=2)
         with write_atomically(folder / "capture.json", "wb") as stream:
             stream.write(text)
@@ -227,6 +234,14 @@ def _figure(person: Person, joints: Float64, bones: Any, colour: tuple[int, int,
         keypoints=track.keypoints.xy[at] if found else None,
         confidence=track.keypoints.confidence[at] if found else None,
     )
+
+
+def _masses(mass_kg: float | Sequence[float] | None) -> tuple[float, ...]:
+    masses = () if mass_kg is None else tuple(np.atleast_1d(np.asarray(mass_kg, float)).tolist())
+    for value in masses:
+        if not 0.5 <= value <= 600:
+            raise InputError(f"mass_kg: expected kilograms between 0.5 and 600, got {value:g}")
+    return masses
 
 
 def _told(person: Person) -> dict[str, Any]:

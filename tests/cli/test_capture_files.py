@@ -15,7 +15,8 @@ import pytest
 import marrow
 import marrow.cli._capture as cli_capture
 from marrow.cli import main
-from marrow.errors import OutputError
+from marrow.errors import InputError, OutputError
+from marrow.skeleton.osim import read_osim
 
 PERSON_FILES = {
     *("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh"),
@@ -87,6 +88,21 @@ def test_fewer_influences_tell_their_error(keypoints: Path, capsys: pytest.Captu
     told = [line for line in capsys.readouterr().out.splitlines() if "influence" in line]
     assert len(told) == 1
     assert "mm" in told[0]
+
+
+@pytest.mark.usefixtures("road")
+def test_a_known_mass_goes_into_the_model(keypoints: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["capture", str(keypoints), "--mass", "83.25,60", "--out", "m"]) == 0
+    model = read_osim(Path("m/person_1/skeleton.osim"))
+    assert sum(body.mass for body in model.bodies) == pytest.approx(83.25)
+    assert "2 masses were given for 1 people" in capsys.readouterr().out
+    assert json.loads(Path("m/capture.json").read_text())["settings"]["mass_kg"] == [83.25, 60]
+
+
+@pytest.mark.parametrize("mass", ["0", "nan", "70;80", "70000"])
+def test_an_impossible_mass_is_refused_at_once(keypoints: Path, capsys: pytest.CaptureFixture[str], mass: str) -> None:
+    assert main(["capture", str(keypoints), f"--mass={mass}"]) == InputError.exit_code
+    assert "--mass: expected kilograms" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("road")

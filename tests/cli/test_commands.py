@@ -69,7 +69,15 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Road:
 
 def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = "capture --height 1.80 1.65 walk.json --out here --fov 60 --max-people 2 --codec vp9 --influences 4"
-    assert main([*words.split(), *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial"]]) == 0
+    assert (
+        main(
+            [
+                *words.split(),
+                *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial", "--mass", "80,64.5"],
+            ]
+        )
+        == 0
+    )
     (source, options), (folder, saving) = road.asked[0], road.saved[0]
     assert callable(options.pop("progress"))
     assert source == "walk.json"
@@ -77,7 +85,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
     assert options == asked | {"commercial": True}
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
-    assert saving == {"overlay": False, "codec": "vp9", "influences": 4, "force": False}
+    assert saving == {"overlay": False, "codec": "vp9", "influences": 4, "mass_kg": (80.0, 64.5), "force": False}
     out, err = capsys.readouterr()
     assert "person_1" in out
     assert "1.8" in out
@@ -97,7 +105,7 @@ def test_what_is_not_given_is_left_open(road: Road) -> None:
     assert folder == Path("marrow_out/walk")
     assert saving["overlay"] is True
     assert saving["codec"] == "h264"
-    assert saving["influences"] is None
+    assert saving["influences"] is saving["mass_kg"] is None
 
 
 def test_a_number_is_a_webcam_unless_a_file_has_that_name(road: Road, tmp_path: Path) -> None:

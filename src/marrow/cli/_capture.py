@@ -29,6 +29,7 @@ class Request:
     max_people: int | None = None
     codec: str = "h264"
     influences: int | None = None
+    mass_kg: tuple[float, ...] | None = None
     overlay: bool = True
     commercial: bool = False
     force: bool = False
@@ -64,6 +65,7 @@ def capture_one(request: Request) -> int:
             overlay=request.overlay,
             codec=request.codec,
             influences=request.influences,
+            mass_kg=request.mass_kg,
             force=request.force,
             progress=progress,
         )

@@ -67,6 +67,13 @@ def run(
             "Largest number of bones that move a vertex in body.glb; the error it makes is told. Without it all.", "N"
         ),
     ] = None,
+    mass: Annotated[
+        str | None,
+        option(
+            "Mass of each person in kilograms, for OpenSim's model, such as --mass 81.5,64. Without it from volume.",
+            "KG,…",
+        ),
+    ] = None,
     overlay: Annotated[bool, option("Leave out the overlay video.")] = True,
     commercial: Annotated[bool, option("Refuse every part whose licence forbids commercial use.")] = False,
     force: Annotated[bool, option("Replace earlier results in the folder.")] = False,
@@ -78,7 +85,7 @@ def run(
     """
     if not sources:
         raise InputError("no SOURCE was given; write for example: marrow capture walk.mp4")
-    heights = _metres(height)
+    heights, masses = _metres(height), _kilograms(mass)
     if influences is not None and influences < 1:
         raise InputError(f"--influences: expected a whole number of at least 1, got {influences}")
     if max_people is not None and max_people < 1:
@@ -104,6 +111,7 @@ def run(
             max_people=max_people,
             codec=codec,
             influences=influences,
+            mass_kg=masses,
             overlay=overlay,
             commercial=commercial,
             force=force,
@@ -178,3 +186,16 @@ def _metres(text: str | None) -> tuple[float, ...] | None:
             hint = "; write metres with a point, such as 1.80" if "," in text else hint
             raise InputError(f"--height: expected metres between 0.3 and 2.8, got {value:g}{hint}")
     return heights
+
+
+def _kilograms(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        masses = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--mass: expected kilograms, such as 81.5 or 81.5,64, got {text!r}") from None
+    for value in masses:
+        if not 0.5 <= value <= 600:
+            raise InputError(f"--mass: expected kilograms between 0.5 and 600, got {value:g}")
+    return masses
