@@ -100,6 +100,23 @@ def test_centres_of_mass_lie_along_the_limbs():
             assert along == pytest.approx(expected, abs=0.16), stem
 
 
+#: Radii of gyration over the limb's length (sagittal, longitudinal), means of male and female: the same table.
+RADII = {"femur": ("tibia", 0.349, 0.156), "tibia": ("talus", 0.263, 0.098), "humerus": ("ulna", 0.282, 0.153)}
+
+
+def test_inertias_are_near_the_table():
+    for sex in (0.0, 1.0):
+        masses, skeleton = of({"gender": sex})
+        for stem, (end, across, along) in RADII.items():
+            b = skeleton.body_index(f"{stem}_r")
+            length = np.linalg.norm(skeleton.offsets[skeleton.body_index(f"{end}_r")])
+            radii = np.sqrt(np.diag(masses.inertia[b]) / masses.mass[b]) / length
+            np.testing.assert_allclose(radii[[0, 2]], across, rtol=0.15, err_msg=stem)
+            assert radii[1] == pytest.approx(along, rel=0.2), stem
+        share = masses.mass[0] / masses.mass.sum()
+        assert share == pytest.approx((0.1117, 0.1247)[int(sex)], rel=0.2)  # lower part of the trunk
+
+
 @pytest.mark.parametrize("shape", [{}, {"age": -1 / 3}, {"age": 0.1}, {"weight": 1.0, "muscle": 0.0}, {"weight": 0.0}])
 def test_every_body_is_physical_and_symmetric(shape):
     masses, skeleton = of(shape)
