@@ -47,7 +47,7 @@ _SIDED = {
     "MMAL": ("medial_malleolus", "tibia"),
     "CAL": ("calcaneus", "calcn"),
     "MT1": ("metatarsal_head_1", "calcn"),
-    "TOE": ("metatarsal_head_2", "calcn"),
+    "MT2": ("metatarsal_head_2", "calcn"),
     "MT5": ("metatarsal_head_5", "calcn"),
     "HLX": ("toe_tip", "toes"),
 }
