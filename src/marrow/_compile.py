@@ -9,10 +9,13 @@ from __future__ import annotations
 import functools
 import os
 
+from marrow import __version__
 from marrow.cache import cache_dir
 
-# numba reads this when it is imported, so it has to be set first; a user's own choice wins.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba"))
+# numba reads this when it is imported, so it has to be set first; a user's own choice wins. Each version has a folder
+# of its own: numba opens what an older version left before it looks whether that is out of date, and a type that has
+# moved since would end in an AttributeError.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / f"numba-{__version__}"))
 
 import numba
 
