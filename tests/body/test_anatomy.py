@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,24 @@ def test_heights_are_those_of_adults(body):
         "greater_trochanter_r": 0.525, "lateral_malleolus_r": 0.040, "tragus_r": 0.925,
     }.items():  # fmt: skip
         assert height[name] == pytest.approx(expected, abs=0.015), name
+
+
+def test_solvers_read_a_few_vertices_of_many_bodies(body):
+    reader = anatomy.reader()
+    rests = [body.rest(s) for s in ({}, {"age": 0.3})]
+    together = reader.bones_of(np.stack([r.vertices[reader.vertex_ids] for r in rests]), 0.5)
+    assert len(reader.vertex_ids) < 1000
+    for rest, found in zip(rests, together, strict=True):
+        alone = anatomy.bony_landmarks(rest, 0.5)
+        assert np.allclose(found, [alone[name] for name in reader.names], atol=1e-12)
+
+
+def test_the_page_tells_every_landmark_and_its_depth():
+    page = (Path(__file__).parents[2] / "docs" / "anatomy.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    for mark in anatomy.landmarks():
+        depths = " / ".join(f"{1000 * d:.0f}" for d in mark.depth)
+        assert rows[mark.name.removesuffix("_r").removesuffix("_l")].endswith(f"| {depths} |"), mark.name
 
 
 def test_weight_out_of_range_is_refused(body):

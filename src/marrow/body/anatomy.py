@@ -82,7 +82,7 @@ def reference_shape() -> dict[str, float]:
 
 def skin_landmarks(rest: Rest) -> dict[str, Float64]:
     """The landmarks on the skin of a body at rest: name to (3,) metres, marrow's world."""
-    return _reader().skin(rest.vertices)
+    return reader().skin(rest.vertices)
 
 
 def bony_landmarks(rest: Rest, weight: float | None = None) -> dict[str, Float64]:
@@ -100,7 +100,7 @@ def bony_landmarks(rest: Rest, weight: float | None = None) -> dict[str, Float64
     """
     if weight is None:
         weight = float(np.clip(rest.shape.get("weight", 0.5), 0.0, 1.0))
-    out = _reader().bone(rest.vertices, weight)
+    out = reader().bone(rest.vertices, weight)
     return out | {name: np.asarray(rest.landmarks[name], float) for name in FINGER_LINES}
 
 
@@ -123,7 +123,8 @@ class Reader:
                 from_ += [place[v] for v in ring]
                 to += [place[v] for v in (*ring[1:], ring[0])]
                 row += [i] * len(ring)
-        self._edges, self._row = np.array([from_, to]), np.array(row)
+        self._edges = np.array([from_, to])
+        self._rings = (np.arange(len(table))[:, None] == np.array(row)).astype(float)
         self._depth = np.array([e.get("depth", (0.0, 0.0, 0.0)) for e in table.values()], float) / 1000
 
     def skin(self, vertices: ArrayLike) -> dict[str, Float64]:
@@ -136,23 +137,32 @@ class Reader:
 
     def bone(self, vertices: ArrayLike, weight: float) -> dict[str, Float64]:
         """Bony points (3,) by name; ``weight`` in [0, 1]."""
+        return dict(zip(self.names, self.bones_of(self._used(vertices), weight), strict=True))
+
+    def bones_of(self, used: ArrayLike, weight: float) -> Float64:
+        """Bony points (..., N, 3) in the order of :attr:`names`, from :attr:`vertex_ids` alone (..., n, 3).
+
+        Raises:
+            InputError: ``weight`` outside [0, 1].
+        """
         if not 0.0 <= weight <= 1.0:
             raise InputError(f"weight: expected the body's phenotype in [0, 1], got {weight}")
-        used = self._used(vertices)
+        used = np.asarray(used, float)
         skin = self._mean @ used
-        top, low = self.names.index("vertex"), self.names.index("calcaneus_r")
-        size = float(np.linalg.norm(skin[top] - skin[low])) / (STATURE * _VERTEX_TO_HEEL)
-        depth = np.array([np.interp(weight, WEIGHTS, row) for row in self._depth]) * size**GROWTH
-        return dict(zip(self.names, skin + depth[:, None] * self._inward(used), strict=True))
+        tall = skin[..., self.names.index("vertex"), :] - skin[..., self.names.index("calcaneus_r"), :]
+        size = np.linalg.norm(tall, axis=-1) / (STATURE * _VERTEX_TO_HEEL)
+        below, above = (1.0 - 2.0 * weight, 0.0) if weight < WEIGHTS[1] else (0.0, 2.0 * weight - 1.0)
+        depth = self._depth @ [below, 1.0 - below - above, above]
+        return skin + (size[..., None] ** GROWTH * depth)[..., None] * self._inward(used)
 
     def _used(self, vertices: ArrayLike) -> Float64:
         return np.asarray(vertices, float)[self.vertex_ids]
 
     def _inward(self, used: Float64) -> Float64:
-        total = np.zeros((len(self.names), 3))
-        centred = used - used.mean(0)
-        np.add.at(total, self._row, np.cross(centred[self._edges[0]], centred[self._edges[1]]))
-        return -total / np.linalg.norm(total, axis=1, keepdims=True)
+        centred = used - used.mean(-2, keepdims=True)
+        around = np.cross(centred[..., self._edges[0], :], centred[..., self._edges[1], :])
+        total = self._rings @ around
+        return -total / np.linalg.norm(total, axis=-1, keepdims=True)
 
 
 #: Distance from vertex to heel over stature, standing.
@@ -173,5 +183,6 @@ def _table() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def _reader() -> Reader:
+def reader() -> Reader:
+    """What reads the landmarks off the default body's vertices."""
     return Reader(_table())
