@@ -12,7 +12,6 @@ from marrow.body import load_body
 from marrow.fit import Evidence, FitOptions, View, fit
 from marrow.fit.problem import prepare
 from marrow.fit.reversals import BOTH, LOWER, UPPER, limbs, segments, turned_limb, turned_trunk
-from marrow.fit.search import cheapest
 from marrow.fit.starts import from_guess
 from marrow.geometry.projection import project
 
@@ -68,13 +67,6 @@ def test_a_turned_trunk_keeps_the_limbs_directions(person):
     assert torso
     again = turned_trunk(model, offsets, turned, centre, "torso", True, True)
     np.testing.assert_allclose(segments(model, offsets, again)[0], before, atol=0.05)
-
-
-def test_the_cheapest_way_changes_where_it_pays():
-    cost = np.array([[0, 0, 0, 5, 5, 5, 0, 5, 0.0], [3, 3, 3, 0, 0, 0, 3, 0, 3]])
-    switch = np.broadcast_to(2.5 * (1 - np.eye(2)), (8, 2, 2))
-    assert cheapest(cost, switch).tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 0]
-    assert cheapest(cost, 100 * switch).tolist() == [1] * 9
 
 
 def test_a_limb_that_starts_on_the_wrong_side_is_found(person):

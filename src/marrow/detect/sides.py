@@ -4,7 +4,7 @@ In single frames a detector takes the left for the right side: of the whole body
 so that the body seems to turn about in one frame and back in another; of the legs or the arms where a person is seen
 from the side. Looked at alone such a frame is as good as any other; beside its neighbours it is not, for a joint does
 not jump to the other side's. For the body, then the legs, then the arms the cheapest sequence of two states, "as found"
-and "exchanged", is chosen by dynamic programming (Viterbi 1967).
+and "exchanged", is chosen (:func:`marrow.geometry.paths.cheapest_path`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.conventions import JOINT_SETS, SWAP
+from marrow.geometry.paths import cheapest_path
 from marrow.types import Float64, Keypoints
 
 _WHOLE = ("",)
@@ -64,17 +65,8 @@ def _exchanged(keypoints: Keypoints, time: Float64, *parts: str) -> NDArray[np.b
     change = _way(keypoints, deciding, [int(swap[k]) for k in deciding], spread) + _PRICE_OF_CHANGE
     # A gap says nothing about the frames in it.
     price = _PRICE_PER_S * np.minimum(np.concatenate([gap[:1], gap]), 0.2)
-    cost = np.array([0.0, price[0]])
-    came_from = np.zeros((frames, 2), int)
-    for t in range(1, frames):
-        ways = cost[:, None] + np.array([[stay[t - 1], change[t - 1]], [change[t - 1], stay[t - 1]]])
-        came_from[t] = ways.argmin(0)
-        cost = ways.min(0) + (0.0, price[t])
-    state = np.zeros(frames, int)
-    state[-1] = int(cost.argmin())
-    for t in range(frames - 1, 0, -1):
-        state[t - 1] = came_from[t, state[t]]
-    return state == 1
+    switch = np.stack([np.stack([stay, change], -1), np.stack([change, stay], -1)], 1)
+    return cheapest_path(np.stack([np.zeros(frames), price]), switch) == 1
 
 
 def _exchange(keypoints: Keypoints, exchanged: NDArray[np.bool_], *parts: str) -> Keypoints:

@@ -20,6 +20,7 @@ from marrow.fit.reversals import BOTH, LOWER, UPPER, limbs, turned_limb, turned_
 from marrow.fit.solver import Problem, Solution, place
 from marrow.fit.state import State
 from marrow.geometry import rotations
+from marrow.geometry.paths import cheapest_path
 from marrow.types import Float64
 
 #: (state, iterations, linears) -> where a solve of the stage in which the search takes place ends.
@@ -42,7 +43,7 @@ def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, so
         other = solve(turned(state, linear.at(state.shape).offsets), _SETTLE, best.linears).states[0]
         both = (state, replace(other, shape=state.shape))
         cost = np.stack([frame_cost(problem, linear, s, shared, scales) for s in both])
-        path = cheapest(cost, _switch(problem, *both))
+        path = cheapest_path(cost, _switch(problem, *both))
         if path.any():
             new = solve(_spliced(*both, path), _VERIFY, best.linears)
             best = new if new.cost < best.cost else best
@@ -69,20 +70,6 @@ def _spliced(a: State, b: State, path: NDArray[np.int64]) -> State:
         angle=np.where(at[:, None], b.angle, a.angle),
         root=np.where(at[:, None], b.root, a.root),
     )
-
-
-def cheapest(cost: Float64, switch: Float64) -> NDArray[np.int64]:
-    """(T,) cheapest way through readings: ``cost`` (V, T), ``switch`` (T - 1, V, V) of going from one to another."""
-    V, T = cost.shape
-    total, back = cost[:, 0], np.zeros((T, V), np.int64)
-    for t in range(1, T):
-        way = total[:, None] + switch[t - 1]
-        back[t] = way.argmin(0)
-        total = way.min(0) + cost[:, t]
-    path = [int(total.argmin())]
-    for t in range(T - 1, 0, -1):
-        path.append(int(back[t, path[-1]]))
-    return np.array(path[::-1])
 
 
 def frame_cost(problem: Problem, linear: Linear, state: State, shared: Shared, scales: Scales) -> Float64:
