@@ -75,6 +75,19 @@ def test_angles_of_a_known_walk(walk):
     assert not any("scale assumed" in text for text in capture.warnings)
 
 
+def test_the_world_begins_under_the_person_and_the_camera_sees_them(walk):
+    path, _, _ = walk
+    capture = marrow.capture(path)
+    person = capture.people[0]
+    np.testing.assert_allclose(person.motion.translation[0, [0, 2]], 0.0, atol=1e-9)
+    assert person.angles["pelvis_tx"][0] == pytest.approx(0.0, abs=1e-9)
+    R, p = person.segments
+    knee = p[:, person.skeleton.body_index("tibia_r")]
+    seen = person.track.keypoints.xy[:, JOINT_SETS["halpe26"].index("right_knee")]
+    away = np.linalg.norm(project(capture.camera, knee) - seen, axis=-1)
+    assert np.median(away / person.height_px) < 0.03
+
+
 @pytest.mark.parametrize("height", [1.5, 1.9])
 def test_a_given_height_is_kept(walk, height):
     path, _, _ = walk

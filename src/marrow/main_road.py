@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from marrow import assets
 from marrow.bench.scenes import at_ease, place
 from marrow.body import DefaultBody, load_body
-from marrow.conventions import JOINT_SETS
+from marrow.conventions import JOINT_SETS, to_ground
 from marrow.errors import InputError, LicenceError, NoPersonError
 from marrow.fit import Evidence, FitOptions, FitResult, PersonFit, View, fit
 from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov, project, to_camera
@@ -265,15 +265,43 @@ def _fit(
             )
         )
     progress("first guess", len(seen.tracks), len(seen.tracks))
-    return fit(
-        evidence,
-        seen.time,
-        body=body,
-        focal_known=focal_known,
-        static_camera=seen.static,
-        floor=seen.static,
-        progress=progress,
+    return _around_the_first(
+        fit(
+            evidence,
+            seen.time,
+            body=body,
+            focal_known=focal_known,
+            static_camera=seen.static,
+            floor=seen.static,
+            progress=progress,
+        )
     )
+
+
+def _around_the_first(found: FitResult) -> FitResult:
+    """The same world with its origin under the first person's pelvis when first seen, and not under the camera.
+
+    Models of OpenSim hold the pelvis within a few metres of the origin.
+    """
+    motion = found.people[0].motion
+    start = 0 if motion.observed is None else int(np.argmax(motion.observed))
+    shift = motion.translation[start] * (1.0, 0.0, 1.0)
+    moved = [motion.coordinates.index(name) for name in ("pelvis_tx", "pelvis_ty", "pelvis_tz")]
+
+    def shifted(q: Float64) -> Float64:
+        q = q.copy()
+        q[:, moved] -= to_ground(shift)
+        return q
+
+    people = []
+    for own in found.people:
+        motion = dataclasses.replace(own.motion, q=shifted(own.motion.q), translation=own.motion.translation - shift)
+        others = tuple(dataclasses.replace(other, q=shifted(other.q)) for other in own.hypotheses)
+        people.append(dataclasses.replace(own, motion=motion, hypotheses=others))
+    camera = found.camera
+    if camera is not None:
+        camera = dataclasses.replace(camera, t_cam_world=camera.t_cam_world + camera.R_cam_world @ shift)
+    return dataclasses.replace(found, people=tuple(people), camera=camera)
 
 
 def on_all_frames(own: Track, frames: int) -> Keypoints:
