@@ -46,9 +46,9 @@ CELLS = (
 )  # fmt: skip
 #: Least distance under the skin, likewise.
 MARGINS = (
-    ("toe", 2.0), ("metatarsal", 3.0), ("skull", 5.0), ("mandible", 5.5), ("hip_bone", 5.0), ("rib", 7.0),
+    ("toe", 2.0), ("metatarsal", 3.0), ("skull", 5.0), ("mandible", 5.5), ("hip_bone", 8.0), ("rib", 10.0),
     ("index", 2.0), ("middle", 2.0), ("ring", 2.0), ("little", 2.0), ("thumb", 2.0), ("metacarpal", 2.5),
-    ("calcaneus", 5.0), ("L", 9.0), ("C", 6.0), ("", 4.0),
+    ("costal", 10.0), ("sternum", 7.0), ("tibia", 5.5), ("calcaneus", 5.0), ("L", 10.0), ("C", 6.0), ("", 4.0),
 )  # fmt: skip
 MIDLINE = ("skull", "mandible", "sacrum", "sternum", *trunk.VERTEBRAE)
 

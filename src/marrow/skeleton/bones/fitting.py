@@ -42,7 +42,8 @@ class Region:
 _HEAD = ("head", "vertex", "glabella", "sellion", "subnasale", "menton", "occiput", "inion", "tragus_r", "tragus_l",
          "euryon_r", "euryon_l", "zygion_r", "zygion_l", "gonion_r", "gonion_l")  # fmt: skip
 _TRUNK = ("t8_body", "head", "c7_body", "t12_body", "l5_body", "c7", "t8", "t12", "l5", "sacrum", "suprasternal_notch",
-          "midsternum", "xiphoid", "rib_6_r", "rib_6_l", "rib_10_r", "rib_10_l")  # fmt: skip
+          "midsternum", "xiphoid", "rib_6_r", "rib_6_l", "rib_10_r", "rib_10_l", "rib_3_r", "rib_3_l",
+          "costal_margin_r", "costal_margin_l")  # fmt: skip
 _PELVIS = ("pelvis", "hip_r", "hip_l", "asis_r", "asis_l", "psis_r", "psis_l", "iliac_crest_r", "iliac_crest_l",
            "iliac_tubercle_r", "iliac_tubercle_l", "pubic_symphysis", "ischial_tuberosity_r", "ischial_tuberosity_l",
            "sacrum", "l5_body")  # fmt: skip
