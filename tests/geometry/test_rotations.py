@@ -116,6 +116,19 @@ def test_unwrapped_angles_do_not_jump_and_are_the_same_rotations() -> None:
     np.testing.assert_allclose(rot.from_euler_zxy(unwrapped), R, atol=1e-12)
 
 
+def test_an_arm_that_comes_down_on_another_way_hangs_at_zero_again() -> None:
+    up = np.linspace(0.0, 1.0, 40)[:, None]
+    down, turned = [0.0, -3.0, 0.0] + up * [-3.0, 0.0, 0.0], [-3.0, -3.0, 0.0] + up * [0.0, 0.0, 3.0]
+    angles = np.concatenate([up * [0.0, -3.0, 0.0], down, turned])
+    R = rot.from_euler_zxy(angles)  # up sideways, down in front, forearm turned back
+    plain, near = rot.unwrap_zxy(rot.euler_zxy(R)), rot.unwrap_zxy(rot.euler_zxy(R), near_zero=True)
+    np.testing.assert_allclose(rot.from_euler_zxy(near), R, atol=1e-12)
+    assert np.abs(plain[-1]).max() > 2.9
+    assert np.abs(near[-1]).max() < 0.3
+    np.testing.assert_allclose(near[:40], plain[:40], atol=1e-12)  # raised above the head sideways: no jump
+    assert (np.abs(np.diff(near, axis=0)).max(1) > 1.0).sum() == 1
+
+
 def test_unwrap_passes_over_missing_frames() -> None:
     a = np.zeros((6, 2, 3))
     a[:, 0, 0] = [3.0, 3.1, np.nan, 3.2 - 2 * np.pi, 3.3 - 2 * np.pi, 3.4 - 2 * np.pi]

@@ -126,11 +126,15 @@ def euler_zxy_jacobian(angles: ArrayLike) -> Float64:
     return np.stack([np.stack(column, -1) for column in columns], -1)
 
 
-def unwrap_zxy(angles: ArrayLike) -> Float64:
+def unwrap_zxy(angles: ArrayLike, *, near_zero: bool = False) -> Float64:
     """The same rotations with angles (T, ..., 3) that do not jump from one frame to the next.
 
     Every rotation has the two descriptions (z, x, y) and (z+π, π-x, y+π), each up to full turns; the one nearest to the
     frame before is taken. NaN frames are passed over. The first valid frame stays as it is.
+
+    Args:
+        near_zero: jump after all to a description whose angles are in sum more than half a turn smaller. An arm that
+            goes up on one way and comes down on another else hangs at (180°, -180°, 180°) instead of zero ever after.
     """
     out = np.array(angles, float)
     turn = 2 * np.pi
@@ -143,6 +147,10 @@ def unwrap_zxy(angles: ArrayLike) -> Float64:
         there = other - turn * np.round((other - reference) / turn)
         nearer = np.abs(there - reference).sum(-1) < np.abs(here - reference).sum(-1) - 1e-9
         frame[...] = np.where(nearer[..., None] & known, there, here)
+        for home in (here, there) if near_zero else ():
+            home = home - turn * np.round(home / turn)
+            smaller = np.abs(home).sum(-1, keepdims=True) + np.pi < np.abs(frame).sum(-1, keepdims=True)
+            frame[...] = np.where(smaller, home, frame)
         last = np.where(np.isfinite(frame).all(-1, keepdims=True), frame, last)
     return out
 

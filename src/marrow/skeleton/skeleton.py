@@ -249,7 +249,7 @@ class Skeleton:
     def derived_angles(self, q: ArrayLike) -> dict[str, Float64]:
         """``arm_flex, arm_add, arm_rot`` (+ ``_r``, ``_l``) (...,): humerus against thorax, body-fixed Z-X-Y, radians.
 
-        With one leading dimension it is taken as time and the angles do not jump.
+        With one leading dimension it is taken as time; the angles then jump only to come back towards zero.
         """
         R_joint = self.joint_rotations(q)
         out: dict[str, Float64] = {}
@@ -257,7 +257,7 @@ class Skeleton:
             clavicle, humerus = self.body_index(f"clavicle_{side}"), self.body_index(f"humerus_{side}")
             angles = rotations.euler_zxy(R_joint[..., clavicle, :, :] @ R_joint[..., humerus, :, :])
             if angles.ndim == 2:
-                angles = rotations.unwrap_zxy(angles)
+                angles = rotations.unwrap_zxy(angles, near_zero=True)
             out |= {f"arm_flex_{side}": angles[..., 0], f"arm_add_{side}": sign * angles[..., 1]}
             out[f"arm_rot_{side}"] = sign * angles[..., 2]
         return out
