@@ -167,10 +167,29 @@ class Capture:
         progress = progress or silent
         folder = prepare_output_folder(folder, force=force)
         remove_earlier_results(folder)
-        licences = [dict(part) for part in self.licences]
-        total, remarks = len(self.people) * len(_FILES), []
+        licences, remarks = [dict(part) for part in self.licences], []
         if len(masses) > len(self.people):
             remarks.append(f"{len(masses)} masses were given for {len(self.people)} people; the last were not used")
+        if overlay and self.frames is not None:
+            # Drawing and encoding leave the interpreter free for the other files most of the time.
+            with ThreadPoolExecutor(1, "marrow-save") as writer:
+                written = writer.submit(self._save_people, folder, influences, masses, silent)
+                licences.append(self.save_overlay(folder / "overlay.mp4", codec=codec, progress=progress))
+                remarks += written.result()
+        else:
+            remarks += self._save_people(folder, influences, masses, progress)
+        about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
+        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences, "mass_kg": list(masses)}
+        text = msgspec.json.format(msgspec.json.encode(about), indent=2)
+        with write_atomically(folder / "capture.json", "wb") as stream:
+            stream.write(text)
+        return folder
+
+    def _save_people(
+        self, folder: Path, influences: int | None, masses: Sequence[float], progress: Progress
+    ) -> list[str]:
+        """Every file of every person; returns remarks."""
+        total, remarks = len(self.people) * len(_FILES), []
         mass_of = dict(zip((person.name for person in self.people), masses, strict=False))
         for done, (person, file) in enumerate((person, file) for person in self.people for file in _FILES):
             progress("write files", done, total)
@@ -179,14 +198,7 @@ class Capture:
             told = person.save(own / file, influences=influences, mass_kg=mass_of.get(person.name))
             remarks += [f"{person.name}: {remark}" for remark in told]
         progress("write files", total, total)
-        if overlay and self.frames is not None:
-            licences.append(self.save_overlay(folder / "overlay.mp4", codec=codec, progress=progress))
-        about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
-        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences, "mass_kg": list(masses)}
-        text = msgspec.json.format(msgspec.json.encode(about), indent=2)
-        with write_atomically(folder / "capture.json", "wb") as stream:
-            stream.write(text)
-        return folder
+        return remarks
 
     def save_overlay(self, path: str | Path, *, codec: str = "h264", progress: Progress | None = None) -> dict:
         """Draw bodies and bones onto the video; returns the encoder's credit.
