@@ -12,6 +12,7 @@ from marrow.body import load_body
 from marrow.body.anatomy import landmarks
 from marrow.body.keypoints import KeypointSource
 from marrow.body.markers import MARKERS
+from marrow.cli import main
 from marrow.conventions import to_ground
 from marrow.conversion import Converted, convert
 from marrow.data.bvh_clip import NAMINGS
@@ -127,6 +128,12 @@ def test_units_are_found_out(walk, bvh, tmp_path):
         path.write_text(head + "Frame Time:" + "\n".join([time, *rows]) + "\n")
         found = convert(path)
         assert abs(found.rest.vertices[:, 1].max() - walk.rest.vertices[:, 1].max()) < 0.04
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(bvh, tmp_path, capsys):
+    assert main(["convert", str(bvh), str(tmp_path / "a.csv"), str(tmp_path / "a.foo")]) == 2
+    assert "cannot save as .foo" in capsys.readouterr().err
+    assert not (tmp_path / "a.csv").exists()
 
 
 def test_clear_errors(bvh, tmp_path):

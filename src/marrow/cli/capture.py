@@ -182,7 +182,7 @@ def _metres(text: str | None) -> tuple[float, ...] | None:
         raise InputError(f"--height: write metres with a point, such as 1.80, and several as 1.80,1.65; got {text!r}")
     for value in heights:
         if not 0.3 <= value <= 2.8:
-            hint = f"; did you mean {value / 100:.2f}" if 30 <= value <= 280 and "," not in text else ""
+            hint = f"; did you mean {value / 100:.2f}?" if 30 <= value <= 280 and "," not in text else ""
             hint = "; write metres with a point, such as 1.80" if "," in text else hint
             raise InputError(f"--height: expected metres between 0.3 and 2.8, got {value:g}{hint}")
     return heights

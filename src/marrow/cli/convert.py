@@ -55,11 +55,13 @@ def run(
 def _convert(source: Path, out: tuple[Path, ...], given: dict[str, Any], force: bool, as_json: bool) -> int:
     from marrow.conversion import convert
     from marrow.errors import InputError
+    from marrow.io import exporter
     from marrow.io.files import refuse_existing
 
     if not out:
         raise InputError(f"where to? Name a file to write, such as: marrow convert {source} {source.stem}.glb")
     for path in out:
+        exporter(path)  # before the first file is written
         refuse_existing(path, force=force)
     found = convert(source, **given)
     remarks = [*found.warnings, *(remark for path in out for remark in found.save(path))]

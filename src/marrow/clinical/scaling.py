@@ -159,7 +159,7 @@ def _with_markers(model: Path, marker_set: str | Path | None) -> Any:
             system.updateMarkerSet(opensim().MarkerSet(str(path)))
             system.initSystem()
     if system.getMarkerSet().getSize() == 0:
-        raise InputError(f"{model}: the model has no markers; give a marker set file as well")
+        raise InputError(f"{model}: the model has no markers; name a file with them: --marker-set SET.xml")
     return system
 
 

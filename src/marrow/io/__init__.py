@@ -85,10 +85,15 @@ def save(path: str | Path, person: PersonExport, *, influences: int | None = Non
         InputError: no exporter for that suffix.
         OutputError: the file cannot be written.
     """
+    return exporter(path)(Path(path), person, influences)
+
+
+def exporter(path: str | Path) -> Callable[[Path, PersonExport, int | None], list[str]]:
+    """What writes the format that the suffix of ``path`` names; raises InputError where nothing does."""
     suffix = Path(path).suffix.lower()
     if suffix not in EXPORTERS:
         raise InputError(f"{path}: cannot save as {suffix or 'a file without suffix'}; choose {' '.join(EXPORTERS)}")
-    return EXPORTERS[suffix](Path(path), person, influences)
+    return EXPORTERS[suffix]
 
 
 def _save_npz(path: Path, person: PersonExport, influences: int | None) -> list[str]:
