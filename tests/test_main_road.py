@@ -81,7 +81,7 @@ def test_the_world_begins_under_the_person_and_the_camera_sees_them(walk):
     person = capture.people[0]
     np.testing.assert_allclose(person.motion.translation[0, [0, 2]], 0.0, atol=1e-9)
     assert person.angles["pelvis_tx"][0] == pytest.approx(0.0, abs=1e-9)
-    R, p = person.segments
+    _, p = person.segments
     knee = p[:, person.skeleton.body_index("tibia_r")]
     seen = person.track.keypoints.xy[:, JOINT_SETS["halpe26"].index("right_knee")]
     away = np.linalg.norm(project(capture.camera, knee) - seen, axis=-1)
