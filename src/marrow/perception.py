@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from marrow.detect import track
 from marrow.detect.camera_motion import CameraMotion
+from marrow.detect.flicker import without_flicker
 from marrow.detect.sides import with_sides_settled
 from marrow.errors import InputError
 from marrow.io.images import ImageSource
@@ -138,6 +139,7 @@ def _usable(tracks: list[Track], time: Float64) -> tuple[list[Track], list[str]]
             told.append(f"somebody seen in {len(own.frames)} frames only (from frame {own.frames[0]}) is left out")
             continue
         keypoints, exchanged = with_sides_settled(own.keypoints, time[own.frames])
+        keypoints, _ = without_flicker(keypoints, time[own.frames])
         kept.append(dataclasses.replace(own, keypoints=keypoints))
         if exchanged.any():
             told.append(

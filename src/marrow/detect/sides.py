@@ -19,8 +19,8 @@ from marrow.geometry.paths import cheapest_path
 from marrow.types import Float64, Keypoints
 
 _WHOLE = ("",)
-_LEGS = ("knee", "ankle", "heel", "foot", "toe")
-_ARMS = ("elbow", "wrist", "pinky", "index", "thumb")
+LEGS = ("knee", "ankle", "heel", "foot", "toe")
+ARMS = ("elbow", "wrist", "pinky", "index", "thumb")
 #: The joints that decide, the others only go along: those of the trunk for the whole body.
 _DECIDING_TRUNK, _DECIDING_LIMB = ("shoulder", "hip"), ("elbow", "wrist", "knee", "ankle")
 #: A joint's way between two frames, in trunk lengths: what is nothing unusual, at once and added per second.
@@ -45,10 +45,10 @@ def with_sides_settled(keypoints: Keypoints, time: Float64) -> tuple[Keypoints, 
     """
     whole = _exchanged(keypoints, time, *_WHOLE)
     settled = _exchange(keypoints, whole, *_WHOLE)
-    legs = _exchanged(settled, time, *_LEGS)
-    settled = _exchange(settled, legs, *_LEGS)
-    arms = _exchanged(settled, time, *_ARMS)
-    return _exchange(settled, arms, *_ARMS), whole | legs | arms
+    legs = _exchanged(settled, time, *LEGS)
+    settled = _exchange(settled, legs, *LEGS)
+    arms = _exchanged(settled, time, *ARMS)
+    return _exchange(settled, arms, *ARMS), whole | legs | arms
 
 
 def _exchanged(keypoints: Keypoints, time: Float64, *parts: str) -> NDArray[np.bool_]:
@@ -60,7 +60,7 @@ def _exchanged(keypoints: Keypoints, time: Float64, *parts: str) -> NDArray[np.b
     if frames < 2 or not deciding:
         return np.zeros(frames, bool)
     gap = np.maximum(np.diff(time), 1e-3)
-    spread = (_SPREAD + _SPREAD_PER_S * gap) * _trunk_length(keypoints)
+    spread = (_SPREAD + _SPREAD_PER_S * gap) * trunk_length(keypoints)
     stay = _way(keypoints, deciding, deciding, spread)
     change = _way(keypoints, deciding, [int(swap[k]) for k in deciding], spread) + _PRICE_OF_CHANGE
     # A gap says nothing about the frames in it.
@@ -98,7 +98,7 @@ def _sided(joint_set: str, parts: tuple[str, ...]) -> list[int]:
     return [k for k, name in enumerate(JOINT_SETS[joint_set]) if swap[k] != k and any(part in name for part in parts)]
 
 
-def _trunk_length(keypoints: Keypoints) -> float:
+def trunk_length(keypoints: Keypoints) -> float:
     """Pixels from the middle of the shoulders to that of the hips, the upper quartile over time."""
     names = JOINT_SETS[keypoints.joint_set]
     shoulders, hips = ([k for k, name in enumerate(names) if name.endswith(part)] for part in ("shoulder", "hip"))
