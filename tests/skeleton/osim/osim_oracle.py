@@ -182,7 +182,7 @@ def solve(
     model = opensim.Model(str(path))
     state = model.initSystem()
     table = opensim.TimeSeriesTableVec3()
-    table.setColumnLabels(opensim.StdVectorString(list(names)))
+    table.setColumnLabels(list(names))
     for t, row in enumerate(xyz):
         values = opensim.RowVectorVec3(len(names))
         for m, x in enumerate(row):
