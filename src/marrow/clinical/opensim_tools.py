@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from marrow.errors import InputError
+from marrow.skeleton.osim.write import load_opensim
 
 
 def opensim() -> Any:
-    """The package ``opensim``; it is imported at the first call, and never writes ``opensim.log`` afterwards."""
-    import opensim
-
-    opensim.Logger.removeFileSink()
-    return opensim
+    """The package ``opensim``; see :func:`marrow.skeleton.osim.write.load_opensim`."""
+    return load_opensim()
 
 
 @contextlib.contextmanager

@@ -11,11 +11,11 @@ from marrow.errors import InputError
 from marrow.types import Float64
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """The lines of a text file (UTF-8, with or without byte order mark; any line ends), without their line ends.
+def read_content(path: str | Path) -> bytes:
+    """The content of a file that must not be empty.
 
     Raises:
-        InputError: missing, unreadable, empty or binary.
+        InputError: missing, unreadable or empty.
     """
     path = Path(path)
     try:
@@ -26,6 +26,16 @@ def read_lines(path: str | Path) -> list[str]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not raw.strip():
         raise InputError(f"{path}: the file is empty")
+    return raw
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file (UTF-8, with or without byte order mark; any line ends), without their line ends.
+
+    Raises:
+        InputError: missing, unreadable, empty or binary.
+    """
+    raw = read_content(path)
     if b"\0" in raw[:4096]:
         raise InputError(f"{path}: expected text, got a binary file; is its suffix right?")
     # Names from other tools may be Latin-1; one odd letter should not make the numbers unreadable.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from marrow.conventions import convert_joints
 from marrow.errors import InputError
+from marrow.io.columns import read_content
 from marrow.io.images import IMAGE_SUFFIXES, natural_key
 from marrow.io.linking import link_frames
 from marrow.types import Keypoints, Track
@@ -127,14 +128,7 @@ def _read(path: Path, size: tuple[int, int] | None) -> KeypointFile:
 
 
 def _load(path: Path) -> Any:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if not raw.strip():
-        raise InputError(f"{path}: the file is empty")
+    raw = read_content(path)
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -103,8 +103,7 @@ def load_opensim() -> ModuleType:
         import opensim
     except ImportError as error:
         raise InputError(
-            f"writing .osim files needs the package opensim, which cannot be loaded ({error}); "
-            "pip install 'opensim>=4.6'"
+            f"this needs the package opensim, which cannot be loaded ({error}); pip install 'opensim>=4.6'"
         ) from error
     opensim.Logger.removeFileSink()
     return opensim
