@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from marrow.body.default import Rest
 from marrow.errors import AssetError, InputError
 from marrow.types import Float64
+
+if TYPE_CHECKING:
+    from marrow.body.default import Rest
 
 DATA = Path(__file__).resolve().parent / "data" / "anatomy.json"
 
@@ -35,16 +37,22 @@ GROWTH = 0.7
 #: Anchors of the body's weight between which the depth is linear.
 WEIGHTS = (0.0, 0.5, 1.0)
 
-#: Landmarks taken from the body's own list: they lie inside the fingers, on their middle lines.
-FINGER_LINES = tuple(
-    f"{finger}_{joint}_{side}"
-    for side in "rl"
-    for finger, joints in (
-        ("thumb", ("cmc", "mcp", "ip")),
-        *((f, ("mcp", "pip", "dip")) for f in ("index", "middle", "ring", "little")),
+#: The rig's bones whose heads lie inside the fingers, on their middle lines, by the landmark that they are taken for.
+_FINGER_BONES = {
+    f"{finger}_{joint}": f"finger{number}-{k}"
+    for number, (finger, joints) in enumerate(
+        (("thumb", ("cmc", "mcp", "ip")), *((f, ("mcp", "pip", "dip")) for f in ("index", "middle", "ring", "little"))),
+        1,
     )
-    for joint in joints
-)
+    for k, joint in enumerate(joints, 1)
+}
+
+
+def finger_lines(bones: Sequence[str]) -> dict[str, int]:
+    """Landmarks on the middle lines of the fingers to the bones (of the rig's list) at whose heads they lie."""
+    return {
+        f"{name}_{side}": bones.index(f"{bone}.{side.upper()}") for side in "rl" for name, bone in _FINGER_BONES.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,11 @@ def skin_landmarks(rest: Rest) -> dict[str, Float64]:
     return reader().skin(rest.vertices)
 
 
+def tissue_weight(weight: ArrayLike) -> Float64:
+    """The body's phenotype ``weight``, within the range that soft tissue is known for."""
+    return np.clip(np.asarray(weight, float), 0.0, 1.0)
+
+
 def bony_landmarks(rest: Rest, weight: float | None = None) -> dict[str, Float64]:
     """The landmarks on the bones of a body at rest, and the middle lines of its fingers.
 
@@ -93,15 +106,15 @@ def bony_landmarks(rest: Rest, weight: float | None = None) -> dict[str, Float64
         weight: phenotype in [0, 1] that the soft tissue follows; by default that of ``rest.shape``.
 
     Returns:
-        Name to (3,) metres, marrow's world: those of :func:`landmarks`, and :data:`FINGER_LINES`.
+        Name to (3,) metres, marrow's world: those of :func:`landmarks`, and of :func:`finger_lines`.
 
     Raises:
         InputError: ``weight`` outside [0, 1].
     """
     if weight is None:
-        weight = float(np.clip(rest.shape.get("weight", 0.5), 0.0, 1.0))
+        weight = float(tissue_weight(rest.shape.get("weight", 0.5)))
     out = reader().bone(rest.vertices, weight)
-    return out | {name: np.asarray(rest.landmarks[name], float) for name in FINGER_LINES}
+    return out | {name: np.asarray(rest.bone_heads[row], float) for name, row in finger_lines(rest.bones).items()}
 
 
 class Reader:
@@ -139,20 +152,23 @@ class Reader:
         """Bony points (3,) by name; ``weight`` in [0, 1]."""
         return dict(zip(self.names, self.bones_of(self._used(vertices), weight), strict=True))
 
-    def bones_of(self, used: ArrayLike, weight: float) -> Float64:
+    def bones_of(self, used: ArrayLike, weight: ArrayLike) -> Float64:
         """Bony points (..., N, 3) in the order of :attr:`names`, from :attr:`vertex_ids` alone (..., n, 3).
+
+        Args:
+            weight: (...,) in [0, 1].
 
         Raises:
             InputError: ``weight`` outside [0, 1].
         """
-        if not 0.0 <= weight <= 1.0:
+        used, weight = np.asarray(used, float), np.asarray(weight, float)
+        if not ((weight >= 0.0) & (weight <= 1.0)).all():
             raise InputError(f"weight: expected the body's phenotype in [0, 1], got {weight}")
-        used = np.asarray(used, float)
         skin = self._mean @ used
         tall = skin[..., self.names.index("vertex"), :] - skin[..., self.names.index("calcaneus_r"), :]
         size = np.linalg.norm(tall, axis=-1) / (STATURE * _VERTEX_TO_HEEL)
-        below, above = (1.0 - 2.0 * weight, 0.0) if weight < WEIGHTS[1] else (0.0, 2.0 * weight - 1.0)
-        depth = self._depth @ [below, 1.0 - below - above, above]
+        below, above = np.maximum(1.0 - 2.0 * weight, 0.0), np.maximum(2.0 * weight - 1.0, 0.0)
+        depth = np.stack([below, 1.0 - below - above, above], -1) @ self._depth.T
         return skin + (size[..., None] ** GROWTH * depth)[..., None] * self._inward(used)
 
     def _used(self, vertices: ArrayLike) -> Float64:

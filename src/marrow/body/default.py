@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.body import posing
+from marrow.body import anatomy, posing
 from marrow.body._store import Store, file_sha256, read_store
-from marrow.body.landmarks import LANDMARK_VERTICES, Landmarks
+from marrow.body.landmarks import Landmarks
 from marrow.body.rig import grouped_weights, rig_matrix
 from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
 from marrow.body.skinning import SkinWeights, skin
@@ -65,14 +65,17 @@ class Rest:
         shape: the shape parameters it was made from (those given; the others are at their defaults).
         face: face actions it wears.
         vertices: (V, 3) float32.
+        bones: the rig's 104 bones.
         bone_heads: (104, 3) float64.
-        landmarks: name to (3,) float64; see :class:`marrow.body.landmarks.Landmarks`.
+        landmarks: joint centres and ends of segments, name to (3,) float64; see
+            :class:`marrow.body.landmarks.Landmarks`.
         coefficients: (K,) of the shape rows, for the rig's own bone frames.
     """
 
     shape: Mapping[str, float]
     face: Mapping[str, float]
     vertices: Float32
+    bones: tuple[str, ...]
     bone_heads: Float64
     landmarks: Mapping[str, Float64]
     coefficients: Float64
@@ -158,8 +161,9 @@ class DefaultBody:
             ids, move = self._store.sparse_row(row)
             vertices[ids] += np.float32(strength) * move
         heads = self._heads(coefficients, moves)
-        vertices, heads, landmarks = self._all.finish(vertices, heads, values)
-        return Rest(shape, face, vertices.astype(np.float32), heads, landmarks, coefficients)
+        vertices, heads = self._all.stretched(vertices, heads, values)
+        vertices, heads, landmarks = self._all.standing(vertices, heads, values["weight"])
+        return Rest(shape, face, vertices.astype(np.float32), self._bones, heads, landmarks, coefficients)
 
     def stature(self, shape: Mapping[str, float] | None = None) -> float:
         """Height of the body at rest from sole to crown, metres."""
@@ -320,7 +324,7 @@ class _Reading:
         place = np.full(body.vertex_count, -1)
         place[ids] = np.arange(len(ids))
         self._floor = place[body._store.arrays["floor_vertices"].astype(np.intp)]
-        self._skin = place[np.array(LANDMARK_VERTICES)]
+        self._skin = place[body._landmarks.vertex_ids]
         self._stretch, self._landmarks = body._stretch, body._landmarks
 
     @functools.cached_property
@@ -331,23 +335,30 @@ class _Reading:
         start, bone, weight = self._body.bone_weights.rows(self._ids)
         return csr_array((weight, bone, start), shape=(len(self._ids), len(self._body._bones)))
 
-    def finish(
+    def stretched(
         self, vertices: NDArray, heads: Float64, values: Mapping[str, float]
-    ) -> tuple[NDArray, Float64, dict[str, Float64]]:
-        """Vertices (n, 3), heads (N, 3) and landmarks of the body standing on the floor over the origin."""
+    ) -> tuple[NDArray, Float64]:
+        """Vertices (n, 3) and heads (N, 3) with the limbs as long as ``values`` say."""
         stretched = self._stretch(values, heads)
-        if stretched is not None:
-            linear, moved = stretched
-            offset = moved - (linear @ heads[:, :, None])[:, :, 0]
-            maps = np.concatenate([linear, offset[:, :, None]], axis=2).reshape(len(heads), 12)
-            blended = (self._weights @ maps.astype(vertices.dtype)).reshape(-1, 3, 4)
-            vertices = (blended[:, :, :3] @ vertices[:, :, None])[:, :, 0] + blended[:, :, 3]
-            heads = moved
-        landmarks = self._landmarks(heads, vertices[self._skin].astype(np.float64))
-        floor = float(vertices[self._floor, 1].min())
-        shift = -np.array([landmarks["pelvis"][0], floor, landmarks["pelvis"][2]])
+        if stretched is None:
+            return vertices, heads
+        linear, moved = stretched
+        offset = moved - (linear @ heads[:, :, None])[:, :, 0]
+        maps = np.concatenate([linear, offset[:, :, None]], axis=2).reshape(len(heads), 12)
+        blended = (self._weights @ maps.astype(vertices.dtype)).reshape(-1, 3, 4)
+        return (blended[:, :, :3] @ vertices[:, :, None])[:, :, 0] + blended[:, :, 3], moved
+
+    def standing(
+        self, vertices: NDArray, heads: Float64, weight: ArrayLike
+    ) -> tuple[NDArray, Float64, dict[str, Float64]]:
+        """Vertices (..., n, 3), heads (..., N, 3) and landmarks of bodies that stand on the floor over the origin."""
+        skin = vertices[..., self._skin, :].astype(np.float64)
+        landmarks = self._landmarks(heads, skin, anatomy.tissue_weight(weight))
+        floor = vertices[..., self._floor, 1].min(-1).astype(np.float64)
+        pelvis = landmarks["pelvis"]
+        shift = -np.stack([pelvis[..., 0], floor, pelvis[..., 2]], -1)
         landmarks = {name: point + shift for name, point in landmarks.items()}
-        return vertices + shift.astype(vertices.dtype), heads + shift, landmarks
+        return vertices + shift[..., None, :].astype(vertices.dtype), heads + shift[..., None, :], landmarks
 
 
 def check_vertex_ids(vertex_ids: Sequence[int] | NDArray, count: int) -> NDArray[np.intp]:

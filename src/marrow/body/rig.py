@@ -1,7 +1,7 @@
 """Which of our skeleton's segments carries each of the body's 104 bones: the skin's weights regrouped.
 
-The rig has more bones than the skeleton (five spine bones, three neck bones, two per long bone). A bone that lies
-across a joint is shared between the segments on its two sides, so that the skin bends over its length and not in one
+The rig has more bones than the skeleton (five spine bones, three neck bones, two per long bone), but no shoulder blade.
+A bone that lies across a joint is shared between the segments on its two sides, so that the skin bends over its length and not in one
 crease.
 """
 
@@ -17,9 +17,9 @@ from marrow.errors import InputError
 #: Shares of bones on the midline.
 _MIDLINE: Mapping[str, Mapping[str, float]] = {
     "root": {"pelvis": 1.0},
-    "spine05": {"pelvis": 0.85, "torso": 0.15},
-    "spine04": {"pelvis": 0.55, "torso": 0.45},
-    "spine03": {"pelvis": 0.2, "torso": 0.8},
+    "spine05": {"pelvis": 0.85, "lumbar": 0.15},
+    "spine04": {"pelvis": 0.4, "lumbar": 0.6},
+    "spine03": {"lumbar": 0.6, "torso": 0.4},
     "spine02": {"torso": 1.0},
     "spine01": {"torso": 1.0},
     "neck01": {"torso": 0.75, "head": 0.25},
@@ -37,11 +37,11 @@ _SIDED: Mapping[str, Mapping[str, float]] = {
     "lowerleg02": {"tibia": 1.0},
     "foot": {"calcn": 1.0},
     "clavicle": {"clavicle": 1.0},
-    "shoulder01": {"clavicle": 0.6, "humerus": 0.4},
+    "shoulder01": {"clavicle": 0.2, "scapula": 0.5, "humerus": 0.3},
     "upperarm01": {"humerus": 1.0},
     "upperarm02": {"humerus": 1.0},
-    "lowerarm01": {"ulna": 0.85, "radius": 0.15},
-    "lowerarm02": {"radius": 1.0},
+    "lowerarm01": {"ulna": 0.8, "radius": 0.2},
+    "lowerarm02": {"ulna": 0.25, "radius": 0.75},
     "wrist": {"hand": 1.0},
     "eye": {"head": 1.0},
     **{f"metacarpal{k}": {"hand": 1.0} for k in range(1, 5)},
@@ -55,7 +55,7 @@ _SIDED: Mapping[str, Mapping[str, float]] = {
     },
 }
 
-_NO_SIDE = ("pelvis", "torso", "head")
+_NO_SIDE = ("pelvis", "lumbar", "torso", "head")
 
 
 def rig_matrix(bones: Sequence[str], bodies: Sequence[str]) -> NDArray[np.float64]:

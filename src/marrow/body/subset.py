@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from marrow.body._store import read_store
 from marrow.body.default import DefaultBody, _Reading, check_vertex_ids
-from marrow.body.landmarks import LANDMARK_VERTICES
 from marrow.errors import InputError
 from marrow.types import Float64
 
 
 class SubsetRest(NamedTuple):
-    """Chosen vertices (n, 3) and landmarks of the bind pose, metres, float64; as :class:`marrow.body.Rest` has them."""
+    """Chosen vertices (..., n, 3) and landmarks (..., 3) of the bind pose, metres, float64, as ``Rest`` has them."""
 
     vertices: Float64
     landmarks: dict[str, Float64]
@@ -44,7 +43,7 @@ class BodySubset:
         self.mean, self.sd = np.array([p.mean for p in chosen]), np.array([p.sd for p in chosen])
         self._body, self._base = body, body.spec.defaults
         floor = read_store().arrays["floor_vertices"].astype(np.intp)
-        rest = np.setdiff1d(np.union1d(floor, np.array(LANDMARK_VERTICES)), self.vertex_ids)
+        rest = np.setdiff1d(np.union1d(floor, body._landmarks.vertex_ids), self.vertex_ids)
         self._all_ids = np.concatenate([self.vertex_ids, rest])
         self._reading = _Reading(body, self._all_ids)
         columns = (3 * self._all_ids[:, None] + np.arange(3)).ravel()
@@ -54,25 +53,33 @@ class BodySubset:
         self._place[self._all_ids] = np.arange(len(self._all_ids))
         self._rows: dict[int, tuple[NDArray, Float64]] = {}
 
-    def rest(self, shape: NDArray | Sequence[float]) -> SubsetRest:
-        """Vertices and landmarks of the shape vector (P,), in the order of :attr:`names`.
+    def rest(self, shapes: NDArray | Sequence[float]) -> SubsetRest:
+        """Vertices and landmarks of shape vectors (..., P), in the order of :attr:`names`.
 
-        Raises InputError where its length is not P.
+        Raises InputError where the last dimension is not P.
         """
-        vector = np.asarray(shape, dtype=np.float64)
-        if vector.shape != (len(self.names),):
-            raise InputError(f"The shape vector must have shape ({len(self.names)},), got {vector.shape}.")
-        body = self._body
-        values = self._base | dict(zip(self.names, vector.tolist(), strict=True))
-        coefficients = body._coefficients(values)
-        moves = body._moves(values, {})
-        vertices = (self._template + coefficients @ self._basis).reshape(-1, 3)
-        for row, strength in moves:
-            places, move = self._sparse(row)
-            vertices[places] += strength * move
-        heads = body._heads(coefficients, moves)
-        vertices, _, landmarks = self._reading.finish(vertices, heads, values)
-        return SubsetRest(vertices[: len(self.vertex_ids)], landmarks)
+        vectors = np.asarray(shapes, dtype=np.float64)
+        if vectors.shape[-1:] != (len(self.names),):
+            raise InputError(f"Shape vectors must have shape (..., {len(self.names)}), got {vectors.shape}.")
+        body, flat = self._body, vectors.reshape(-1, len(self.names))
+        every = [self._base | dict(zip(self.names, row, strict=True)) for row in flat.tolist()]
+        coefficients = np.stack([body._coefficients(values) for values in every])
+        blended = (self._template + coefficients @ self._basis).reshape(len(flat), -1, 3)
+        vertices, heads = [], []
+        for own, row, values in zip(blended, coefficients, every, strict=True):
+            moves = body._moves(values, {})
+            for sparse, strength in moves:
+                places, move = self._sparse(sparse)
+                own[places] += strength * move
+            moved = self._reading.stretched(own, body._heads(row, moves), values)
+            vertices.append(moved[0]), heads.append(moved[1])
+        weight = np.array([values["weight"] for values in every])
+        skin, _, landmarks = self._reading.standing(np.stack(vertices), np.stack(heads), weight)
+        lead = vectors.shape[:-1]
+        return SubsetRest(
+            skin[:, : len(self.vertex_ids)].reshape(*lead, len(self.vertex_ids), 3),
+            {name: x.reshape(*lead, 3) for name, x in landmarks.items()},
+        )
 
     def _sparse(self, row: int) -> tuple[NDArray, Float64]:
         if row not in self._rows:

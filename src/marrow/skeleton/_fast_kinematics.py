@@ -56,44 +56,84 @@ def dot(a, b):
 
 
 @kernel()
-def joint_rotations(kind, start, count, axes, base, x, tangent):
-    """R_joint (T, B, 3, 3) from coordinates ``x`` (T, D).
+def value(polynomial, x):
+    """``sum_k polynomial[k] x ** (k + 1)``."""
+    total = 0.0
+    for k in range(polynomial.shape[0] - 1, -1, -1):
+        total = (total + polynomial[k]) * x
+    return total
 
-    Args:
-        kind: (B,) 0 free, 1 ball, 2 hinge chain.
-        start: (B,) first coordinate of each joint.
-        count: (B,) number of coordinates of each joint.
-        axes: (D, 3) unit axes of the elementary rotations.
-    """
-    n_frames, n_bodies = x.shape[0], kind.shape[0]
+
+@kernel()
+def slope(polynomial, x):
+    """Derivative of :func:`value` by ``x``."""
+    total = 0.0
+    for k in range(polynomial.shape[0] - 1, -1, -1):
+        total = total * x + (k + 1) * polynomial[k]
+    return total
+
+
+@kernel()
+def joint_rotations(tree, x, tangent):
+    """R_joint (T, B, 3, 3) from coordinates ``x`` (T, D); ``tree`` is a :class:`marrow.skeleton.tree.Structure`."""
+    n_frames, n_bodies = x.shape[0], tree.kind.shape[0]
+    turns = tree.turns
     out = np.empty((n_frames, n_bodies, 3, 3))
     one, chain = np.empty((3, 3)), np.empty((3, 3))
     for t in range(n_frames):
         for b in range(n_bodies):
-            d = start[b]
+            d = tree.start[b]
             R = out[t, b]
-            if tangent and kind[b] <= _BALL:
+            if tangent and tree.kind[b] <= _BALL:
                 exp_so3(x[t, d : d + 3], R)
             else:
-                rotate(axes[d], x[t, d], R)
-                for i in range(1, 3 if kind[b] <= _BALL else count[b]):
-                    rotate(axes[d + i], x[t, d + i], one)
-                    multiply(R, one, chain)
-                    R[:] = chain
-            if kind[b] == _FREE:
-                multiply(base, R, chain)
+                first = turns.start[b]
+                for i in range(first, turns.start[b + 1]):
+                    angle = x[t, turns.coordinate[i]]
+                    if not turns.linear[i]:
+                        angle = value(turns.polynomial[i], angle)
+                    if i == first:
+                        rotate(turns.axis[i], angle, R)
+                    else:
+                        rotate(turns.axis[i], angle, one)
+                        multiply(R, one, chain)
+                        R[:] = chain
+            if tree.kind[b] == _FREE:
+                multiply(tree.base, R, chain)
                 R[:] = chain
     return out
 
 
 @kernel()
-def forward(parents, R_joint, offsets, root_p):
+def joint_places(tree, x, offsets, length):
+    """(T, B, 3) metres: each segment's origin in its parent's frame.
+
+    Args:
+        x: (T, D) coordinates; tangent ones give the same, as only single axes slide.
+        offsets: (B, 3) metres, where it is without a slide.
+        length: (B,) metres, unit of the slides.
+    """
+    n_frames, n_bodies = x.shape[0], tree.kind.shape[0]
+    slides = tree.slides
+    out = np.empty((n_frames, n_bodies, 3))
+    for t in range(n_frames):
+        out[t] = offsets
+        for b in range(n_bodies):
+            for i in range(slides.start[b], slides.start[b + 1]):
+                way = length[b] * value(slides.polynomial[i], x[t, slides.coordinate[i]])
+                for k in range(3):
+                    out[t, b, k] += way * slides.axis[i, k]
+    return out
+
+
+@kernel()
+def forward(parents, R_joint, places, root_p):
     """World rotations R (T, B, 3, 3) and origins p (T, B, 3) of the segments.
 
     Args:
         parents: (B,) index of the parent, -1 for the root; a parent comes before its children.
         R_joint: (T, B, 3, 3) against the parent; root: against the world.
-        offsets: (B, 3) metres: joint centre in the parent's frame; the root's row is not used.
+        places: (T, B, 3) metres: origin in the parent's frame (:func:`joint_places`); the root's row is not used.
         root_p: (T, 3) metres: the root's origin in the world.
     """
     n_frames, n_bodies = R_joint.shape[0], parents.shape[0]
@@ -107,47 +147,54 @@ def forward(parents, R_joint, offsets, root_p):
             else:
                 multiply(R[t, a], R_joint[t, b], R[t, b])
                 for i in range(3):
-                    p[t, b, i] = p[t, a, i] + dot(R[t, a, i], offsets[b])
+                    p[t, b, i] = p[t, a, i] + dot(R[t, a, i], places[t, b])
     return R, p
 
 
 @kernel()
-def dof_axes(parents, kind, start, count, axes, base, x, R, p, tangent):
-    """World axes (T, D, 3) and pivots (T, D, 3) of all coordinates.
+def dof_twists(tree, length, x, R, p, tangent):
+    """World axes, pivots and slides (T, D, 3) of all coordinates.
 
-    A point fixed to segment ``b`` moves by ``axis x (point - pivot)`` per unit of a rotational coordinate of any joint
-    on its chain, and by ``axis`` per metre of a translation (coordinates 3, 4, 5 of a free joint).
+    A point fixed to segment ``b`` moves by ``axis x (point - pivot) + slide`` per unit of any rotational coordinate on
+    its chain, and by ``axis`` per metre of a translation (coordinates 3, 4, 5 of a free joint).
 
     With ``tangent`` the increment of a ball or of the root is child-side local, ``R_joint <- R_joint exp(delta)``: its
     axes are the columns of ``R[t, b]``. Otherwise the axes are those of the elementary rotations, for rates of ``q``.
     """
-    n_frames, n_bodies = R.shape[0], parents.shape[0]
-    axis, pivot = np.empty((n_frames, axes.shape[0], 3)), np.empty((n_frames, axes.shape[0], 3))
+    n_frames, n_bodies, n_dofs = R.shape[0], tree.parents.shape[0], tree.axes.shape[0]
+    turns, slides = tree.turns, tree.slides
+    axis, pivot, slide = np.zeros((n_frames, n_dofs, 3)), np.empty((n_frames, n_dofs, 3)), np.zeros((n_frames, n_dofs, 3))
     so_far, one, chain = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for t in range(n_frames):
         for b in range(n_bodies):
-            d = start[b]
-            turns = 3 if kind[b] <= _BALL else count[b]
-            if tangent and kind[b] <= _BALL:
+            d, a = tree.start[b], tree.parents[b]
+            if tangent and tree.kind[b] <= _BALL:
                 for i in range(3):
                     for k in range(3):
                         axis[t, d + i, k] = R[t, b, k, i]
             else:
-                so_far[:] = base if parents[b] < 0 else R[t, parents[b]]
-                for i in range(turns):
+                so_far[:] = tree.base if a < 0 else R[t, a]
+                for i in range(turns.start[b], turns.start[b + 1]):
+                    c = turns.coordinate[i]
+                    angle, rate = x[t, c], 1.0
+                    if not turns.linear[i]:
+                        rate = slope(turns.polynomial[i], angle)
+                        angle = value(turns.polynomial[i], angle)
                     for k in range(3):
-                        axis[t, d + i, k] = (
-                            so_far[k, 0] * axes[d + i, 0]
-                            + so_far[k, 1] * axes[d + i, 1]
-                            + so_far[k, 2] * axes[d + i, 2]
-                        )
-                    if i + 1 < turns:
-                        rotate(axes[d + i], x[t, d + i], one)
+                        axis[t, c, k] += rate * dot(so_far[k], turns.axis[i])
+                    if i + 1 < turns.start[b + 1]:
+                        rotate(turns.axis[i], angle, one)
                         multiply(so_far, one, chain)
                         so_far[:] = chain
-            for i in range(turns, count[b]):
+            for i in range(slides.start[b], slides.start[b + 1]):
+                c = slides.coordinate[i]
+                rate = length[b] * slope(slides.polynomial[i], x[t, c])
                 for k in range(3):
-                    axis[t, d + i, k] = dot(base[k], axes[d + i])
-            for i in range(count[b]):
+                    slide[t, c, k] += rate * dot(R[t, a, k], slides.axis[i])
+            if tree.kind[b] == _FREE:
+                for i in range(3, tree.count[b]):
+                    for k in range(3):
+                        axis[t, d + i, k] = dot(tree.base[k], tree.axes[d + i])
+            for i in range(tree.count[b]):
                 pivot[t, d + i] = p[t, b]
-    return axis, pivot
+    return axis, pivot, slide

@@ -4,12 +4,13 @@ The bind pose is a standing one: feet flat on the floor, trunk and head neutral,
 found from the pelvis outwards, each joint within its own freedom: a ball takes the anatomical frame built on landmarks,
 a hinge the angle that brings its segment's long axis nearest to them. What a hinge cannot express (the varus of a knee,
 the carrying angle of an elbow) stays in the offset of the next joint, so that the bind pose is met exactly and the
-joints' axes are the same for everybody. Everything works on any leading dimensions, one body each.
+joints' axes are the same for everybody. The spine and the shoulder girdle are at zero. Everything works on any leading dimensions, one body each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,32 +31,61 @@ _SIGN = np.array([1.0, -1.0])  # right, left: axes X and Y are mirrored
 # plane of the limb decides alone.
 _STRAIGHT, _BENT = np.radians(20.0), np.radians(45.0)
 
+#: A knee's coupled turns move the reading of its flexion by less each round: 1e-9 rad after these.
+_ROUNDS = 8
 
-def bind(tree: Tree, landmarks: Mapping[str, Float64]) -> tuple[Float64, Float64, Float64, Float64]:
-    """Coordinates, frames and offsets of the bind pose.
+
+class Bound(NamedTuple):
+    """A skeleton in its bind pose; B segments, D coordinates, metres, marrow's world.
+
+    Attributes:
+        q: (..., D) coordinates.
+        R, p: (..., B, 3, 3) and (..., B, 3) segment frames.
+        offsets: (..., B, 3) origin in the parent's frame without any slide; root: the world.
+        length: (..., B) unit of the slides, 0 where a joint has none.
+    """
+
+    q: Float64
+    R: Float64
+    p: Float64
+    offsets: Float64
+    length: Float64
+
+
+def bind(tree: Tree, landmarks: Mapping[str, Float64]) -> Bound:
+    """The skeleton inside landmarks of the bind pose.
 
     Args:
         landmarks: name to (..., 3) metres, marrow's world.
 
-    Returns:
-        q (..., D), R (..., B, 3, 3) and p (..., B, 3) of the segments in marrow's world, offsets (..., B, 3).
+    Raises:
+        InputError: a landmark is missing or not finite, or two of one segment coincide.
     """
     points = _checked(tree, landmarks)
-    angles = _angles(points)
+    angles = _angles(tree, points)
     q = np.zeros(points["pelvis"].shape[:-1] + (len(tree.coordinates),))
     for d, name in enumerate(tree.coordinates):
         if name in angles:
             q[..., d] = angles[name]
     q[..., tree.translation] = to_ground(points["pelvis"])
     p = np.stack([points[j.centre] for j in tree.joints], -2)
-    offsets = np.zeros_like(p)
+    lead, B = q.shape[:-1], len(tree.joints)
     flat = q.reshape(-1, q.shape[-1])
-    R_joint = fast.joint_rotations(tree.kind, tree.start, tree.count, tree.axes, BASE, flat, False)
-    R, _ = fast.forward(tree.parents, R_joint, np.zeros((len(tree.joints), 3)), np.zeros((len(flat), 3)))
-    R = R.reshape(q.shape[:-1] + R.shape[1:])
+    nowhere = np.zeros((len(flat), B, 3))
+    R_joint = fast.joint_rotations(tree.structure, flat, False)
+    R, _ = fast.forward(tree.parents, R_joint, nowhere, nowhere[:, 0])
+    R = R.reshape(*lead, B, 3, 3)
+    length = np.zeros((*lead, B))
+    for b in tree.sliding:
+        start, end = tree.joints[b].length or ("", "")
+        length[..., b] = np.linalg.norm(points[end] - points[start], axis=-1)
+    # What the slides are in the bind pose is taken off again.
+    slides = fast.joint_places(tree.structure, flat, np.zeros((B, 3)), np.ones(B)).reshape(*lead, B, 3)
+    offsets = -length[..., None] * slides
     parents = tree.parents[1:]
-    offsets[..., 1:, :] = _turned_back(R[..., parents, :, :], p[..., 1:, :] - p[..., parents, :])
-    return q, R, p, offsets
+    offsets[..., 1:, :] += _turned_back(R[..., parents, :, :], p[..., 1:, :] - p[..., parents, :])
+    offsets[..., 0, :] = p[..., 0, :]
+    return Bound(q, R, p, offsets, length)
 
 
 def local_points(R: Float64, p: Float64, landmarks: Mapping[str, Float64], where: Mapping[str, int]) -> Float64:
@@ -67,13 +97,46 @@ def local_points(R: Float64, p: Float64, landmarks: Mapping[str, Float64], where
     return _turned_back(R[..., bodies, :, :], x - p[..., bodies, :])
 
 
+def joint_coordinates(tree: Tree, b: int, R: Float64) -> Float64:
+    """Coordinates (..., n) of joint b, of single axes, whose rotation is nearest to R (..., 3, 3) of its segment.
+
+    Turns that come with a coordinate are taken off and the rest read again until both agree.
+    """
+    first, count = int(tree.start[b]), int(tree.count[b])
+    axes = tree.axes[first : first + count]
+    q = hinge_coordinates(axes, R)
+    coupled = range(int(tree.turns.start[b]) + count, int(tree.turns.start[b + 1]))
+    for _ in range(_ROUNDS if coupled else 0):
+        rest = R
+        for i in reversed(coupled):
+            x = q[..., int(tree.turns.coordinate[i]) - first]
+            angle = np.polyval(np.append(tree.turns.polynomial[i][::-1], 0.0), x)
+            rest = rest @ np.swapaxes(_rotation(tree.turns.axis[i], angle), -1, -2)
+        q = hinge_coordinates(axes, rest)
+    return q
+
+
 def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
-    """Coordinates (..., n) of a chain of one or two axes (n, 3) whose rotation is nearest to R (..., 3, 3).
+    """Coordinates (..., n) of a chain of up to three axes (n, 3) whose rotation is nearest to R (..., 3, 3).
 
     One axis: the angle that maximises ``trace(exp(axis a).T @ R)``. Two: the first angle from where R carries the
-    second axis; exact for a rotation the chain can make.
+    second axis; exact for a rotation the chain can make. Three: axes at right angles, each the cross product of the two
+    others; always exact.
+
+    Raises:
+        ValueError: three axes that are no right-handed triad.
     """
     R = np.asarray(R, float)
+    if len(axes) == 3:
+        if not np.allclose(np.cross(axes[0], axes[1]), axes[2], atol=1e-9):
+            raise ValueError("a chain of three axes must be a right-handed triad")
+        M = axes @ R @ axes.T
+        q = [
+            np.arctan2(-M[..., 1, 2], M[..., 2, 2]),
+            np.arcsin(np.clip(M[..., 0, 2], -1.0, 1.0)),
+            np.arctan2(-M[..., 0, 1], M[..., 0, 0]),
+        ]
+        return np.stack(q, -1)
     if len(axes) == 1:
         a = axes[0]
         w = np.stack([R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]], -1)
@@ -85,9 +148,8 @@ def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
 
 
 def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]:
-    needed = {j.centre for j in tree.joints} | {
-        f"{n}_{s}" for n in ("index_mcp", "middle_mcp", "little_mcp") for s in "rl"
-    }
+    needed = {j.centre for j in tree.joints} | {name for j in tree.joints for name in j.length or ()}
+    needed |= {f"{n}_{s}" for n in ("index_mcp", "middle_mcp", "little_mcp") for s in "rl"}
     if any("index_proximal" in j.body for j in tree.joints):
         needed |= {f"{f}_tip_{s}" for f in (*FINGERS, "thumb") for s in "rl"}
     missing = sorted(needed - set(landmarks))
@@ -100,32 +162,28 @@ def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]
     return out
 
 
-def _angles(points: dict[str, Float64]) -> dict[str, Float64]:
+def _angles(tree: Tree, points: dict[str, Float64]) -> dict[str, Float64]:
     """Every rotational coordinate of the bind pose by name; those left out are zero."""
     out: dict[str, Float64] = {}
     R_pelvis = _frame(_UP, points["hip_r"] - points["hip_l"])
     out |= _ball(("pelvis_tilt", "pelvis_list", "pelvis_rotation"), R_GROUND_WORLD @ R_pelvis)
-    R_torso = _frame(_UP, points["shoulder_r"] - points["shoulder_l"])
-    between = np.swapaxes(R_pelvis, -1, -2) @ R_torso
-    out |= _ball(("lumbar_extension", "lumbar_bending", "lumbar_rotation"), between)
-    _legs(points, R_pelvis, out)
-    R_hand = _arms(points, R_pelvis, R_torso, out)
+    _legs(tree, points, R_pelvis, out)
+    R_hand = _arms(points, R_pelvis, out)
     if "thumb_cmc_r" in points:
         _fingers(points, R_hand, out)
     return out
 
 
-def _legs(points: dict[str, Float64], R_pelvis: Float64, out: dict[str, Float64]) -> None:
+def _legs(tree: Tree, points: dict[str, Float64], R_pelvis: Float64, out: dict[str, Float64]) -> None:
     hip, knee, ankle = (_both(points, name) for name in ("hip", "knee", "ankle"))
     right = R_pelvis[..., None, :, 2]
     R_femur = _frame(hip - knee, _hinge_axis(hip, knee, ankle, -right) * -1.0)
     between = np.swapaxes(R_pelvis, -1, -2)[..., None, :, :] @ R_femur
     _put_ball(out, ("hip_flexion", "hip_adduction", "hip_rotation"), between)
 
-    knee_axis = np.array([0.0, 0.0, -1.0])
-    bend = hinge_angle(knee_axis, -_UP, _turned_back(R_femur, ankle - knee))
+    bend = hinge_angle(_axes("knee_angle"), -_UP, _turned_back(R_femur, ankle - knee))
     _put(out, "knee_angle", bend)
-    R_tibia = R_femur @ _rotation(knee_axis, bend)
+    R_tibia = R_femur @ _knees(tree, bend)
 
     # A flat foot: its upward axis is the world's. The toe-out against the shank stays in the offset of the toe joint.
     up = _turned_back(R_tibia, np.broadcast_to(_UP, knee.shape))
@@ -134,16 +192,28 @@ def _legs(points: dict[str, Float64], R_pelvis: Float64, out: dict[str, Float64]
     _put(out, "subtalar_angle", second)
 
 
-def _arms(points: dict[str, Float64], R_pelvis: Float64, R_torso: Float64, out: dict[str, Float64]) -> Float64:
+def _knees(tree: Tree, bend: Float64) -> Float64:
+    """Rotations (..., 2, 3, 3) of the right and the left shank against the thigh at knee angles (..., 2)."""
+    out = []
+    for i, side in enumerate(_SIDES):
+        turns, b = tree.turns, tree.bodies.index(f"tibia_{side}")
+        R = np.broadcast_to(np.eye(3), (*bend.shape[:-1], 3, 3))
+        for k in range(int(turns.start[b]), int(turns.start[b + 1])):
+            R = R @ _rotation(turns.axis[k], np.polyval(np.append(turns.polynomial[k][::-1], 0.0), bend[..., i]))
+        out.append(R)
+    return np.stack(out, -3)
+
+
+def _arms(points: dict[str, Float64], R_trunk: Float64, out: dict[str, Float64]) -> Float64:
     """Angles of shoulder, elbow, forearm and wrist into ``out``; returns the hands' frames (..., 2, 3, 3)."""
     shoulder, elbow, wrist = (_both(points, name) for name in ("shoulder", "elbow", "wrist"))
     axis = _axes("elbow_flex")
     # The frame whose own (oblique) elbow axis, seen along the humerus, is the axis the arm is bent about.
-    R_level = _frame(shoulder - elbow, R_pelvis[..., None, :, 2])
+    R_level = _frame(shoulder - elbow, R_trunk[..., None, :, 2])
     level = np.einsum("...ij,...j->...i", R_level, np.broadcast_to(axis, elbow.shape))
     R_plane = _frame(shoulder - elbow, _hinge_axis(shoulder, elbow, wrist, level))
     R_humerus = R_plane @ _rotation(_UP, -np.arctan2(axis[:, 0], axis[:, 2]))
-    _put_ball(out, ("gh_flex", "gh_add", "gh_rot"), np.swapaxes(R_torso, -1, -2)[..., None, :, :] @ R_humerus)
+    _put_ball(out, ("gh_flex", "gh_add", "gh_rot"), np.swapaxes(R_trunk, -1, -2)[..., None, :, :] @ R_humerus)
 
     bend = hinge_angle(axis, -_UP, _turned_back(R_humerus, wrist - elbow))
     _put(out, "elbow_flex", bend)

@@ -1,22 +1,32 @@
 """The skeleton as data: segments, joints, coordinates, axes, ranges and the landmark of each joint centre.
 
-A joint is an ordered list of elementary rotations about constant axes, each driven by one coordinate,
-``R_parent_child = prod_i exp(axis_i * q_i)``. Axes are written in segment axes (X forward, Y up, Z to the right), for
-the *right* side; :func:`mirrored` gives the left side's axes so that a coordinate has the same anatomical meaning on
-both. At ``q = 0`` all segment frames are parallel.
+A joint is an ordered list of elementary rotations about constant axes, each a function of one coordinate, and of slides
+along constant axes of the parent: what OpenSim calls a PinJoint or a CustomJoint. Most rotations are by the coordinate
+itself, ``R_parent_child = prod_i exp(axis_i * q_i)``; what else a coordinate drives is a :class:`Coupled` motion. Axes
+are written in segment axes (X forward, Y up, Z to the right), for the *right* side; :func:`mirrored` gives the left
+side's axes so that a coordinate has the same anatomical meaning on both. At ``q = 0`` all segment frames are parallel.
 
-Names, signs and zeros of the pelvis, leg, trunk, elbow and forearm coordinates, and the oblique axes of ankle,
-subtalar, toe, elbow and forearm joints are those of LaiUhlrich2022.osim (Apache-2.0; Rajagopal et al. 2016, IEEE TBME
-63(10); Lai et al. 2017, Ann. Biomed. Eng. 45; Uhlrich et al. 2022, Sci. Rep. 12), axis = third column of the body-fixed
-X-Y-Z orientation of the pin joint's frame there. Wrist signs are those of Rajagopal 2016.
+Names, signs and zeros of the pelvis, leg, elbow and forearm coordinates, the oblique axes of knee, ankle, subtalar, toe,
+elbow and forearm joints, and the knee's rolling and gliding are those of LaiUhlrich2022.osim (Apache-2.0; Rajagopal et
+al. 2016, IEEE TBME 63(10); Lai et al. 2017, Ann. Biomed. Eng. 45; Uhlrich et al. 2022, Sci. Rep. 12), axis = third
+column of the body-fixed X-Y-Z orientation of the pin joint's frame there. Wrist signs are those of Rajagopal 2016.
+
+The spine has three segments, lumbar (L5/S1 to T12/L1), lower thoracic (to the eighth vertebra, where the rib cage is
+taken for rigid) and cervical (C7/T1 to the skull). Each bends as an arc of constant length and curvature: first in the
+sagittal plane, which carries a light body (``*_arc``), then sideways, then it twists. The upper arm hangs on the
+scapula, which hangs on the clavicle. Coordinates of the whole trunk (``lumbar_*``) and of the humerus against the
+thorax (``arm_*``), which the Rajagopal models have, are :data:`DERIVED` from these.
 
 Ranges are soft limits in degrees: the wider of LaiUhlrich2022 and the passive ranges of the American Academy of
-Orthopaedic Surgeons (Greene and Heckman 1994), rounded outwards. Ball joints are limited in their Z-X-Y angles; those
-of the shoulder are wide, because the same arm pose has two Z-X-Y readings.
+Orthopaedic Surgeons (Greene and Heckman 1994), rounded outwards; of the spine's segments after White and Panjabi 1990
+(Clinical Biomechanics of the Spine), of clavicle and scapula after Ludewig et al. 2009 (J. Bone Joint Surg. 91-A). Ball
+joints are limited in their Z-X-Y angles; those of the shoulder are wide, because the same arm pose has two Z-X-Y
+readings.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -38,20 +48,53 @@ class Coordinate:
     high: float
 
 
+Axis = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """A motion that comes with a coordinate: a turn about ``axis``, or a slide along it, by a polynomial of the coordinate.
+
+    Attributes:
+        polynomial: coefficients of the first, second … power of the coordinate (radians); it is zero at zero. Turns are
+            in radians, slides in shares of the joint's length.
+    """
+
+    coordinate: str
+    axis: Axis
+    polynomial: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Joint:
-    """The joint that carries the segment ``body``; ``centre`` is the landmark at its joint centre."""
+    """The joint that carries the segment ``body``.
+
+    Attributes:
+        centre: the landmark at the segment's origin.
+        coordinates: each turns the segment about its axis (those of the root's last three move it), in this order.
+        turns: further rotations, about axes carried by those before.
+        slides: displacements of the segment's origin along axes of the parent.
+        length: the two landmarks whose distance in the bind pose is the slides' unit.
+    """
 
     body: str
     parent: str | None
     kind: int
     centre: str
     coordinates: tuple[Coordinate, ...]
+    turns: tuple[Coupled, ...] = ()
+    slides: tuple[Coupled, ...] = ()
+    length: tuple[str, str] | None = None
 
 
-def mirrored(axis: tuple[float, float, float]) -> tuple[float, float, float]:
+def mirrored(axis: Axis) -> Axis:
     """Axis of the left joint: mirroring in the sagittal plane keeps the lateral part of a rotation axis only."""
     return (-axis[0], -axis[1], axis[2])
+
+
+def _reflected(direction: Axis) -> Axis:
+    """Direction of a slide on the left side."""
+    return (direction[0], direction[1], -direction[2])
 
 
 _C = Coordinate
@@ -71,6 +114,27 @@ _ROOT = Joint(
     ),
 )
 
+# Knee of LaiUhlrich2022 (after Walker et al. 1988): axes of its oblique frame in the femur's, and polynomials of the
+# flexion angle; slides in metres there, on a femur of 0.4096 m.
+_KNEE_FLEXION, _KNEE_VARUS, _KNEE_TWIST = (
+    (0.0, -0.07071, -0.99750),
+    (0.99225, 0.12398, -0.00879),
+    (-0.12429, 0.98976, -0.07016),
+)
+_LAI_FEMUR = 0.4096
+_KNEE_TURNS = (
+    Coupled("knee_angle", _KNEE_VARUS, (0.079100012, -0.032847810, -0.025218326, 0.010832095)),
+    Coupled("knee_angle", _KNEE_TWIST, (0.369499349, -0.169480051, 0.025165763)),
+)
+_KNEE_SLIDES = tuple(
+    Coupled("knee_angle", axis, tuple(c / _LAI_FEMUR for c in metres))
+    for axis, metres in (
+        (_KNEE_FLEXION, (2.641427e-05, 1.817511e-03, -1.015150e-03, 1.590448e-04)),
+        (_KNEE_TWIST, (3.936909e-03, -1.1442376e-02, 5.079766e-03, -5.796878e-04)),
+        (_KNEE_VARUS, (6.265430e-03, 6.116494e-04, -4.453611e-03, 1.208087e-03)),
+    )
+)
+
 # One leg and one arm, right side; ``_side`` appends _r or mirrors to _l.
 _LEG = (
     Joint(
@@ -80,28 +144,67 @@ _LEG = (
         "hip",
         (_C("hip_flexion", Z, -30, 140), _C("hip_adduction", X, -60, 40), _C("hip_rotation", Y, -50, 50)),
     ),
-    Joint("tibia", "femur", HINGE, "knee", (_C("knee_angle", (0.0, 0.0, -1.0), -5, 155),)),
+    Joint(
+        "tibia",
+        "femur",
+        HINGE,
+        "knee",
+        (_C("knee_angle", _KNEE_FLEXION, -5, 155),),
+        _KNEE_TURNS,
+        _KNEE_SLIDES,
+        ("hip", "knee"),
+    ),
     Joint("talus", "tibia", HINGE, "ankle", (_C("ankle_angle", (-0.10501402, -0.17402184, 0.97912637), -55, 40),)),
     Joint("calcn", "talus", HINGE, "subtalar", (_C("subtalar_angle", (0.78718000, 0.60474720, -0.12094825), -35, 35),)),
     Joint("toes", "calcn", HINGE, "mtp", (_C("mtp_angle", (0.58095458, 0.0, -0.81393598), -70, 45),)),
 )
 
+# The end of an arc of length 1 that starts along Y and bends by a: sin(a) / a - 1 along Y and (1 - cos(a)) / a across,
+# as their series; at 1.2 rad they are short by 1e-5.
+_ALONG = (0.0, -1 / 6, 0.0, 1 / 120, 0.0, -1 / 5040)
+_ACROSS = (1 / 2, 0.0, -1 / 24, 0.0, 1 / 720, 0.0, -1 / 40320)
+
+#: Largest power in any :class:`Coupled` motion.
+DEGREE = len(_ACROSS)
+
+
+def _spine(
+    name: str, arc: str, body: str, parent: str, ends: tuple[str, str], ranges: tuple[tuple[float, float], ...]
+) -> tuple[Joint, Joint]:
+    """A segment of the spine between two landmarks: its sagittal arc, then its arc sideways with a twist."""
+    extension, bending, rotation = (f"{name}_{motion}" for motion in ("extension", "bending", "rotation"))
+    backward, right = (-1.0, 0.0, 0.0), Z
+    return (
+        Joint(
+            arc,
+            parent,
+            HINGE,
+            ends[1],
+            (_C(extension, Z, *ranges[0]),),
+            slides=(Coupled(extension, backward, _ACROSS), Coupled(extension, Y, _ALONG)),
+            length=ends,
+        ),
+        Joint(
+            body,
+            arc,
+            HINGE,
+            ends[1],
+            (_C(bending, X, *ranges[1]), _C(rotation, Y, *ranges[2])),
+            slides=(Coupled(bending, right, _ACROSS), Coupled(bending, Y, _ALONG)),
+            length=ends,
+        ),
+    )
+
+
 _TRUNK = (
-    Joint(
-        "torso",
-        "pelvis",
-        BALL,
-        "lumbar",
-        (_C("lumbar_extension", Z, -100, 45), _C("lumbar_bending", X, -50, 50), _C("lumbar_rotation", Y, -60, 60)),
-    ),
-    Joint(
-        "head",
-        "torso",
-        BALL,
-        "neck",
-        (_C("neck_extension", Z, -70, 75), _C("neck_bending", X, -50, 50), _C("neck_rotation", Y, -85, 85)),
-    ),
+    *_spine("lumbar_seg", "lumbar_arc", "lumbar", "pelvis", ("l5_s1", "t12_l1"), ((-65, 30), (-30, 30), (-15, 15))),
+    *_spine("thorax", "thorax_arc", "torso", "lumbar", ("t12_l1", "t8_body"), ((-40, 25), (-25, 25), (-45, 45))),
+    *_spine("neck", "neck_arc", "head", "torso", ("neck", "head"), ((-70, 75), (-50, 50), (-85, 85))),
 )
+
+#: The scapula's plane stands this far in front of the frontal plane at rest (Ludewig et al. 2009: 35 to 41 degrees).
+_SCAPULAR_PLANE = math.radians(35.0)
+_SCAPULAR_SPINE = (math.sin(_SCAPULAR_PLANE), 0.0, math.cos(_SCAPULAR_PLANE))
 
 _ARM = (
     Joint(
@@ -113,8 +216,21 @@ _ARM = (
         (_C("clav_protraction", Y, -25, 30), _C("clav_elevation", (-1.0, 0.0, 0.0), -10, 45)),
     ),
     Joint(
-        "humerus",
+        "scapula",
         "clavicle",
+        HINGE,
+        "acromioclavicular",
+        # Y, then the normal of the scapula's plane, then its spine (ISB: Wu et al. 2005). Positive: the socket turns
+        # forward, upward; the lower angle comes forward (posterior tilt).
+        (
+            _C("scap_protraction", Y, -30, 30),
+            _C("scap_upward", (-_SCAPULAR_SPINE[2], 0.0, _SCAPULAR_SPINE[0]), -20, 60),
+            _C("scap_tilt", _SCAPULAR_SPINE, -20, 35),
+        ),
+    ),
+    Joint(
+        "humerus",
+        "scapula",
         BALL,
         "shoulder",
         (_C("gh_flex", Z, -120, 180), _C("gh_add", X, -180, 90), _C("gh_rot", Y, -130, 130)),
@@ -165,16 +281,23 @@ def _hand() -> tuple[Joint, ...]:
     return tuple(joints)
 
 
-_MIDLINE = ("pelvis", "torso", "head")
+_MIDLINE = ("pelvis", *(j.body for j in _TRUNK))
 
 
 def _side(joints: tuple[Joint, ...], side: str) -> tuple[Joint, ...]:
     def suffixed(name: str | None) -> str | None:
         return name if name is None or name in _MIDLINE else f"{name}_{side}"
 
+    right = side == "r"
+
     def coordinate(c: Coordinate) -> Coordinate:
-        axis = c.axis if side == "r" else mirrored(c.axis)
-        return Coordinate(f"{c.name}_{side}", axis, c.low, c.high)
+        return Coordinate(f"{c.name}_{side}", c.axis if right else mirrored(c.axis), c.low, c.high)
+
+    def turn(c: Coupled) -> Coupled:
+        return Coupled(f"{c.coordinate}_{side}", c.axis if right else mirrored(c.axis), c.polynomial)
+
+    def slide(c: Coupled) -> Coupled:
+        return Coupled(f"{c.coordinate}_{side}", c.axis if right else _reflected(c.axis), c.polynomial)
 
     return tuple(
         Joint(
@@ -183,6 +306,9 @@ def _side(joints: tuple[Joint, ...], side: str) -> tuple[Joint, ...]:
             j.kind,
             f"{j.centre}_{side}",
             tuple(coordinate(c) for c in j.coordinates),
+            tuple(turn(c) for c in j.turns),
+            tuple(slide(c) for c in j.slides),
+            None if j.length is None else (f"{j.length[0]}_{side}", f"{j.length[1]}_{side}"),
         )
         for j in joints
     )
@@ -203,9 +329,41 @@ FINGER_BODIES: frozenset[str] = frozenset(f"{j.body}_{s}" for j in _hand() for s
 _ENDS = {"heel": "calcn", "toe_tip": "toes", "hand": "hand", "thumb_tip": "thumb_distal"} | {
     f"{f}_tip": f"{f}_distal" for f in FINGERS
 }
-END_LANDMARKS: dict[str, str] = {"head": "head", "head_top": "head"} | {
+END_LANDMARKS: dict[str, str] = {"l5_s1": "pelvis", "neck": "torso", "head_top": "head"} | {
     f"{name}_{s}": f"{body}_{s}" for s in "rl" for name, body in _ENDS.items()
 }
 
-#: Humerus against thorax, read out beside the tree's own shoulder coordinates.
-DERIVED: tuple[str, ...] = tuple(f"{name}_{s}" for s in "rl" for name in ("arm_flex", "arm_add", "arm_rot"))
+#: Whole trunk against pelvis, and humerus against thorax: read out beside the tree's own coordinates.
+DERIVED: tuple[str, ...] = (
+    "lumbar_extension",
+    "lumbar_bending",
+    "lumbar_rotation",
+    *(f"{name}_{s}" for s in "rl" for name in ("arm_flex", "arm_add", "arm_rot")),
+)
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A coordinate that goes along with another one at a fixed ratio, where nothing tells the two apart."""
+
+    name: str
+    leader: str
+    ratio: float
+
+
+#: The lower thoracic spine takes its share of a bent or twisted trunk (ranges of White and Panjabi 1990); the scapula
+#: glides on the ribs as the clavicle moves (``scripts/fit_girdle.py``).
+FOLLOWERS: tuple[Follower, ...] = (
+    Follower("thorax_extension", "lumbar_seg_extension", 0.55),
+    Follower("thorax_bending", "lumbar_seg_bending", 0.85),
+    Follower("lumbar_seg_rotation", "thorax_rotation", 0.33),
+    *(
+        Follower(f"{name}_{s}", f"{leader}_{s}", ratio)
+        for s in "rl"
+        for name, leader, ratio in (
+            ("scap_protraction", "clav_protraction", 0.0),
+            ("scap_upward", "clav_elevation", 1.5),
+            ("scap_tilt", "clav_elevation", 0.5),
+        )
+    ),
+)

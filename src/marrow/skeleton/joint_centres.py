@@ -10,8 +10,8 @@
 | shoulder | under the acromion by 10.4 % of the upper arm (de Leva 1996, J. Biomech. 29(9):1231), midway between acromion and AC joint front to back |
 | elbow, wrist | middle of the humeral epicondyles; of the styloids (ISB: Wu et al. 2005, J. Biomech. 38(5)) |
 | knuckles and finger joints | along the middle line of the finger, at the lengths of Buryanov and Kotiuk 2010, Int. J. Morphol. 28(3) |
-| back | the back joint of Rajagopal et al. 2016, scaled with the distance of the hips |
-| neck, skull, vertebrae | before the spinous processes and below the tragi; see :data:`VERTEBRAE`, :data:`SKULL_BASE` |
+| shoulder blade | the AC joint |
+| spine and skull | discs between the vertebrae before the spinous processes; below the tragi: :data:`VERTEBRAE`, :data:`SKULL_BASE` |
 
 The ISB's recommendation for the shoulder, Meskers et al. 1998, is left out: its five scapular points cannot be found on
 a smooth skin to the centimetre that it needs. Equations with constants in millimetres hold for the sizes they were
@@ -34,8 +34,6 @@ from marrow.types import Float64
 #: Smallest pelvic width and leg length of the children studied by Harrington and Hara (five years), metres.
 SMALLEST = {"pelvic_width": 0.16, "leg_length": 0.52}
 
-#: Rajagopal 2016's pelvis: distance of the hips, and the back joint from the mid-ASIS (forward, up), metres.
-_RAJAGOPAL_HIPS, _RAJAGOPAL_BACK = 0.1546, (-0.1007, 0.0815)
 #: A point of Rajagopal's subtalar axis under the ankle (forward, up, right of the right foot) on a foot of 0.27 m:
 #: the joint's origin there moved 40 mm along its axis.
 _SUBTALAR, _FOOT = (-0.0173, -0.0178, 0.0031), 0.27
@@ -49,6 +47,8 @@ VERTEBRAE: Mapping[str, tuple[float, float]] = {
     "c7": (48.0, 8.0), "t8": (52.0, 24.0), "t12": (54.0, 12.0), "l5": (58.0, 6.0),
 }  # fmt: skip
 _COLUMN = 440.0
+#: Half a vertebra with its disc over the distance of the known centres (eight, five and five vertebrae apart).
+_HALF = {"c7": 0.06, "t12": 0.1, "l5": 0.1}
 
 #: Atlanto-occipital joint from the middle of the tragi: (forward, up) over the length of the skull.
 SKULL_BASE = (-0.03, -0.12)
@@ -78,9 +78,9 @@ def joint_centres(
 
     Returns:
         Name to (..., 3): ``pelvis`` (mid-ASIS), ``hip_r`` … ``hip_l``, ``knee``, ``ankle``, ``subtalar``, ``mtp``,
-        ``lumbar``, ``neck`` (C7 and T1), ``head`` (atlanto-occipital), ``clavicle`` (sternoclavicular), ``shoulder``,
-        ``elbow``, ``wrist``, the fingers' joints; centres of vertebrae ``c7_body`` …; ends ``heel``, ``toe_tip``,
-        ``head_top``, finger tips.
+        ``l5_s1``, ``t12_l1``, ``neck`` (C7 and T1), ``head`` (atlanto-occipital), ``clavicle`` (sternoclavicular),
+        ``acromioclavicular``, ``shoulder``, ``elbow``, ``wrist``, the fingers' joints; centres of vertebrae ``c7_body``
+        …; ends ``heel``, ``toe_tip``, ``head_top``, finger tips.
 
     Raises:
         InputError: a landmark is missing or not finite, or ``hip`` is neither equation.
@@ -170,10 +170,7 @@ def _pelvis(x: dict[str, Float64], hip: str) -> dict[str, Float64]:
         local = hara(np.mean(legs, axis=0))
     mirrored = local * [1.0, 1.0, -1.0]
     hips = [centre + np.einsum("...ij,...j->...i", axes, v) for v in (local, mirrored)]
-    scale = np.linalg.norm(hips[0] - hips[1], axis=-1)[..., None] / _RAJAGOPAL_HIPS
-    forward, up = _upright(x)
-    back = centre + scale * (_RAJAGOPAL_BACK[0] * forward + _RAJAGOPAL_BACK[1] * up)
-    return {"pelvis": centre, "hip_r": hips[0], "hip_l": hips[1], "lumbar": back}
+    return {"pelvis": centre, "hip_r": hips[0], "hip_l": hips[1]}
 
 
 def _upright(x: Mapping[str, Float64]) -> tuple[Float64, Float64]:
@@ -209,6 +206,7 @@ def _arm(x: dict[str, Float64], s: str) -> dict[str, Float64]:
     ahead = np.einsum("...i,...i->...", joint - acromion, forward)[..., None]
     return {
         f"clavicle_{s}": x[f"sternoclavicular_{s}"],
+        f"acromioclavicular_{s}": joint,
         f"shoulder_{s}": acromion + 0.5 * ahead * forward - _SHOULDER * length * up,
         f"elbow_{s}": elbow,
         f"wrist_{s}": _middle(x, f"radial_styloid_{s}", f"ulnar_styloid_{s}"),
@@ -245,6 +243,8 @@ def _spine(x: dict[str, Float64]) -> dict[str, Float64]:
     skull = np.linalg.norm(x["glabella"] - x["occiput"], axis=-1)[..., None]
     ahead, above = _upright(x)
     out["head"] = _middle(x, "tragus_r", "tragus_l") + skull * (SKULL_BASE[0] * ahead + SKULL_BASE[1] * above)
-    # the disc under C7 lies half a vertebra lower than its centre, along the line to T8
-    out["neck"] = out["c7_body"] + 0.06 * (out["t8_body"] - out["c7_body"])
+    # A disc lies half a vertebra lower than the centre above it, along the line to the next one known.
+    out["neck"] = out["c7_body"] + _HALF["c7"] * (out["t8_body"] - out["c7_body"])
+    out["t12_l1"] = out["t12_body"] + _HALF["t12"] * (out["l5_body"] - out["t12_body"])
+    out["l5_s1"] = out["l5_body"] - _HALF["l5"] * (out["t12_body"] - out["l5_body"])
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,9 @@ class Skeleton:
 
     Attributes:
         tree: structure, the same for everybody (parents, kinds, axes, ranges).
-        offsets: (B, 3) metres: joint centre in the parent's segment frame; root: its origin in the bind pose, world.
+        offsets: (B, 3) metres: the segment's origin in its parent's frame where nothing slides; root: its origin in the
+            bind pose, world.
+        length: (B,) metres: unit of the joint's slides, 0 where it has none.
         bind_q: (D,) coordinates of the bind pose.
         bind: (B, 4, 4) segment frames in marrow's world in the bind pose (world from segment).
         point_names: names of the landmarks that came with the body (joint centres and ends).
@@ -36,6 +39,7 @@ class Skeleton:
 
     tree: Tree
     offsets: Float64
+    length: Float64
     bind_q: Float64
     bind: Float64
     point_names: tuple[str, ...]
@@ -43,30 +47,33 @@ class Skeleton:
     point_local: Float64
 
     @classmethod
-    def inside(cls, landmarks: Mapping[str, ArrayLike], *, fingers: bool = True) -> Skeleton:
+    def inside(
+        cls, landmarks: Mapping[str, ArrayLike], *, fingers: bool = True, knee: Literal["rolling", "hinge"] = "rolling"
+    ) -> Skeleton:
         """Skeleton inside a body standing in its bind pose.
 
         Args:
             landmarks: name to (3,) metres, marrow's world. The joint centres of :data:`definition.JOINTS` are needed,
                 with ``fingers`` also the finger tips; other known ends (``heel_r``, ``head_top`` …) are kept if given.
             fingers: False leaves the fingers' segments out.
+            knee: ``"rolling"`` couples the knee's small turns and glides to its flexion, as Lai-Uhlrich do; ``"hinge"``
+                only flexes.
 
         Raises:
-            InputError: a landmark is missing, not finite or not (3,), or two of one segment coincide.
+            InputError: unknown ``knee``, fewer fingers with a hinge, or a landmark is missing, not finite or not (3,), or two of one segment coincide.
         """
-        tree = trees.whole() if fingers else trees.without_fingers()
+        tree = _tree(fingers, knee)
         points = {name: np.asarray(x, float) for name, x in landmarks.items()}
         bad = sorted(name for name, x in points.items() if x.shape != (3,))
         if bad:
             raise InputError(f"landmarks: {', '.join(bad)}: expected shape (3,), got {points[bad[0]].shape}")
-        q, R, p, offsets = binding.bind(tree, points)
-        offsets[0] = p[0]
+        q, R, p, offsets, length = binding.bind(tree, points)
         bind = np.tile(np.eye(4), (len(tree.bodies), 1, 1))
         bind[:, :3, :3], bind[:, :3, 3] = R, p
         where = landmark_bodies(tree)
         where = {name: where[name] for name in where if name in points}
         local = binding.local_points(R, p, points, where)
-        return cls(tree, offsets, q, bind, tuple(where), np.array(list(where.values()), np.int64), local)
+        return cls(tree, offsets, length, q, bind, tuple(where), np.array(list(where.values()), np.int64), local)
 
     # -- structure ------------------------------------------------------------------------------------------------
 
@@ -110,7 +117,7 @@ class Skeleton:
 
     def without_fingers(self) -> Skeleton:
         """The same person without the segments of the fingers; ``q`` keeps its order, the fingers' slots left out."""
-        tree = trees.without_fingers()
+        tree = trees.cut(self.tree)
         bodies = [self.body_index(name) for name in tree.bodies]
         slots = [self.index(name) for name in tree.coordinates]
         back = {old: new for new, old in enumerate(bodies)}
@@ -118,6 +125,7 @@ class Skeleton:
         return Skeleton(
             tree,
             self.offsets[bodies],
+            self.length[bodies],
             self.bind_q[slots],
             self.bind[bodies],
             tuple(self.point_names[i] for i in kept),
@@ -134,8 +142,7 @@ class Skeleton:
             x: (..., D) coordinates ``q``, or tangent coordinates with ``tangent``.
         """
         x, flat = self._flat(x)
-        t = self.tree
-        R = fast.joint_rotations(t.kind, t.start, t.count, t.axes, BASE, flat, tangent)
+        R = fast.joint_rotations(self.tree.structure, flat, tangent)
         return R.reshape(x.shape[:-1] + R.shape[1:])
 
     def forward(self, q: ArrayLike, translation: ArrayLike | None = None) -> tuple[Float64, Float64]:
@@ -148,18 +155,24 @@ class Skeleton:
         q, flat = self._flat(q)
         root = from_ground(flat[:, self.tree.translation]) if translation is None else np.asarray(translation, float)
         root = np.ascontiguousarray(np.broadcast_to(root, q.shape[:-1] + (3,)) if translation is not None else root)
-        t = self.tree
-        R_joint = fast.joint_rotations(t.kind, t.start, t.count, t.axes, BASE, flat, False)
-        R, p = fast.forward(t.parents, R_joint, self.offsets, root.reshape(-1, 3))
+        structure = self.tree.structure
+        R_joint = fast.joint_rotations(structure, flat, False)
+        places = fast.joint_places(structure, flat, self.offsets, self.length)
+        R, p = fast.forward(self.tree.parents, R_joint, places, root.reshape(-1, 3))
         return R.reshape(q.shape[:-1] + R.shape[1:]), p.reshape(q.shape[:-1] + p.shape[1:])
 
     def compose(self, R_joint: ArrayLike, root_p: ArrayLike) -> tuple[Float64, Float64]:
         """As :meth:`forward`, from joint rotations (..., B, 3, 3) and the pelvis origin (..., 3) in marrow's world."""
         R_joint, root_p = np.asarray(R_joint, float), np.asarray(root_p, float)
-        lead = R_joint.shape[:-3]
+        lead, tree = R_joint.shape[:-3], self.tree
         flat = np.ascontiguousarray(R_joint.reshape(-1, *R_joint.shape[-3:]))
+        x = np.zeros((len(flat), len(self.coordinates)))
+        for b in tree.sliding:
+            first, count = int(tree.start[b]), int(tree.count[b])
+            x[:, first : first + count] = binding.joint_coordinates(tree, b, flat[:, b])
+        places = fast.joint_places(tree.structure, x, self.offsets, self.length)
         root = np.ascontiguousarray(np.broadcast_to(root_p, (*lead, 3)).reshape(-1, 3))
-        R, p = fast.forward(self.tree.parents, flat, self.offsets, root)
+        R, p = fast.forward(tree.parents, flat, places, root)
         return R.reshape(lead + R.shape[1:]), p.reshape(lead + p.shape[1:])
 
     def points(self, R: Float64, p: Float64, names: tuple[str, ...] | None = None) -> Float64:
@@ -193,10 +206,10 @@ class Skeleton:
         R, p = self.forward(q, translation)
         lead, t = q.shape[:-1], self.tree
         R_flat, p_flat = R.reshape(-1, *R.shape[-3:]), p.reshape(-1, *p.shape[-2:])
-        axis, pivot = fast.dof_axes(t.parents, t.kind, t.start, t.count, t.axes, BASE, flat, R_flat, p_flat, tangent)
+        axis, pivot, slide = fast.dof_twists(t.structure, self.length, flat, R_flat, p_flat, tangent)
         bodies, points = np.asarray(bodies, np.int64), np.asarray(points, float)
         x = p_flat[:, bodies] + np.einsum("tnij,nj->tni", R_flat[:, bodies], points)
-        J = np.asarray(np.cross(axis[:, None], x[:, :, None] - pivot[:, None]), np.float64)
+        J = np.cross(axis[:, None], x[:, :, None] - pivot[:, None]) + slide[:, None]
         J[:, :, t.translation] = axis[:, None, t.translation]
         J *= t.moves[bodies][None, :, :, None]
         return np.swapaxes(J, -1, -2).reshape(*lead, len(bodies), 3, len(self.coordinates))
@@ -219,7 +232,7 @@ class Skeleton:
     def tangent_from_joint_rotations(self, R_joint: ArrayLike, root_p: ArrayLike) -> Float64:
         """Tangent coordinates (..., D) of R_joint (..., B, 3, 3) and the pelvis origin (..., 3) in marrow's world.
 
-        The angle of a single hinge is the nearest one; two axes are read in their order.
+        The angle of a single hinge is the nearest one; several axes are read in their order.
         """
         R_joint = np.asarray(R_joint, float)
         out = np.zeros(R_joint.shape[:-3] + (len(self.coordinates),))
@@ -232,7 +245,7 @@ class Skeleton:
                 out[..., d : d + 3] = rotations.log(R)
             else:
                 count = int(self.tree.count[b])
-                out[..., d : d + count] = binding.hinge_coordinates(self.tree.axes[d : d + count], R)
+                out[..., d : d + count] = binding.joint_coordinates(self.tree, b, R)
         return out
 
     def coordinates_from_joint_rotations(self, R_joint: ArrayLike, root_p: ArrayLike) -> Float64:
@@ -247,20 +260,25 @@ class Skeleton:
         return out
 
     def derived_angles(self, q: ArrayLike) -> dict[str, Float64]:
-        """``arm_flex, arm_add, arm_rot`` (+ ``_r``, ``_l``) (...,): humerus against thorax, body-fixed Z-X-Y, radians.
+        """:data:`definition.DERIVED` by name (...,), body-fixed Z-X-Y angles, radians.
 
-        With one leading dimension it is taken as time; the angles then jump only to come back towards zero.
+        ``lumbar_extension, _bending, _rotation``: whole trunk (rib cage) against pelvis. ``arm_flex, arm_add, arm_rot``
+        (+ ``_r``, ``_l``): humerus against rib cage. With one leading dimension it is taken as time; the arms' angles
+        then jump only to come back towards zero.
         """
-        R_joint = self.joint_rotations(q)
-        out: dict[str, Float64] = {}
-        for side, sign in (("r", 1.0), ("l", -1.0)):
-            clavicle, humerus = self.body_index(f"clavicle_{side}"), self.body_index(f"humerus_{side}")
-            angles = rotations.euler_zxy(R_joint[..., clavicle, :, :] @ R_joint[..., humerus, :, :])
+        R, _ = self.forward(q, np.zeros(3))
+
+        def between(parent: str, child: str, sign: float) -> list[Float64]:
+            a, b = self.body_index(parent), self.body_index(child)
+            angles = rotations.euler_zxy(np.swapaxes(R[..., a, :, :], -1, -2) @ R[..., b, :, :])
             if angles.ndim == 2:
                 angles = rotations.unwrap_zxy(angles, near_zero=True)
-            out |= {f"arm_flex_{side}": angles[..., 0], f"arm_add_{side}": sign * angles[..., 1]}
-            out[f"arm_rot_{side}"] = sign * angles[..., 2]
-        return out
+            return [angles[..., 0], sign * angles[..., 1], sign * angles[..., 2]]
+
+        values = between("pelvis", "torso", 1.0)
+        for side, sign in (("r", 1.0), ("l", -1.0)):
+            values += between("torso", f"humerus_{side}", sign)
+        return dict(zip(definition.DERIVED, values, strict=True))
 
     def _flat(self, x: ArrayLike) -> tuple[Float64, Float64]:
         x = np.asarray(x, float)
@@ -281,17 +299,26 @@ def landmark_bodies(tree: Tree) -> dict[str, int]:
     return where
 
 
-def bind_many(landmarks: Mapping[str, Float64], *, fingers: bool = True) -> tuple[Float64, Float64, Float64]:
-    """Bind coordinates (..., D), frames (..., B, 4, 4) and offsets (..., B, 3) of many bodies at once (see ``inside``).
+def bind_many(landmarks: Mapping[str, Float64]) -> tuple[Float64, Float64, Float64]:
+    """Frames (..., B, 4, 4), offsets (..., B, 3) and lengths (..., B) of many bodies at once (see ``Skeleton``).
 
     Args:
         landmarks: name to (..., 3) metres, marrow's world.
     """
-    q, R, p, offsets = binding.bind(trees.whole() if fingers else trees.without_fingers(), landmarks)
-    offsets[..., 0, :] = p[..., 0, :]
-    frames = np.zeros(p.shape[:-1] + (4, 4))
-    frames[..., :3, :3], frames[..., :3, 3], frames[..., 3, 3] = R, p, 1.0
-    return q, frames, offsets
+    bound = binding.bind(trees.whole(), landmarks)
+    frames = np.zeros(bound.p.shape[:-1] + (4, 4))
+    frames[..., :3, :3], frames[..., :3, 3], frames[..., 3, 3] = bound.R, bound.p, 1.0
+    return frames, bound.offsets, bound.length
+
+
+def _tree(fingers: bool, knee: str) -> Tree:
+    if knee == "rolling":
+        return trees.whole() if fingers else trees.without_fingers()
+    if knee != "hinge":
+        raise InputError(f"knee: expected 'rolling' or 'hinge', got {knee!r}")
+    if not fingers:
+        raise InputError("fingers=False with knee='hinge': make the whole skeleton, then take its without_fingers()")
+    return trees.with_hinged_knees()
 
 
 def _position(name: str, known: tuple[str, ...], what: str) -> int:
