@@ -27,12 +27,13 @@ import numpy as np
 
 from marrow.bench import intervals
 from marrow.bench.noise import DetectorNoise, WorldNoise
-from marrow.bench.reconstruct import CONDITIONS, GROUPS, columns, reconstruct
+from marrow.bench.reconstruct import CONDITIONS, GROUPS, angle_names, columns, reconstruct
 from marrow.bench.result import BenchResult, commit, machine, verdict, write_result
 from marrow.bench.scenes import PEOPLE, make_truth, shoot
 from marrow.data.motion_pack import PackedMotion, motion_pack
 from marrow.fit.priors import WEIGHTS, load_calibration
 from marrow.metrics import bootstrap, paired_difference
+from marrow.skeleton import tree as trees
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES, SEED = 60, 20
@@ -177,7 +178,7 @@ def coverage_report(
 def calibrate(pool: ProcessPoolExecutor) -> dict[str, dict[str, float]]:
     """Fit the factors on people, cameras and clips that are not tested here, and write them."""
     scores = list(pool.map(intervals.work, intervals.jobs()))
-    names = make_truth(motion_pack().motion("02_01"), "average", frames=3).skeleton.coordinates
+    names = angle_names(trees.whole().coordinates)
     factors = intervals.factors(scores, names)
     text = {"made_by": "benchmarks/main_road.py --calibrate", "commit": commit(ROOT), "factors": factors}
     (WEIGHTS / "calibration.json").write_text(json.dumps(text, indent=1) + "\n")
@@ -267,7 +268,7 @@ def report(
     seconds: float,
 ) -> BenchResult:
     """Everything measured, in the committed schema."""
-    names = make_truth(motion_pack().motion("02_01"), "average", frames=3).skeleton.coordinates
+    names = angle_names(trees.whole().coordinates)
     details: dict[str, Any] = {
         "joints": {c: joint_report(rows, c) for c in CONDITIONS},
         "angles": {c: angle_report(rows, c, names) for c in CONDITIONS},

@@ -41,7 +41,7 @@ KEPT = (
     *("pelvis_tilt", "pelvis_list", "pelvis_rotation", "pelvis_tx", "pelvis_ty", "pelvis_tz"),
     *(f"{name}_{s}" for s in "rl" for name in (
         "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle")),
-    *("lumbar_extension", "lumbar_bending", "lumbar_rotation", "neck_extension", "neck_bending", "neck_rotation"),
+    *(f"{part}_{way}" for part in ("lumbar_seg", "thorax", "neck") for way in ("extension", "bending", "rotation")),
     *(f"{name}_{s}" for s in "rl" for name in ("gh_flex", "gh_add", "gh_rot", "elbow_flex")),
 )  # fmt: skip
 

@@ -37,9 +37,11 @@ from marrow.fit.priors import WEIGHTS
 from marrow.geometry.rotations import log
 from marrow.skeleton import Skeleton
 
+#: The coordinates that lead the trunk; the rest of it follows them (``definition.FOLLOWERS``).
+TRUNK = ("lumbar_seg_extension", "lumbar_seg_bending", "thorax_rotation")
 COORDINATES = (
     *(f"{name}_{s}" for s in "rl" for name in ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle")),
-    *("lumbar_extension", "lumbar_bending", "lumbar_rotation"),
+    *TRUNK,
     *(f"{name}_{s}" for s in "rl" for name in ("gh_flex", "gh_add", "gh_rot", "elbow_flex")),
 )  # fmt: skip
 #: Every coordinate whose acceleration the recordings show (ankles in the ASF clips only).
@@ -71,11 +73,12 @@ def mirrored(x: np.ndarray) -> np.ndarray:
 
 
 def _signs() -> np.ndarray:
-    """-1 for the X and Y components of rotation vectors (first and second slot of a ball), 1 for Z and for hinges."""
-    second = ("adduction", "bending", "_add")
-    first = ("flexion", "lumbar_extension", "gh_flex")
+    """-1 for the X and Y components of rotation vectors (first and second slot of a ball) and for a trunk bent sideways
+    or twisted, 1 for Z and for hinges."""
+    first, second = ("flexion", "gh_flex"), ("adduction", "_add")
     # slots of a ball are named flexion, adduction, rotation and hold the components X, Y, Z of the rotation vector
-    return np.array([-1.0 if any(w in n for w in (*first, *second)) else 1.0 for n in COORDINATES])
+    sideways = (*first, *second, *TRUNK[1:])
+    return np.array([-1.0 if any(w in n for w in sideways) else 1.0 for n in COORDINATES])
 
 
 SIGN = _signs()

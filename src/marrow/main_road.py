@@ -33,7 +33,7 @@ from marrow.person import Person, standing_height_px
 from marrow.progress import Progress, silent
 from marrow.results import Capture
 from marrow.skeleton import Skeleton
-from marrow.types import Camera, Float64, Keypoints, Motion, Track
+from marrow.types import BY_FRAME, Camera, Float64, Keypoints, Motion, Track
 
 #: A focal length with more than this share of its prior's standard deviation was not found by the fit.
 _NOT_FOUND = 0.9
@@ -231,8 +231,7 @@ def _somebody(body: DefaultBody) -> Seen:
 
 def _rows(motion: Motion, frames: NDArray[np.int64]) -> Motion:
     """The motion in some of its frames."""
-    over_time = ("time", "q", "translation", "q_sd", "mark", "observed", "joints_sd", "contact")
-    cut = {name: value[frames] for name in over_time if (value := getattr(motion, name)) is not None}
+    cut = {name: value[frames] for name in BY_FRAME if (value := getattr(motion, name)) is not None}
     return dataclasses.replace(motion, **cut)
 
 

@@ -19,8 +19,8 @@ from marrow.body.markers import skin_markers
 from marrow.conventions import nearest_names
 from marrow.errors import InputError, UnknownNameError
 from marrow.io.tables import LENGTHS, MARKS, left_out
-from marrow.skeleton import Skeleton
-from marrow.types import PRIOR, Camera, Float32, Float64, Motion, Track
+from marrow.skeleton import DERIVED, Skeleton
+from marrow.types import Camera, Float32, Float64, Motion, Track
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -31,11 +31,6 @@ Value = TypeVar("Value")
 
 #: What :meth:`Person.save` can write.
 SUFFIXES = (*io.EXPORTERS, ".html")
-
-_STEP = 1e-4  # rad, of the differences through which standard deviations are carried
-_MAX_SD = np.pi / np.sqrt(3)  # of an angle of which nothing is known
-_GIMBAL = np.sin(np.radians(10.0))  # nearer to ±90° than this, flexion and rotation cannot be told apart
-_LEAST_SHARE = 0.1  # a coordinate with less of a derived angle's variance does not decide its mark
 
 
 class ByName(dict[str, Value]):
@@ -88,15 +83,15 @@ class Person:
 
     @functools.cached_property
     def angles(self) -> ByName[Float64]:
-        """Coordinate name to (T,) degrees (metres for ``pelvis_tx, ty, tz``), with the derived ``arm_*`` angles."""
+        """Coordinate name to (T,) degrees (metres for ``pelvis_tx, ty, tz``), with those derived of trunk and arms."""
         return self._in_degrees(self._named(self.motion.q) | self._derived)
 
     @functools.cached_property
     def confidence(self) -> ByName[Float64]:
         """Coordinate name to (T,) standard deviation, degrees (metres for ``pelvis_tx, ty, tz``)."""
         sd = np.full(self.motion.q.shape, np.nan) if self.motion.q_sd is None else self.motion.q_sd
-        missing = {name: np.full(len(sd), np.nan) for name in self._derived}
-        return self._in_degrees(self._named(sd) | missing | self._derived_sd)
+        missing = {name: np.full(len(sd), np.nan) for name in DERIVED}
+        return self._in_degrees(self._named(sd) | missing | derived_columns(self.motion.derived_sd))
 
     @property
     def observed(self) -> ByName[str]:
@@ -105,7 +100,7 @@ class Person:
         if mark is None:
             return ByName()
         rows = slice(None) if seen is None else seen
-        named = self._named(mark) | self._derived_mark
+        named = self._named(mark) | derived_columns(self.motion.derived_mark)
         return ByName({name: MARKS[int(np.bincount(own[rows], minlength=3).argmax())] for name, own in named.items()})
 
     @property
@@ -122,24 +117,6 @@ class Person:
     @functools.cached_property
     def _derived(self) -> dict[str, Float64]:
         return self.skeleton.derived_angles(self.motion.q)
-
-    @functools.cached_property
-    def _derived_variance(self) -> dict[str, tuple[list[int], Float64]]:
-        motion = self.motion
-        return {} if motion.q_sd is None else derived_variance(self.skeleton, motion.q, motion.q_sd)
-
-    @property
-    def _derived_sd(self) -> dict[str, Float64]:
-        return derived_sd(self._derived, {name: own for name, (_, own) in self._derived_variance.items()})
-
-    @property
-    def _derived_mark(self) -> dict[str, NDArray[np.uint8]]:
-        mark = self.motion.mark
-        return (
-            {}
-            if mark is None
-            else {n: derived_mark(mark[:, at], own) for n, (at, own) in self._derived_variance.items()}
-        )
 
     def vertices(self, rows: int | slice | NDArray[np.int64] = slice(None)) -> Float32:
         """(..., V, 3) skin in marrow's world, for rows of the motion."""
@@ -233,10 +210,6 @@ def exported(
 ) -> io.PersonExport:
     """A motion on a body as the exporters need it; without a video every sample is a frame of its own."""
     R, p = skeleton.forward(motion.q, motion.translation)
-    derived = skeleton.derived_angles(motion.q)
-    variance = {} if motion.q_sd is None else derived_variance(skeleton, motion.q, motion.q_sd)
-    mark = motion.mark
-    marks = {} if mark is None else {n: derived_mark(mark[:, at], own) for n, (at, own) in variance.items()}
     return io.PersonExport(
         motion=motion,
         frames=np.arange(len(motion.q)) if frames is None else frames,
@@ -251,9 +224,9 @@ def exported(
         weights=body.skin_weights(skeleton.bodies),
         uv=body.uv,
         faces_uv=body.faces_uv,
-        derived=derived,
-        derived_sd=derived_sd(derived, {n: own for n, (_, own) in variance.items()}),
-        derived_mark=marks,
+        derived=skeleton.derived_angles(motion.q),
+        derived_sd=derived_columns(motion.derived_sd),
+        derived_mark=derived_columns(motion.derived_mark),
         ends=_bone_ends(skeleton),
         track=track,
         skeleton=skeleton,
@@ -279,53 +252,6 @@ def standing_height_px(height_m: float, translation: Float64, camera: Camera) ->
     return height_m * camera.K[1, 1] / np.where(depth > 0, depth, np.nan)
 
 
-def derived_variance(skeleton: Skeleton, q: Float64, q_sd: Float64) -> dict[str, tuple[list[int], Float64]]:
-    """What each coordinate of shoulder girdle and shoulder adds to the variance of the derived ``arm_*`` angles.
-
-    The coordinates' errors are carried through the derivative and taken as independent. Girdle and shoulder make up
-    for each other's errors, so the sum is rather too large than too small.
-
-    Args:
-        q, q_sd: (T, D) coordinates and their standard deviations, radians.
-
-    Returns:
-        name to C coordinates and (C, T) variances, rad².
-    """
-    slots = {side: _arm_coordinates(skeleton, side) for side in "rl"}
-    parts: dict[str, list[Float64]] = {}
-    for pair in zip(slots["r"], slots["l"], strict=True):
-        step = np.zeros(q.shape[1])
-        step[list(pair)] = _STEP  # the sides do not touch each other
-        # Two leading dimensions: the angles stay on the principal branch in both.
-        for name, (low, high) in skeleton.derived_angles(np.stack([q - step, q + step])).items():
-            slope = (np.remainder(high - low + np.pi, 2 * np.pi) - np.pi) / (2 * _STEP)
-            parts.setdefault(name, []).append((slope * q_sd[:, pair["rl".index(name[-1])]]) ** 2)
-    return {name: (slots[name[-1]], np.stack(own)) for name, own in parts.items()}
-
-
-def derived_sd(angles: Mapping[str, Float64], variance: Mapping[str, Float64]) -> dict[str, Float64]:
-    """Standard deviation (T,) of each derived angle, rad, from its coordinates' shares (C, T).
-
-    As in the fit, flexion and rotation count as unknown within 10° of the singularity of Z-X-Y angles.
-    """
-    out = {}
-    for name, own in variance.items():
-        sd = np.minimum(np.sqrt(own.sum(0)), _MAX_SD)
-        if not name.startswith("arm_add"):
-            sd[np.abs(np.cos(angles[f"arm_add{name[-2:]}"])) < _GIMBAL] = _MAX_SD
-        out[name] = sd
-    return out
-
-
-def derived_mark(mark: NDArray[np.uint8], variance: Float64) -> NDArray[np.uint8]:
-    """(T,) worst mark (T, C) of the coordinates that carry at least a tenth of the variance (C, T)."""
-    total = variance.sum(0)
-    carries = (variance >= _LEAST_SHARE * total).T
-    return np.where(total > 0, np.where(carries, mark, 0).max(1), PRIOR).astype(np.uint8)
-
-
-def _arm_coordinates(skeleton: Skeleton, side: str) -> list[int]:
-    """Coordinates that move the upper arm against the thorax."""
-    thorax = skeleton.parents[skeleton.body_index(f"clavicle_{side}")]
-    own = skeleton.moves[skeleton.body_index(f"humerus_{side}")] & ~skeleton.moves[thorax]
-    return np.flatnonzero(own).tolist()
+def derived_columns(values: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    """Columns (T, 9) of the derived angles by name; empty for None."""
+    return {} if values is None else dict(zip(DERIVED, values.T, strict=True))

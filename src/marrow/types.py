@@ -124,6 +124,8 @@ class Motion:
         shape: the body's identity: parameter name to value (see the body's ``spec``).
         q_sd: (T, D) standard deviation of ``q``, or None where it was not estimated.
         mark: (T, D) uint8 ``OBSERVED``, ``WEAK`` or ``PRIOR``: how much the evidence, and not the prior, decided.
+        derived_sd: (T, 9) radians: standard deviation of the angles of ``skeleton.DERIVED``, or None.
+        derived_mark: (T, 9) uint8: their marks, or None.
         observed: (T,) bool: frames with evidence.
         joints_sd: (T, B) metres: standard deviation of each segment origin (root mean square over axes), or None.
         contact: (T, 2) probability that the right and the left foot bear on the floor, or None.
@@ -136,9 +138,17 @@ class Motion:
     shape: Mapping[str, float]
     q_sd: Float64 | None = None
     mark: NDArray[np.uint8] | None = None
+    derived_sd: Float64 | None = None
+    derived_mark: NDArray[np.uint8] | None = None
     observed: NDArray[np.bool_] | None = None
     joints_sd: Float64 | None = None
     contact: Float64 | None = None
+
+
+#: Fields of :class:`Motion` with a row for each frame.
+BY_FRAME = (
+    "time", "q", "translation", "q_sd", "mark", "derived_sd", "derived_mark", "observed", "joints_sd", "contact",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from marrow.fit.riders import make_riders
 from marrow.geometry import rotations
 from marrow.geometry.projection import camera_from_fov, look_at, project, to_camera
 from marrow.skeleton import BASE, Skeleton
+from marrow.skeleton.trunk import trunk_coordinates
 from marrow.types import Camera
 
 SHAPE = {"height": 0.42, "log_scale_thigh": 0.04, "log_scale_forearm": -0.03}
@@ -36,8 +37,8 @@ class Person:
 def _body():
     skeleton = Skeleton.inside(load_body().rest(SHAPE).landmarks)
     riders = make_riders(load_body(), list(keypoint_sources(JOINT_SET)), (), SHAPE)
-    _, local, stature = riders.templates(np.zeros((1, 0)))
-    return skeleton, riders.entries, local[0], float(stature[0])
+    template = riders.templates(np.zeros((1, 0)))
+    return skeleton, riders.entries, template.local[0], float(template.stature[0])
 
 
 def stepping(frames: int, fps: float = 30.0) -> Person:
@@ -55,8 +56,9 @@ def stepping(frames: int, fps: float = 30.0) -> Person:
         q[:, at(f"elbow_flex_{side}")] = 0.6 + 0.3 * np.sin(w * t + phase)
         q[:, at(f"pro_sup_{side}")] = 1.2
         q[:, at(f"hip_adduction_{side}")] = -0.08
-    q[:, at("lumbar_rotation")] = 0.12 * np.sin(w * t)
-    q[:, at("lumbar_extension")] = -0.08
+    bent = trunk_coordinates(skeleton.tree, rotations.rotation_z(np.full(frames, -0.08)) @ rotations.rotation_y(0.12 * np.sin(w * t)))
+    for name, value in bent.items():
+        q[:, at(name)] = value
     q[:, at("pelvis_rotation")] = 0.5 * t
     q[:, at("pelvis_ty")] = 0.94
     R, p = skeleton.forward(q)

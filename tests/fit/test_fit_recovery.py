@@ -20,7 +20,7 @@ EXACT = 1e-4  # rad
 #: Coordinates that the keypoints tell exactly (the head's five points and the hands' knuckles included).
 SEEN = (
     "pelvis_tilt", "pelvis_list", "hip_flexion_r", "hip_adduction_l", "knee_angle_r", "knee_angle_l", "ankle_angle_r",
-    "lumbar_extension", "lumbar_rotation", "neck_rotation", "elbow_flex_r", "elbow_flex_l",
+    "lumbar_seg_extension", "thorax_rotation", "neck_rotation", "elbow_flex_r", "elbow_flex_l",
 )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_turning_the_world_changes_nothing():
     results = [
         fit([Evidence(points=(Points(xyz, names, 0.01),))], person.time).people[0].motion.q for xyz in (x, x @ turn.T)
     ]
-    own = [person.skeleton.index(n) for n in ("hip_flexion_r", "knee_angle_r", "lumbar_extension", "elbow_flex_r")]
+    own = [person.skeleton.index(n) for n in ("hip_flexion_r", "knee_angle_r", "lumbar_seg_extension", "elbow_flex_r")]
     np.testing.assert_allclose(results[0][:, own], results[1][:, own], atol=2e-3)
 
 

@@ -26,7 +26,7 @@ def of(shape: dict[str, float], mass_kg: float | None = None) -> tuple[SegmentMa
     skeleton = Skeleton.inside(rest.landmarks)
     weights = body.skin_weights(skeleton.bodies)
     tree = (skeleton.bind, skeleton.bodies, skeleton.parents)
-    return segment_masses(rest.vertices, body.faces, weights, *tree, mass_kg=mass_kg), skeleton
+    return segment_masses(rest.vertices, body.faces, weights, *tree, cuts=skeleton.cuts, mass_kg=mass_kg), skeleton
 
 
 def fractions(masses: SegmentMasses, skeleton: Skeleton) -> dict[str, float]:

@@ -22,7 +22,7 @@ from marrow.types import Float64
 #: Prefixes of coordinates that get a factor of their own.
 FACTORS = (
     "hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle", "subtalar_angle", "mtp_angle",
-    "lumbar_", "neck_", "gh_", "elbow_flex",
+    "lumbar_extension", "lumbar_bending", "lumbar_rotation", "neck_", "gh_", "arm_", "elbow_flex",
 )  # fmt: skip
 #: Conditions that stand for the kinds of evidence.
 FITTED_ON = ("landmarks", "keypoints only")

@@ -21,7 +21,7 @@ from marrow.fit.priors import calibration_of, load_calibration
 from marrow.geometry.projection import camera_from_fov, to_camera
 from marrow.lift import lift
 from marrow.metrics import absolute_mpjpe, angle_error, mpjpe, pa_mpjpe, root_error, rotation_error
-from marrow.skeleton import Skeleton
+from marrow.skeleton import DERIVED, Skeleton
 from marrow.types import Camera, Float64, Keypoints
 
 #: Coordinate groups of the report, by the start of the coordinates' names.
@@ -30,9 +30,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "knee": ("knee_angle",),
     "other leg": ("hip_adduction", "hip_rotation", "ankle_angle"),
     "subtalar, toes": ("subtalar_angle", "mtp_angle"),
-    "lumbar": ("lumbar_",),
+    "lumbar": ("lumbar_extension", "lumbar_bending", "lumbar_rotation"),
     "neck": ("neck_",),
     "shoulder": ("gh_",),
+    "arm against trunk": ("arm_",),
     "elbow": ("elbow_flex",),
 }
 
@@ -74,8 +75,8 @@ class Score:
         mpjpe, pa_mpjpe, absolute, root: (T,) metres on ``MEASURED``, camera axes.
         pelvis: (T,) rad, orientation of the pelvis in the camera's axes. (Its coordinates depend on the heading of a
             world that a single camera cannot know.)
-        angle: (T, D) rad, signed and wrapped, in the truth's order; ball joints on the branch nearest to the truth.
-        sd: (T, D) rad, reported standard deviations without the committed calibration factors; NaN where none.
+        angle: (T, A) rad, signed and wrapped, of :func:`angle_names`; triples on the branch nearest to the truth.
+        sd: (T, A) rad, reported standard deviations without the committed calibration factors; NaN where none.
         seconds: of the reconstruction.
     """
 
@@ -169,7 +170,7 @@ def score(
         absolute=absolute_mpjpe(found, true, joint_set=MEASURED),
         root=root_error(found, true, joint_set=MEASURED),
         pelvis=rotation_error(R_cam_pelvis, R_true),
-        angle=coordinate_error(truth.skeleton, q, truth.q[chosen]),
+        angle=all_errors(truth.skeleton, q, truth.q[chosen]),
         sd=sd,
         seconds=seconds,
     )
@@ -182,10 +183,30 @@ def _read(result: FitResult, kind: str) -> tuple[Float64, Float64, Float64, Floa
     joints = place(load_body(), load_body().rest(dict(motion.shape)), person.skeleton, motion.q, MEASURED)
     if result.camera is None:
         raise InputError("a reconstruction from pictures without a camera")
-    factor = np.array([calibration_of(name, load_calibration(kind)) for name in motion.coordinates])
-    sd = np.full(motion.q.shape, np.nan) if motion.q_sd is None else motion.q_sd / factor
+    factor = np.array([calibration_of(name, load_calibration(kind)) for name in angle_names(motion.coordinates)])
+    told = (motion.q_sd, motion.derived_sd)
+    if told[0] is None or told[1] is None:
+        raise InputError("a reconstruction without standard deviations")
+    sd = np.concatenate(told, 1) / factor
     R_cam_pelvis = result.camera.R_cam_world @ person.skeleton.forward(motion.q)[0][:, 0]
     return to_camera(result.camera, joints), motion.q, sd, R_cam_pelvis
+
+
+def angle_names(coordinates: Sequence[str]) -> tuple[str, ...]:
+    """The skeleton's coordinates, then the derived angles of trunk and arms."""
+    return (*coordinates, *DERIVED)
+
+
+def all_errors(skeleton: Skeleton, q: Float64, truth: Float64) -> Float64:
+    """(T, A) signed errors of :func:`angle_names`."""
+    own, true = (skeleton.derived_angles(x[:, None]) for x in (q, truth))  # each frame alone: on the principal branch
+    errors = [coordinate_error(skeleton, q, truth)]
+    for first in range(0, len(DERIVED), 3):
+        names = DERIVED[first : first + 3]
+        signs = np.array([1.0, -1.0, -1.0]) if names[0].endswith("_l") else np.ones(3)
+        a, b = (np.stack([x[name][:, 0] for name in names], -1) for x in (own, true))
+        errors.append(_nearest_reading(a, b, signs))
+    return np.concatenate(errors, 1)
 
 
 def coordinate_error(skeleton: Skeleton, q: Float64, truth: Float64) -> Float64:
@@ -196,16 +217,22 @@ def coordinate_error(skeleton: Skeleton, q: Float64, truth: Float64) -> Float64:
     """
     error = angle_error(q, truth)
     for _, first, signs in skeleton.tree.balls:
-        own, true = signs * q[:, first : first + 3], signs * truth[:, first : first + 3]
-        other = np.stack([own[:, 0] + np.pi, np.pi - own[:, 1], own[:, 2] + np.pi], -1)
-        errors = np.stack([angle_error(own, true), angle_error(other, true)])
-        better = np.abs(errors).sum(-1).argmin(0)
-        error[:, first : first + 3] = signs * errors[better, np.arange(len(q))]
+        three = slice(first, first + 3)
+        error[:, three] = _nearest_reading(q[:, three], truth[:, three], signs)
     t = skeleton.tree.translation
     error[:, t] = q[:, t] - truth[:, t]
     return error
 
 
-def columns(coordinates: Sequence[str], group: str) -> list[int]:
-    """Coordinates of a group of :data:`GROUPS`."""
-    return [i for i, name in enumerate(coordinates) if name.startswith(GROUPS[group])]
+def _nearest_reading(q: Float64, truth: Float64, signs: Float64) -> Float64:
+    """(T, 3) errors of Z-X-Y angles with signs, from the one of their two readings that is nearer to the truth."""
+    own, true = signs * q, signs * truth
+    other = np.stack([own[:, 0] + np.pi, np.pi - own[:, 1], own[:, 2] + np.pi], -1)
+    errors = np.stack([angle_error(own, true), angle_error(other, true)])
+    better = np.abs(errors).sum(-1).argmin(0)
+    return signs * errors[better, np.arange(len(q))]
+
+
+def columns(names: Sequence[str], group: str) -> list[int]:
+    """Places in :func:`angle_names` of a group of :data:`GROUPS`."""
+    return [i for i, name in enumerate(names) if name.startswith(GROUPS[group])]

@@ -335,9 +335,7 @@ class _Reading:
         start, bone, weight = self._body.bone_weights.rows(self._ids)
         return csr_array((weight, bone, start), shape=(len(self._ids), len(self._body._bones)))
 
-    def stretched(
-        self, vertices: NDArray, heads: Float64, values: Mapping[str, float]
-    ) -> tuple[NDArray, Float64]:
+    def stretched(self, vertices: NDArray, heads: Float64, values: Mapping[str, float]) -> tuple[NDArray, Float64]:
         """Vertices (n, 3) and heads (N, 3) with the limbs as long as ``values`` say."""
         stretched = self._stretch(values, heads)
         if stretched is None:

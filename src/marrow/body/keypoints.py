@@ -73,7 +73,7 @@ def landmark_body(landmark: str) -> str:
 _PARTS = {"mcp": "proximal", "pip": "middle", "dip": "distal"}
 _FINGERS = ("index", "middle", "ring", "little")
 _BODY = {
-    "pelvis": "pelvis", "lumbar": "torso", "neck": "head", "head": "head",
+    "pelvis": "pelvis", "l5_s1": "pelvis", "t12_l1": "lumbar", "t8_body": "torso", "neck": "torso", "head": "head",
     "hip": "femur", "knee": "tibia", "ankle": "talus", "subtalar": "calcn", "mtp": "toes",
     "clavicle": "clavicle", "shoulder": "humerus", "elbow": "ulna", "wrist": "hand", "hand": "hand",
     "thumb_cmc": "thumb_metacarpal", "thumb_mcp": "thumb_proximal", "thumb_ip": "thumb_distal",
@@ -104,10 +104,10 @@ def _midline() -> dict[str, KeypointSource]:
         "head": _joints(head=1.0),
         "mid_hip": hips,
         "pelvis": hips,
-        "spine": _joints(lumbar=0.6, neck=0.4),
-        "spine1": _joints(lumbar=1.0),
-        "spine2": _joints(lumbar=0.65, neck=0.35),
-        "spine3": _joints(lumbar=0.5, neck=0.5),
+        "spine": _joints(t12_l1=1.0),
+        "spine1": _joints(l5_s1=0.5, t12_l1=0.5),
+        "spine2": _joints(t12_l1=0.8, t8_body=0.2),
+        "spine3": _joints(t8_body=1.0),
     }
 
 

@@ -30,7 +30,7 @@ _MIDLINE = {
 }
 _SIDED = {
     "TRAG": ("tragus", "head"),
-    "ACR": ("acromion", "clavicle"),
+    "ACR": ("acromion", "scapula"),
     "LEL": ("lateral_humeral_epicondyle", "humerus"),
     "MEL": ("medial_humeral_epicondyle", "humerus"),
     "FAulna": ("ulnar_styloid", "ulna"),

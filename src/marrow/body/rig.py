@@ -1,8 +1,8 @@
 """Which of our skeleton's segments carries each of the body's 104 bones: the skin's weights regrouped.
 
 The rig has more bones than the skeleton (five spine bones, three neck bones, two per long bone), but no shoulder blade.
-A bone that lies across a joint is shared between the segments on its two sides, so that the skin bends over its length and not in one
-crease.
+A bone that lies across a joint is shared between the segments on its two sides, so that the skin bends over its length
+and not in one crease.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ not show it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,9 @@ from marrow.data.activities import MISSING_TRUNK
 from marrow.data.clips import PointClip
 from marrow.errors import InputError
 from marrow.geometry.procrustes import align
-from marrow.geometry.rotations import axis_angle, rotation_between, rotation_z
+from marrow.geometry.rotations import axis_angle, euler_zxy, exp, log, rotation_between, rotation_z
+from marrow.skeleton import Skeleton
+from marrow.skeleton.trunk import trunk_coordinates
 from marrow.types import Float64, Guess
 
 #: This module's name of a point -> its name in the sources.
@@ -92,10 +94,13 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
     def on_pelvis(name: str) -> Float64:
         return middle + R_pelvis @ (body[name] - 0.5 * (body["hip_l"] + body["hip_r"]))
 
-    out = {name: on_pelvis(name) for name in ("pelvis", "lumbar", "hip_l", "hip_r")}
+    out = {name: on_pelvis(name) for name in ("pelvis", "l5_s1", "hip_l", "hip_r")}
     trunk = (_height(rest, "shoulder", "hip") + missing) / _height(body, "shoulder", "hip")
+    # The spine below the rib cage bends evenly: its chord has turned half as far as the rib cage.
+    halfway = R_pelvis @ exp(0.5 * log(np.swapaxes(R_pelvis, -1, -2) @ R_torso))
+    ribs = out["l5_s1"] + trunk * halfway @ (body["t8_body"] - body["l5_s1"])
     for name in ("neck", "shoulder_l", "shoulder_r"):
-        out[name] = out["lumbar"] + trunk * R_torso @ (body[name] - body["lumbar"])
+        out[name] = ribs + trunk * R_torso @ (body[name] - body["t8_body"])
     out |= _head(x, rest, body, out["neck"], R_torso)
     for s in "lr":
         out |= _leg(x, rest, body, out[f"hip_{s}"], s, flat_at_rest)
@@ -107,34 +112,39 @@ def targets(clip: PointClip, landmarks: Mapping[str, ArrayLike]) -> Targets:
     return Targets(names, np.stack([out[name] for name in names], 1), R_pelvis, R_torso, head)
 
 
-def first_guess(targets: Targets, bodies: Sequence[str], parents: ArrayLike) -> Guess:
+def first_guess(targets: Targets, skeleton: Skeleton) -> Guess:
     """Joint rotations that bring a skeleton near the targets, from which a fit starts.
 
     The femur's flexion axis is the normal of the bent leg, fading to the pelvis' lateral axis where the leg is
-    straight; the humerus likewise. Feet, hands and clavicles are left at zero.
+    straight; the humerus likewise. Feet, hands and the shoulder girdle are left at zero.
 
     Args:
         targets: of T frames.
-        bodies: the B segment names of the skeleton.
-        parents: (B,) index of each segment's parent, -1 for the root.
+        skeleton: the one to be fitted.
     """
     at = {name: targets.xyz[:, i] for i, name in enumerate(targets.names)}
-    upright = R_GROUND_WORLD.T
+    upright, names = R_GROUND_WORLD.T, skeleton.bodies
+    parent_of = {b: names[p] for b, p in zip(names, skeleton.parents, strict=True) if p >= 0}
     R: dict[str, Float64] = {"pelvis": targets.R_pelvis @ upright, "torso": targets.R_torso @ upright}
-    parent_of = {b: bodies[int(p)] for b, p in zip(bodies, np.asarray(parents, int), strict=True) if p >= 0}
     neck = _unit(at["head_top"] - at["neck"])
-    neutral = targets.R_torso @ targets.head_direction
-    R["head"] = rotation_between(neutral, neck) @ R["torso"]
+    head = rotation_between(targets.R_torso @ targets.head_direction, neck) @ R["torso"]
+    q = np.zeros((len(targets.xyz), len(skeleton.coordinates)))
+    bent = trunk_coordinates(skeleton.tree, np.swapaxes(R["pelvis"], -1, -2) @ R["torso"])
+    tilted = euler_zxy(np.swapaxes(R["torso"], -1, -2) @ head)
+    bent |= dict(zip(("neck_extension", "neck_bending", "neck_rotation"), tilted.T, strict=True))
+    for name, value in bent.items():
+        q[:, skeleton.index(name)] = value
+    joint = skeleton.joint_rotations(q)
+    joint[:, 0] = R["pelvis"]
     for s in "lr":
         R[f"femur_{s}"], knee = _limb(at[f"hip_{s}"], at[f"knee_{s}"], at[f"ankle_{s}"], R["pelvis"], 1.0)
         R[f"tibia_{s}"] = R[f"femur_{s}"] @ rotation_z(-knee)
         R[f"humerus_{s}"], elbow = _limb(at[f"shoulder_{s}"], at[f"elbow_{s}"], at[f"wrist_{s}"], R["torso"], -1.0)
         R[f"ulna_{s}"] = R[f"humerus_{s}"] @ rotation_z(elbow)
-    for body in bodies:
-        if body not in R:
-            R[body] = R[parent_of[body]]
-    joint = [R[b] if b not in parent_of else np.swapaxes(R[parent_of[b]], -1, -2) @ R[b] for b in bodies]
-    return Guess(np.stack(joint, 1), at["pelvis"], np.zeros(len(targets.xyz)))
+        for body in (f"femur_{s}", f"tibia_{s}", f"humerus_{s}", f"ulna_{s}"):
+            above = "torso" if body.startswith("humerus") else parent_of[body]  # the girdle is at zero
+            joint[:, skeleton.body_index(body)] = np.swapaxes(R[above], -1, -2) @ R[body]
+    return Guess(joint, at["pelvis"], np.zeros(len(targets.xyz)))
 
 
 def _limb(start: Float64, middle: Float64, end: Float64, R_parent: Float64, sign: float) -> tuple[Float64, Float64]:

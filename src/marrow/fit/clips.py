@@ -18,7 +18,7 @@ from marrow.skeleton import Skeleton
 from marrow.types import Float64
 
 #: Standard deviation of a target, metres: the ends of limbs are measured well, points inside the trunk are not.
-_SD = {"pelvis": 0.02, "lumbar": 0.02, "neck": 0.02, "head": 0.02, "head_top": 0.02}
+_SD = {"pelvis": 0.02, "l5_s1": 0.02, "neck": 0.02, "head": 0.02, "head_top": 0.02}
 _LIMB_SD = 0.01
 _STILL = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=0.0, limits=True)
 _MOVING = FitOptions(contact=False, upright=0.0, robust=0.0, pose_prior=0.3, smoothness=1.0, limits=True)
@@ -63,10 +63,9 @@ def fit_clip(
 
 def _evidence(target: Targets, shape: Mapping[str, float] | None) -> Evidence:
     """The targets as points for the fit, with the first guess that belongs to them."""
-    skeleton = Skeleton.inside(load_body().rest(shape).landmarks)
     sd = np.array([_SD.get(name, _LIMB_SD) for name in target.names])
     return Evidence(
         points=(Points(target.xyz, target.names, sd),),
-        initial=first_guess(target, skeleton.bodies, skeleton.parents),
+        initial=first_guess(target, Skeleton.inside(load_body().rest(shape).landmarks)),
         known_shape=shape,
     )

@@ -16,8 +16,19 @@ from marrow.types import Float64
 
 #: Entries of a point: (segment index, weight).
 Entries = Sequence[tuple[int, float]]
-#: Shapes (N, S) -> joint centres in the parents' frames (N, B, 3), weighted local points (N, E, 3), statures (N,).
-Templates = Callable[[Float64], tuple[Float64, Float64, Float64]]
+
+
+class Templates(NamedTuple):
+    """What N shapes make of the whole skeleton and of the points that ride on it."""
+
+    offsets: Float64  # (N, B, 3) joint centres in the parents' frames, metres
+    length: Float64  # (N, B) units of the joints' slides
+    local: Float64  # (N, E, 3) weighted local points
+    stature: Float64  # (N,)
+
+
+#: Shapes (N, S) to their templates.
+Shaping = Callable[[Float64], Templates]
 
 #: Fingers at rest are slightly bent: degrees by the end of the coordinate's name (without side).
 _RELAXED = {"mcp_flex": 25.0, "pip_flex": 30.0, "dip_flex": 15.0, "ip_flex": 15.0}
@@ -41,21 +52,24 @@ class Linear(NamedTuple):
         """Offsets and local points at another shape (first order)."""
         dx, t = shape - self.shape, self.template
         return t._replace(
-            offsets=t.offsets + np.tensordot(dx, t.d_offsets, 1), local=t.local + np.tensordot(dx, t.d_local, 1)
+            offsets=t.offsets + np.tensordot(dx, t.d_offsets, 1),
+            length=t.length + dx @ t.d_length,
+            local=t.local + np.tensordot(dx, t.d_local, 1),
         )
 
 
 @dataclass(frozen=True)
 class Model:
-    """Structure that stays the same during a fit. B segments kept of the skeleton, d unknowns per frame, M hinges.
+    """Structure that stays the same during a fit. B segments kept of the skeleton, d unknowns per frame, M angles.
 
     Attributes:
         tree, points: what the kernels read.
         bodies: (B,) segments of the whole skeleton.
-        hinges: (M,) coordinates (of the whole skeleton) of the hinges.
+        hinges: (M,) coordinates (of the whole skeleton) of the angles about single axes.
         coordinates: (d,) coordinates of the unknowns; a ball's three unknowns are its increments about x, y, z.
         balls: (b, first unknown) of every rotation that is fitted, the root first.
-        templates: shapes to joint offsets (of the whole skeleton), local points and statures.
+        carried: (d, M) how the angles go with the unknowns: 1, or a follower's ratio.
+        templates: shapes to joint offsets and lengths (of the whole skeleton), local points and statures.
         relaxed: (D,) coordinates of the relaxed pose of the whole skeleton.
     """
 
@@ -65,7 +79,8 @@ class Model:
     hinges: NDArray[np.int64]
     coordinates: NDArray[np.int64]
     balls: tuple[tuple[int, int], ...]
-    templates: Templates
+    carried: Float64
+    templates: Shaping
     relaxed: Float64
 
     @property
@@ -80,15 +95,29 @@ class Model:
         shapes = np.tile(shape, (2 * S + 1, 1))
         shapes[1 : S + 1] += np.diag(above - shape)
         shapes[S + 1 :] += np.diag(below - shape)
-        offsets, local, stature = self.templates(shapes)
-        offsets, width = offsets[:, self.bodies], above - below
-        template = Template(
-            _c(offsets[0]),
-            _c(local[0]),
-            _c((offsets[1 : S + 1] - offsets[S + 1 :]) / width[:, None, None]),
-            _c((local[1 : S + 1] - local[S + 1 :]) / width[:, None, None]),
-        )
-        return Linear(shape.copy(), template, float(stature[0]), (stature[1 : S + 1] - stature[S + 1 :]) / width)
+        offsets, length, local, stature = self.templates(shapes)
+        offsets, length, width = offsets[:, self.bodies], length[:, self.bodies], above - below
+
+        def slope(values: Float64) -> Float64:
+            return _c((values[1 : S + 1] - values[S + 1 :]) / width.reshape(-1, *[1] * (values.ndim - 1)))
+
+        template = Template(_c(offsets[0]), _c(length[0]), _c(local[0]), slope(offsets), slope(length), slope(local))
+        return Linear(shape.copy(), template, float(stature[0]), slope(stature))
+
+    def angle_index(self, structure: skeleton_tree.Tree, coordinate: str) -> int | None:
+        """Number of a coordinate's angle, or None where the model lacks it."""
+        at = np.flatnonzero(self.hinges == structure.coordinates.index(coordinate))
+        return int(at[0]) if len(at) else None
+
+    def following(self, angle: Float64) -> Float64:
+        """Angles (T, M) with the followers where their leaders put them."""
+        tree, out = self.tree, angle.copy()
+        for lead in tree.dof_index[tree.dof_kind == HINGE]:
+            h = int(tree.follower[lead])
+            while h >= 0:
+                out[:, h] = tree.ratio[h] * out[:, lead]
+                h = int(tree.follower[h])
+        return out
 
 
 def relaxed_pose(structure: skeleton_tree.Tree) -> Float64:
@@ -102,7 +131,12 @@ def relaxed_pose(structure: skeleton_tree.Tree) -> Float64:
 
 
 def build_model(
-    structure: skeleton_tree.Tree, entries: Sequence[Entries], moving: NDArray[np.bool_], templates: Templates
+    structure: skeleton_tree.Tree,
+    entries: Sequence[Entries],
+    moving: NDArray[np.bool_],
+    templates: Shaping,
+    *,
+    coupled: bool,
 ) -> Model:
     """Cut the skeleton down to the segments that carry points and to the coordinates that move them.
 
@@ -110,17 +144,20 @@ def build_model(
         structure: the whole skeleton (B segments).
         entries: of each point.
         moving: (E,) whether the entry lies off its segment's origin, so that the segment's own joint moves it.
-        templates: see :data:`Templates`; for the whole skeleton.
+        templates: see :data:`Shaping`; for the whole skeleton.
+        coupled: whether coordinates that few points tell apart go along with their leaders
+            (:data:`marrow.skeleton.definition.FOLLOWERS`).
     """
     parents = structure.parents
     below = _below(parents)
     entry_body = np.array([b for point in entries for b, _ in point], np.int64)
     kept = np.flatnonzero(below[entry_body].any(0)) if len(entry_body) else np.array([0])
     new = {int(b): i for i, b in enumerate(kept)}
-    tree, hinges, coordinates, balls = _tree(structure, kept, new, entry_body, moving, below)
+    tree, hinges, coordinates, balls = _tree(structure, kept, new, entry_body, moving, below, coupled)
     return Model(
         tree=tree,
-        points=_points(tree, entries, moving, new),
+        points=point_table(tree, [[(new[int(b)], w) for b, w in point] for point in entries], moving),
+        carried=_carried(tree),
         bodies=kept,
         hinges=hinges,
         coordinates=coordinates,
@@ -137,21 +174,30 @@ def _below(parents: NDArray[np.int64]) -> NDArray[np.bool_]:
     return below
 
 
-def _tree(structure, kept, new, entry_body, moving, below):
-    """The kernel's tree, its hinges' coordinates, the unknowns' coordinates and the fitted balls."""
-    starts, axes, hinges = [0], [], []
+def _tree(structure, kept, new, entry_body, moving, below, coupled):
+    """The kernel's tree, its angles' coordinates, the unknowns' coordinates and the fitted balls."""
+    leader = {f.name: f for f in definition.FOLLOWERS} if coupled else {}
+    hinges = [c for b in kept if structure.kind[b] == skeleton_tree.HINGE for c in _of(structure, b)]
+    number = {structure.coordinates[c]: h for h, c in enumerate(hinges)}
+    follower, ratio = np.full(len(hinges), -1), np.ones(len(hinges))
     body, kind, index, coordinates, balls = [], [], [], [], []
     for i, b in enumerate(kept):
-        first, count = int(structure.start[b]), int(structure.count[b])
+        first = int(structure.start[b])
         # a joint is worth fitting when some point beyond its centre hangs on it; fingers are not fitted
-        seen = bool((below[entry_body, b] & ((entry_body != b) | moving)).any())
+        own = moving | bool(b in structure.sliding)
+        seen = bool((below[entry_body, b] & ((entry_body != b) | own)).any())
         seen &= structure.bodies[b] not in definition.FINGER_BODIES
         if structure.kind[b] == skeleton_tree.HINGE:
-            for c in range(first, first + count):
-                if seen:
-                    body.append(i), kind.append(HINGE), index.append(len(hinges)), coordinates.append(c)
-                hinges.append(c)
-                axes.append(structure.axes[c])
+            for c in _of(structure, b) if seen else ():
+                name = structure.coordinates[c]
+                h = number[name]
+                if name in leader and leader[name].leader in number:
+                    last = number[leader[name].leader]
+                    while follower[last] >= 0:
+                        last = follower[last]
+                    follower[last], ratio[h] = h, leader[name].ratio
+                else:
+                    body.append(i), kind.append(HINGE), index.append(h), coordinates.append(c)
         elif seen or b == 0:
             balls.append((i, len(body)))
             for k in range(3):
@@ -159,12 +205,15 @@ def _tree(structure, kept, new, entry_body, moving, below):
             if b == 0:
                 for k in range(3):
                     body.append(0), kind.append(TRANSLATION), index.append(k), coordinates.append(first + 3 + k)
-        starts.append(len(hinges))
+    place = {c: h for h, c in enumerate(hinges)}
     tree = Tree(
         parents=np.array([-1 if structure.parents[b] < 0 else new[int(structure.parents[b])] for b in kept], np.int64),
         ground=np.eye(3),
-        hinge_start=np.array(starts, np.int64),
-        hinge_axis=np.array(axes, float).reshape(-1, 3),
+        turns=_kept_terms(structure.turns, kept, place),
+        slides=_kept_terms(structure.slides, kept, place),
+        angle_body=np.array([new[int(structure.dof_body[c])] for c in hinges], np.int64),
+        follower=follower,
+        ratio=ratio,
         dof_body=np.array(body, np.int64),
         dof_kind=np.array(kind, np.int64),
         dof_index=np.array(index, np.int64),
@@ -173,21 +222,70 @@ def _tree(structure, kept, new, entry_body, moving, below):
     return tree, np.array(hinges, np.int64), np.array(coordinates, np.int64), tuple(balls)
 
 
-def _points(tree: Tree, entries: Sequence[Entries], moving: NDArray[np.bool_], new: dict[int, int]) -> PointTable:
+def _of(structure: skeleton_tree.Tree, b: int) -> range:
+    """Coordinates of joint b."""
+    return range(int(structure.start[b]), int(structure.start[b] + structure.count[b]))
+
+
+def _kept_terms(terms: skeleton_tree.Terms, kept: NDArray[np.int64], place: dict[int, int]) -> skeleton_tree.Terms:
+    """Turns or slides of the kept segments' single axes, driven by numbered angles."""
+    rows: list[int] = []
+    start = [0]
+    for b in kept:
+        own = range(int(terms.start[b]), int(terms.start[b + 1]))
+        rows += [i for i in own if int(terms.coordinate[i]) in place]
+        start.append(len(rows))
+    angle = np.array([place[int(terms.coordinate[i])] for i in rows], np.int64)
+    return skeleton_tree.Terms(
+        np.array(start, np.int64), terms.axis[rows], angle, terms.polynomial[rows], terms.linear[rows]
+    )
+
+
+def _carried(tree: Tree) -> Float64:
+    out = np.zeros((len(tree.dof_body), len(tree.angle_body)))
+    for f in np.flatnonzero(tree.dof_kind == HINGE):
+        h = int(tree.dof_index[f])
+        while h >= 0:
+            out[f, h] = tree.ratio[h]
+            h = int(tree.follower[h])
+    return out
+
+
+def point_table(tree: Tree, entries: Sequence[Entries], moving: NDArray[np.bool_]) -> PointTable:
+    """Which of the tree's unknowns move each point.
+
+    Args:
+        entries: of each point, by the tree's own bodies.
+        moving: (E,) whether the entry lies off its body's origin.
+    """
     start, body, weight, dof_start, dofs = [0], [], [], [0], []
+    moved_by = [_moved_bodies(tree, f) for f in range(len(tree.dof_body))]
+    slides = np.diff(tree.slides.start) > 0
     for point in entries:
         seen = np.zeros(len(tree.dof_body), bool)
-        for b, w in point:
-            on = tree.below[new[int(b)], tree.dof_body]
-            own = (tree.dof_body == new[int(b)]) & (tree.dof_kind != TRANSLATION)
-            seen |= on & (~own | moving[len(body)])
-            body.append(new[int(b)])
+        for at, w in point:
+            for f, bodies in enumerate(moved_by):
+                # its own joint moves an entry at the body's origin only where the origin slides
+                still = tree.dof_kind[f] != TRANSLATION and not (moving[len(body)] or slides[at])
+                seen[f] |= any(tree.below[at, a] and not (a == at and still) for a in bodies)
+            body.append(at)
             weight.append(w)
         start.append(len(body))
         dofs.extend(np.flatnonzero(seen))
         dof_start.append(len(dofs))
     as_int = [np.array(a, np.int64) for a in (start, body, dof_start, dofs)]
     return PointTable(as_int[0], as_int[1], np.array(weight, float), as_int[2], as_int[3])
+
+
+def _moved_bodies(tree: Tree, f: int) -> list[int]:
+    """Bodies whose joints an unknown moves: its own and those of its followers."""
+    if tree.dof_kind[f] != HINGE:
+        return [int(tree.dof_body[f])]
+    out, h = [], int(tree.dof_index[f])
+    while h >= 0:
+        out.append(int(tree.angle_body[h]))
+        h = int(tree.follower[h])
+    return out
 
 
 def _c(array: Float64) -> Float64:

@@ -29,15 +29,16 @@ WEIGHTS = Path(__file__).with_name("weights")
 #: Fallback Gaussian by the start of the coordinate's name: mean and sd in degrees (balls: of each component).
 _FALLBACK: tuple[tuple[str, float, float], ...] = (
     ("hip_", 0.0, 40.0), ("knee_angle", 20.0, 40.0), ("ankle_angle", 0.0, 15.0), ("subtalar", 0.0, 8.0),
-    ("mtp", 0.0, 12.0), ("lumbar", 0.0, 20.0), ("neck", 0.0, 20.0), ("clav", 0.0, 7.0), ("gh_", 0.0, 55.0),
+    ("mtp", 0.0, 12.0), ("lumbar_seg_rotation", 0.0, 5.0), ("lumbar", 0.0, 12.0), ("thorax_rotation", 0.0, 12.0),
+    ("thorax", 0.0, 8.0), ("neck", 0.0, 20.0), ("clav", 0.0, 7.0), ("scap", 0.0, 8.0), ("gh_", 0.0, 55.0),
     ("elbow", 35.0, 40.0), ("pro_sup", 80.0, 40.0), ("wrist", 0.0, 20.0),
 )  # fmt: skip
 
 #: Standard deviation of acceleration at 30 Hz by the start of the name, rad/s^2; where no motion data told it.
 _ACCELERATION: tuple[tuple[str, float], ...] = (
     ("pelvis_t", 3.0), ("pelvis_", 8.0), ("hip_", 15.0), ("knee", 25.0), ("ankle", 20.0), ("subtalar", 8.0),
-    ("mtp", 15.0), ("lumbar", 6.0), ("neck", 10.0), ("clav", 5.0), ("gh_", 20.0), ("elbow", 25.0), ("pro_sup", 20.0),
-    ("wrist", 20.0), ("", 15.0),
+    ("mtp", 15.0), ("lumbar", 15.0), ("thorax", 20.0), ("neck", 10.0), ("clav", 5.0), ("scap", 5.0), ("gh_", 20.0),
+    ("elbow", 25.0), ("pro_sup", 20.0), ("wrist", 20.0), ("", 15.0),
 )  # fmt: skip
 
 _LIMIT_SD = np.radians(2.0)

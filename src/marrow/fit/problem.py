@@ -36,8 +36,8 @@ from marrow.types import Float64
 RATE = 30.0
 _FEWEST = 3  # points that make a frame an observed one
 _TRUNK = (
-    KeypointSource("trunk", landmarks=("lumbar",), landmark_weights=(1.0,)),
-    KeypointSource("trunk_up", landmarks=("lumbar",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
+    KeypointSource("trunk", landmarks=("t8_body",), landmark_weights=(1.0,)),
+    KeypointSource("trunk_up", landmarks=("t8_body",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
 _MEMORY = 0.5  # s of pictures that tell of shape and camera as one
 #: Where only keypoints of one camera are seen, factors on a sequence's pose prior and smoothness, found on clips that
@@ -91,7 +91,7 @@ def prepare(
         sources += [*_TRUNK, *(sole_sources() if feet else ())]
     names = () if evidence.known_shape is not None else options.shape
     riders = make_riders(body, sources, names, dict(evidence.known_shape or {}))
-    model = build_model(trees.whole(), riders.entries, riders.moving, riders.templates)
+    model = build_model(trees.whole(), riders.entries, riders.moving, riders.templates, coupled=not _on_skin(evidence))
     feet_at = np.arange(extra + len(_TRUNK), len(sources))
     pixels, keypoints = _pixels(evidence.views, view_points, share)
     places = _places(evidence, place_points)
@@ -119,6 +119,12 @@ def prepare(
         time=time,
         repeated=repeated,
     )
+
+
+def _on_skin(evidence: Evidence) -> bool:
+    """Whether measured points on the skin tell the parts of spine and shoulder girdle apart."""
+    sources = [source for points in evidence.points for source in points.sources]
+    return any(isinstance(source, KeypointSource) and source.vertices for source in sources)
 
 
 def _sources(evidence: Evidence) -> tuple[list[Source], list[dict[int, int]], list[NDArray[np.int64]]]:
@@ -268,7 +274,7 @@ def _stature(evidence: Evidence, riders: Riders) -> float | None:
     if not riders.names:
         return None
     if scale_assumed(evidence):
-        return float(riders.templates(riders.mean[None])[2][0])
+        return float(riders.templates(riders.mean[None]).stature[0])
     return evidence.height_m
 
 

@@ -223,12 +223,16 @@ def _person(
     covariance = found.covariance()
     sd = uncertainty.angle_sd(problem, structure, q, covariance, turn, kind_of(prepared.evidence))
     marks = uncertainty.marks(problem, structure, state, covariance, prepared.seen)
+    marks = np.where(prepared.seen[:, None], marks, np.uint8(PRIOR))
+    kind = kind_of(prepared.evidence)
+    derived_sd, derived_mark = uncertainty.derived_spread(problem.model, skeleton, q, covariance, marks, kind)
     sd = np.where(np.isnan(sd), _unfitted_sd(structure), sd)
+    uncertainty.shared_out(problem.model, structure, sd, marks)
     linear = outcome.solution.linears[number]
     joints = uncertainty.joint_sd(problem, linear, state, found, len(structure.bodies))
     motion = Motion(
         time=prepared.time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,
-        mark=np.where(prepared.seen[:, None], marks, np.maximum(marks, PRIOR)).astype(np.uint8),
+        mark=marks, derived_sd=derived_sd, derived_mark=derived_mark,
         observed=prepared.seen, joints_sd=joints, contact=_contact(prepared, problem),
     )  # fmt: skip
     return PersonFit(

@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marrow.fit._fast_kinematics import Template, pose_all
 from marrow.fit.model import Model
 from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import tree as trees
+from marrow.skeleton.trunk import trunk_coordinates
 from marrow.types import Float64
 
 #: Ball joint, hinged segment and end of a limb; the end's origin closes the second bone.
@@ -48,30 +50,22 @@ def limbs(model: Model) -> list[Limb]:
         if any(len(a) == 0 for a in at) or int(at[0][0]) not in fitted:
             continue
         ball, hinged, end = (int(a[0]) for a in at)
-        hinge = int(model.tree.hinge_start[hinged])
+        hinge = int(model.tree.turns.coordinate[model.tree.turns.start[hinged]])
         low, high = structure.ranges[model.hinges[hinge]]
         out.append(Limb(ball, hinged, end, hinge, float(low), float(high)))
     return out
 
 
-def segments(model: Model, offsets: Float64, state: State) -> tuple[Float64, Float64]:
-    """World rotations (T, B, 3, 3) and origins (T, B, 3) of the model's segments; ``offsets`` (B, 3) metres."""
-    tree, T = model.tree, len(state.root)
-    R, p = np.empty((T, len(model.bodies), 3, 3)), np.empty((T, len(model.bodies), 3))
-    for b, a in enumerate(tree.parents):
-        up = tree.ground if a < 0 else R[:, a]
-        p[:, b] = state.root if a < 0 else p[:, a] + R[:, a] @ offsets[b]
-        R[:, b] = up @ state.ball[:, b]
-        for h in range(tree.hinge_start[b], tree.hinge_start[b + 1]):
-            R[:, b] = R[:, b] @ rotations.axis_angle(tree.hinge_axis[h], state.angle[:, h])
-    return R, p
+def segments(model: Model, template: Template, state: State) -> tuple[Float64, Float64]:
+    """World rotations (T, B, 3, 3) and origins (T, B, 3) of the model's segments."""
+    return pose_all(model.tree, template.offsets, template.length, state.ball, state.angle, state.root)
 
 
 def turned_limb(
-    model: Model, offsets: Float64, state: State, centre: Float64, limb: Limb, which: tuple[bool, bool]
+    model: Model, template: Template, state: State, centre: Float64, limb: Limb, which: tuple[bool, bool]
 ) -> State:
     """The state with the ``which`` bones of a limb on the other side of their joints, seen from ``centre`` (3,)."""
-    R, p = segments(model, offsets, state)
+    R, p = segments(model, template, state)
     a, b, c = p[:, limb.ball], p[:, limb.hinged], p[:, limb.end]
     middle = _on_ray(a, a, b, centre, which[0])
     end = _on_ray(middle, b, c, centre, which[1])
@@ -98,7 +92,8 @@ def _bent(
     limb: Limb, model: Model, state: State, R: Float64, old: tuple[Float64, Float64], new: tuple[Float64, Float64]
 ) -> tuple[Float64, Float64]:
     """World rotation (T, 3, 3) of the upper segment and hinge angle (T,) that turn bones from ``old`` to ``new``."""
-    axis, theta = model.tree.hinge_axis[limb.hinge], state.angle[:, limb.hinge]
+    turn = int(model.tree.turns.start[limb.hinged])
+    axis, theta = model.tree.turns.axis[turn], state.angle[:, limb.hinge]
     upper = _unit(np.einsum("tji,tj->ti", R[:, limb.ball], old[0]))
     lower = _unit(np.einsum("tji,tj->ti", R[:, limb.hinged], old[1]))
     u, v = _unit(new[0]), _unit(new[1])
@@ -119,30 +114,46 @@ def _bent(
 
 
 def turned_trunk(
-    model: Model, offsets: Float64, state: State, centre: Float64, name: str, lean: bool, turn: bool
+    model: Model, template: Template, state: State, centre: Float64, name: str, lean: bool, turn: bool
 ) -> State:
     """The state with a trunk segment's long axis (``lean``) or its right-left axis (``turn``) turned over in depth.
 
     ``name`` is ``"torso"`` or ``"pelvis"``. Whatever hangs on the segment keeps its direction in the world.
     """
-    structure = trees.whole()
-    b = int(np.flatnonzero(model.bodies == structure.bodies.index(name))[0])
-    R, p = segments(model, offsets, state)
+    structure, at = trees.whole(), _place(model)
+    b = at[name]
+    R, p = segments(model, template, state)
     ray = _unit(p[:, b] - centre)
     up, right = R[:, b, :, 1], R[:, b, :, 2]
     up, right = (_mirrored(up, ray) if lean else up), (_mirrored(right, ray) if turn else right)
     new = _frame(up, right)[..., [2, 0, 1]]
-    ball = state.ball.copy()
-    parent = model.tree.parents[b]
-    above = np.broadcast_to(model.tree.ground, new.shape) if parent < 0 else R[:, parent]
-    ball[:, b] = np.swapaxes(above, -1, -2) @ new
-    moved = replace(state, ball=ball)
-    turned, _ = segments(model, offsets, moved)
+    ball, angle = state.ball.copy(), state.angle.copy()
+    if name == "pelvis":
+        ball[:, b] = np.swapaxes(np.broadcast_to(model.tree.ground, new.shape), -1, -2) @ new
+        pelvis, torso = new, R[:, at["torso"]]
+    else:
+        pelvis, torso = R[:, at["pelvis"]], new
+    bent = trunk_coordinates(structure, np.swapaxes(pelvis, -1, -2) @ torso)
+    if name == "torso" and "head" in at:
+        neck = rotations.euler_zxy(np.swapaxes(torso, -1, -2) @ R[:, at["head"]])
+        bent |= dict(zip(("neck_extension", "neck_bending", "neck_rotation"), np.moveaxis(neck, -1, 0), strict=True))
+    for coordinate, value in bent.items():
+        h = model.angle_index(structure, coordinate)
+        if h is not None:
+            angle[:, h] = value
+    moved = replace(state, ball=ball, angle=model.following(angle))
+    turned, _ = segments(model, template, moved)
     for child, _ in model.balls:
         if child != b and model.tree.below[child, b] and not _below_other(model, child, b):
             above = turned[:, model.tree.parents[child]]
             ball[:, child] = np.swapaxes(above, -1, -2) @ R[:, child]
-    return replace(state, ball=ball)
+    return replace(moved, ball=ball)
+
+
+def _place(model: Model) -> dict[str, int]:
+    """The model's segments by name."""
+    names = trees.whole().bodies
+    return {names[int(b)]: i for i, b in enumerate(model.bodies)}
 
 
 def _below_other(model: Model, child: int, b: int) -> bool:

@@ -14,7 +14,7 @@ from marrow.body._store import read_store
 from marrow.body.keypoints import KeypointSource
 from marrow.body.rig import grouped_weights, rig_matrix
 from marrow.errors import InputError
-from marrow.fit.model import Entries
+from marrow.fit.model import Entries, Templates
 from marrow.skeleton import bind_many, landmark_bodies
 from marrow.skeleton import tree as trees
 from marrow.types import Float64
@@ -51,8 +51,8 @@ class Riders:
     bounds: Float64
     _read: _Reader
 
-    def templates(self, shapes: Float64) -> tuple[Float64, Float64, Float64]:
-        """Joint offsets (N, B, 3), weighted local points (N, E, 3) and statures (N,) of shapes (N, S)."""
+    def templates(self, shapes: Float64) -> Templates:
+        """What shapes (N, S) make of skeleton and points."""
         return self._read(shapes)
 
     def full_shape(self, shape: Float64) -> dict[str, float]:
@@ -99,7 +99,7 @@ def make_riders(
     read = _Reader(subset, tuple(names), dict(fixed), np.array(bodies, np.int64), rows, marks, constants)
     chosen = {p.name: p for p in body.spec.parameters}
     start = np.array([chosen[n].mean for n in names])
-    _, local, _ = read(start[None])
+    local = read(start[None]).local
     return Riders(
         body=body,
         entries=tuple(entries),
@@ -151,7 +151,7 @@ def _vertex_weights(vertex: int) -> list[tuple[int, float]]:
 
 
 class _Reader:
-    """Shapes to offsets, local points and statures."""
+    """Shapes to templates."""
 
     def __init__(self, subset, names, fixed, bodies, rows, marks, constants) -> None:
         self.fixed: dict[str, float] = fixed
@@ -167,23 +167,21 @@ class _Reader:
         for entry, value in constants.items():
             self._constant[entry] = value
 
-    def __call__(self, shapes: Float64) -> tuple[Float64, Float64, Float64]:
+    def __call__(self, shapes: Float64) -> Templates:
         full = np.tile(self._base, (len(shapes), 1))
         full[:, self._slots] = shapes
-        rests = [self._subset.rest(row) for row in full]
-        marks = {name: np.stack([r.landmarks[name] for r in rests]) for name in rests[0].landmarks}
-        _, frames, offsets = bind_many(marks)
+        skin, marks = self._subset.rest(full)
+        frames, offsets, length = bind_many(marks)
         offsets[:, 0] = 0.0
         local = np.tile(self._constant, (len(shapes), 1, 1))
         if self._rows is not None:
             entry, vertex, weight = self._rows
-            skin = np.stack([r.vertices for r in rests])[:, vertex]
-            part = weight[:, None] * _local(frames[:, self._bodies[entry]], skin)
+            part = weight[:, None] * _local(frames[:, self._bodies[entry]], skin[:, vertex])
             for n in range(len(shapes)):
                 np.add.at(local[n], entry, part[n])
         for entry, name, weight in self._marks:
             local[:, entry] += weight * _local(frames[:, self._bodies[entry]], marks[name])
-        return offsets, local, marks["head_top"][:, 1]
+        return Templates(offsets, length, local, marks["head_top"][:, 1])
 
 
 def _local(frames: Float64, x: Float64) -> Float64:

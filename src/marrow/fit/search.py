@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.fit._fast_kinematics import Template
 from marrow.fit._fast_residuals import Pixels, Scales, Shared
 from marrow.fit.model import Linear
 from marrow.fit.problem import Prepared
@@ -40,7 +41,7 @@ def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, so
     best, problem = found, person.problem
     for turned in _moves(person):
         state, linear = best.states[0], best.linears[0]
-        other = solve(turned(state, linear.at(state.shape).offsets), _SETTLE, best.linears).states[0]
+        other = solve(turned(state, linear.at(state.shape)), _SETTLE, best.linears).states[0]
         both = (state, replace(other, shape=state.shape))
         cost = np.stack([frame_cost(problem, linear, s, shared, scales) for s in both])
         path = cheapest_path(cost, _switch(problem, *both))
@@ -50,15 +51,17 @@ def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, so
     return best
 
 
-def _moves(person: Prepared) -> Iterator[Callable[[State, Float64], State]]:
-    """Functions of a state and the joints' offsets that turn one part of the body over."""
+def _moves(person: Prepared) -> Iterator[Callable[[State, Template], State]]:
+    """Functions of a state and its template that turn one part of the body over."""
     model, camera = person.model, person.evidence.views[0].camera
     centre = -camera.R_cam_world.T @ camera.t_cam_world
     for part in _TRUNK:
-        yield lambda state, offsets, part=part: turned_trunk(model, offsets, state, centre, *part)
+        yield lambda state, template, part=part: turned_trunk(model, template, state, centre, *part)
     for limb in limbs(model):
         for which in (UPPER, LOWER, BOTH):
-            yield lambda state, offsets, limb=limb, which=which: turned_limb(model, offsets, state, centre, limb, which)
+            yield lambda state, template, limb=limb, which=which: turned_limb(
+                model, template, state, centre, limb, which
+            )
 
 
 def _spliced(a: State, b: State, path: NDArray[np.int64]) -> State:

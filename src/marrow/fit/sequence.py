@@ -25,11 +25,10 @@ from marrow.fit.problem import Prepared, prepare
 from marrow.fit.result import FitResult, PersonFit, border_of, read_out, untempered
 from marrow.fit.solver import Solution, solve
 from marrow.fit.state import State, moved_shared
-from marrow.types import Float64
+from marrow.types import BY_FRAME, Float64
 
 _STIFF = 1e8  # precision of a shape that is given
 _CORRECTIONS = 1
-_BY_FRAME = ("translation", "q_sd", "mark", "observed", "joints_sd", "contact")
 
 
 @dataclass(frozen=True)
@@ -240,7 +239,9 @@ def _joined(parts: Sequence[FitResult], cuts: Sequence[tuple[slice, slice]], tim
         motions = [p.motion for p in own]
         unwrapped = first.skeleton.unwrap(_kept([m.q for m in motions], kept))
         rest = {
-            n: _kept([getattr(m, n) for m in motions], kept) for n in _BY_FRAME if getattr(first.motion, n) is not None
+            n: _kept([getattr(m, n) for m in motions], kept)
+            for n in BY_FRAME
+            if n not in ("time", "q") and getattr(first.motion, n) is not None
         }
         motion = replace(first.motion, time=time, q=unwrapped, **rest)
         people.append(

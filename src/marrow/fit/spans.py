@@ -51,7 +51,8 @@ def padded(person: PersonFit, span: slice, time: Float64) -> PersonFit:
         q_sd[outside, 3:6] = _PLACE_SD
     wide = replace(
         motion, time=time, q=held(motion.q), translation=held(motion.translation), q_sd=q_sd,
-        mark=filled(motion.mark, PRIOR), observed=filled(motion.observed, False),
+        mark=filled(motion.mark, PRIOR), derived_sd=filled(motion.derived_sd, _ANGLE_SD),
+        derived_mark=filled(motion.derived_mark, PRIOR), observed=filled(motion.observed, False),
         joints_sd=filled(motion.joints_sd, _PLACE_SD), contact=filled(motion.contact, 0.0),
     )  # fmt: skip
     reprojection = np.full((len(time), person.reprojection_px.shape[1]), np.nan)

@@ -17,7 +17,7 @@ from marrow.skeleton import tree as trees
 from marrow.types import Camera, Float64, Guess
 
 _STAND_OFF = 4.0  # metres: distance of a person whose size in the picture cannot be judged
-_CORE = ("pelvis", "torso", "clavicle_r", "clavicle_l", "femur_r", "femur_l", "humerus_r", "humerus_l")
+_CORE = ("pelvis", "torso", "scapula_r", "scapula_l", "femur_r", "femur_l", "humerus_r", "humerus_l")
 
 
 def starts(prepared: Prepared) -> list[State]:
@@ -38,15 +38,15 @@ def from_guess(prepared: Prepared, guess: Guess) -> State:
     R = np.asarray(guess.R_joint, float)[:, model.bodies]
     state = _relaxed(prepared, len(R))
     ball, angle = state.ball.copy(), state.angle.copy()
+    fitted = model.carried.any(0)
     for i, b in enumerate(model.bodies):
-        first, count = int(structure.start[b]), int(structure.count[b])
+        columns = np.flatnonzero(model.tree.angle_body == i)
         if structure.kind[b] != trees.HINGE:
             ball[:, i] = R[:, i]
-        elif np.isin(np.arange(first, first + count), model.coordinates).all():
-            columns = np.searchsorted(model.hinges, np.arange(first, first + count))
-            angle[:, columns] = binding.hinge_coordinates(structure.axes[first : first + count], R[:, i])
+        elif fitted[columns].all():
+            angle[:, columns] = binding.joint_coordinates(structure, int(b), R[:, i])
     shape = np.array([guess.shape.get(n, m) for n, m in zip(prepared.riders.names, state.shape, strict=True)])
-    return State(rotations.nearest_rotation(ball), angle, np.array(guess.root_p, float), shape)
+    return State(rotations.nearest_rotation(ball), model.following(angle), np.array(guess.root_p, float), shape)
 
 
 def _relaxed(prepared: Prepared, frames: int) -> State:
@@ -61,21 +61,11 @@ def _relaxed(prepared: Prepared, frames: int) -> State:
 def relaxed_points(prepared: Prepared) -> Float64:
     """(K, 3) points of the relaxed pose at the origin."""
     model, state = prepared.model, _relaxed(prepared, 1)
-    offsets, local, _ = model.templates(state.shape[None])
-    B, M = len(model.bodies), len(model.hinges)
-    R, p, axes = np.empty((B, 3, 3)), np.empty((B, 3)), np.empty((M, 3))
-    fast.pose_tree(
-        model.tree,
-        np.ascontiguousarray(offsets[0, model.bodies]),
-        state.ball[0],
-        state.angle[0],
-        state.root[0],
-        R,
-        p,
-        axes,
-    )
+    offsets, length, local, _ = model.templates(state.shape[None])
+    offsets, length = (np.ascontiguousarray(a[0, model.bodies]) for a in (offsets, length))
+    R, p = fast.pose_all(model.tree, offsets, length, state.ball, state.angle, state.root)
     X, arm = np.empty((len(model.points.start) - 1, 3)), np.empty((len(model.points.body), 3))
-    fast.place_points(model.points, np.ascontiguousarray(local[0]), R, p, X, arm)
+    fast.place_points(model.points, np.ascontiguousarray(local[0]), R[0], p[0], X, arm)
     return X
 
 

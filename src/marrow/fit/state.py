@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from marrow.fit._fast_kinematics import HINGE
 from marrow.fit._fast_residuals import FOCAL, HEIGHT, TILT, Shared
 from marrow.fit.model import Model
 from marrow.geometry import rotations
@@ -25,12 +24,10 @@ class State:
 
     def moved(self, model: Model, step: Float64, shape_step: Float64) -> State:
         """The state after ``step`` (T, d): rotations by local rotation vectors, the rest by addition."""
-        ball, angle = self.ball.copy(), self.angle.copy()
+        ball = self.ball.copy()
         for b, f in model.balls:
             ball[:, b] = self.ball[:, b] @ rotations.exp(step[:, f : f + 3])
-        hinged = model.tree.dof_kind == HINGE
-        angle[:, model.tree.dof_index[hinged]] += step[:, hinged]
-        return State(ball, angle, self.root + step[:, 3:6], self.shape + shape_step)
+        return State(ball, self.angle + step @ model.carried, self.root + step[:, 3:6], self.shape + shape_step)
 
     def cut(self, frames: slice) -> State:
         """The same person in some of the frames."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.lapack import dtbtrs, dtrtri  # pyright: ignore[reportAttributeAccessIssue]
 
 from marrow.fit import _fast_priors as fast_priors
-from marrow.fit._fast_kinematics import PointTable, joint_variances
+from marrow.fit._fast_kinematics import HINGE, joint_variances
 from marrow.fit._fast_residuals import Scales, Shared
 from marrow.fit.arrow import Factor, Normal
-from marrow.fit.model import Linear
+from marrow.fit.model import Linear, Model, point_table
 from marrow.fit.priors import calibration_of, load_calibration
 from marrow.fit.solver import Problem, evaluate, place
 from marrow.fit.state import State
 from marrow.geometry import rotations
+from marrow.skeleton import Skeleton, definition
+from marrow.skeleton import _fast_kinematics as fast_kinematics
 from marrow.skeleton import tree as trees
 from marrow.types import OBSERVED, PRIOR, WEAK, Float64
 
@@ -25,6 +28,11 @@ _ROOT_ANGLE_SD, _ROOT_PLACE_SD = 0.5, 0.5  # what one knows of a root without ev
 _MAX_ANGLE_SD = np.pi / np.sqrt(3)  # of an angle of which nothing is known
 _REPEATED = 8.0  # frames at 30 Hz that see the same error of a detector
 _GIMBAL = np.sin(np.radians(10.0))
+_LEAST_SHARE = 0.1  # an unknown with less of a derived angle's variance does not decide its mark
+#: (parent, child) segments whose relative rotation each three derived angles tell.
+_DERIVED = {("pelvis", "torso"): definition.DERIVED[:3]} | {
+    ("torso", f"humerus_{side}"): definition.DERIVED[3 + 3 * i : 6 + 3 * i] for i, side in enumerate("rl")
+}
 
 
 @dataclass(frozen=True)
@@ -134,14 +142,7 @@ def angle_sd(
     balls = {int(b): (first, signs) for b, first, signs in structure.balls}
     for b, f in model.balls:
         first, signs = balls[int(model.bodies[b])]
-        angles = signs * q[:, first : first + 3]
-        J = rotations.euler_zxy_jacobian(angles)
-        locked = np.abs(np.cos(angles[:, 1])) < _GIMBAL
-        J[locked] = np.eye(3)
-        inverse = np.linalg.inv(J)
-        turned = inverse @ covariance[:, f : f + 3, f : f + 3] @ np.swapaxes(inverse, -1, -2)
-        own = np.sqrt(np.maximum(np.diagonal(turned, axis1=1, axis2=2), 0.0))
-        own[locked, 0] = own[locked, 2] = _MAX_ANGLE_SD
+        own = _euler_sd(signs * q[:, first : first + 3], covariance[:, f : f + 3, f : f + 3])
         sd[:, first : first + 3] = own
     places = turn @ covariance[:, 3:6, 3:6] @ turn.T
     places = np.sqrt(np.maximum(np.diagonal(places, axis1=1, axis2=2), 0.0))
@@ -152,6 +153,95 @@ def angle_sd(
     angular[3:6] = False
     sd[:, angular] = np.minimum(sd[:, angular], _MAX_ANGLE_SD)
     return sd
+
+
+def derived_spread(
+    model: Model, skeleton: Skeleton, q: Float64, covariance: Float64, mark: NDArray[np.uint8], kind: str
+) -> tuple[Float64, NDArray[np.uint8]]:
+    """How sure the whole trunk's and the arms' angles (:data:`marrow.skeleton.definition.DERIVED`) are.
+
+    Args:
+        q: (T, D) coordinates.
+        covariance: (T, d, d) of the unknowns.
+        mark: (T, D) marks of the coordinates.
+        kind: chooses the calibration.
+
+    Returns:
+        standard deviations (T, 9) in radians and marks (T, 9).
+    """
+    structure = skeleton.tree
+    R, p = skeleton.forward(q, np.zeros((len(q), 3)))
+    axis = fast_kinematics.dof_twists(
+        structure.structure, skeleton.length, np.ascontiguousarray(skeleton.to_tangent(q)), R, p, True
+    )[0]
+    known, angles = load_calibration(kind), skeleton.derived_angles(q[:, None])
+    sd, marks_ = [], []
+    for (parent, child), names in _DERIVED.items():
+        a, b = skeleton.body_index(parent), skeleton.body_index(child)
+        between = structure.moves[b] & ~structure.moves[a]
+        J = _turns(model, np.where(between[:, None], axis, 0.0)) @ R[:, b]  # (T, d, 3): as the child sees it
+        of = [angles[name][:, 0] for name in names]
+        signs = [-1.0 if child.endswith("_l") and i else 1.0 for i in range(3)]
+        euler = np.stack([s * x for s, x in zip(signs, of, strict=True)], -1)
+        own = _euler_sd(euler, np.swapaxes(J, -1, -2) @ covariance @ J)
+        carried = (J**2).sum(-1) * np.diagonal(covariance, axis1=1, axis2=2)
+        worst = _worst_mark(mark[:, model.coordinates], carried)
+        factor = np.array([calibration_of(name, known) for name in names])
+        sd.append(np.minimum(own * factor, _MAX_ANGLE_SD))
+        marks_.append(np.repeat(worst[:, None], len(names), 1))
+    return np.concatenate(sd, 1), np.concatenate(marks_, 1)
+
+
+def _turns(model: Model, axis: Float64) -> Float64:
+    """(T, d, 3) world axes of the unknowns, followers included, from those of all coordinates (T, D, 3)."""
+    out = np.zeros((len(axis), model.size, 3))
+    hinged = model.tree.dof_kind == HINGE
+    out[:, ~hinged] = axis[:, model.coordinates[~hinged]]
+    out[:, 3:6] = 0.0  # the root's place turns nothing
+    return out + model.carried @ axis[:, model.hinges]
+
+
+def _worst_mark(mark: NDArray[np.uint8], variance: Float64) -> NDArray[np.uint8]:
+    """(T,) worst of the marks (T, d) of the unknowns that carry at least a tenth of the variance (T, d)."""
+    total = variance.sum(1, keepdims=True)
+    carries = variance >= _LEAST_SHARE * total
+    return np.where(total[:, 0] > 0, np.where(carries, mark, 0).max(1), PRIOR).astype(np.uint8)
+
+
+def _euler_sd(angles: Float64, covariance: Float64) -> Float64:
+    """(T, 3) sd of Z-X-Y angles (T, 3) from the covariance (T, 3, 3) of local rotation vectors."""
+    J = rotations.euler_zxy_jacobian(angles)
+    locked = np.abs(np.cos(angles[:, 1])) < _GIMBAL
+    J[locked] = np.eye(3)
+    inverse = np.linalg.inv(J)
+    turned = inverse @ covariance @ np.swapaxes(inverse, -1, -2)
+    own = np.sqrt(np.maximum(np.diagonal(turned, axis1=1, axis2=2), 0.0))
+    own[locked, 0] = own[locked, 2] = _MAX_ANGLE_SD
+    return own
+
+
+def shared_out(model: Model, structure: trees.Tree, sd: Float64, mark: NDArray[np.uint8]) -> None:
+    """Say of coordinates that were tied to a leader what that leaves open; ``sd`` and ``mark`` (T, D) are changed.
+
+    A follower's value is assumed, give or take how much people differ. So is, within the trunk, the leader's own share.
+    What hangs on a shoulder blade that was assumed is at most weakly known against it.
+    """
+    tied = model.carried.sum(0) != 0
+    tied[model.tree.dof_index[model.tree.dof_kind == HINGE]] = False
+    of = {f.name: f for f in definition.FOLLOWERS}
+    for c in model.hinges[tied]:
+        follower = of[structure.coordinates[c]]
+        lead = structure.coordinates.index(follower.leader)
+        spread = np.radians(follower.sd)
+        sd[:, c] = np.hypot(follower.ratio * sd[:, lead], spread)
+        mark[:, c] = PRIOR
+    for c in model.hinges[tied]:
+        follower = of[structure.coordinates[c]]
+        for name in follower.against:
+            d = structure.coordinates.index(name)
+            if follower.leader == name:
+                sd[:, d] = np.hypot(sd[:, d], np.radians(follower.sd))
+            mark[:, d] = np.maximum(mark[:, d], WEAK)
 
 
 def marks(problem: Problem, structure: trees.Tree, state: State, covariance: Float64, seen: np.ndarray) -> np.ndarray:
@@ -201,7 +291,7 @@ def joint_sd(problem: Problem, linear: Linear, state: State, found: Spread, bodi
     """
     model, structure = problem.model, trees.whole()
     B, S = len(model.bodies), len(state.shape)
-    table = _origins(model.tree)
+    table = point_table(model.tree, [[(b, 1.0)] for b in range(B)], np.zeros(B, bool))
     template = linear.template._replace(local=np.zeros((B, 3)), d_local=np.zeros((S, B, 3)))
     moved = place(replace(model, points=table), linear._replace(template=template), state)
     variance = joint_variances(
@@ -213,16 +303,3 @@ def joint_sd(problem: Problem, linear: Linear, state: State, found: Spread, bodi
         if np.isnan(out[:, b]).any():
             out[:, b] = out[:, structure.parents[b]]
     return out
-
-
-def _origins(tree) -> PointTable:
-    """Table of points that are the segments' origins."""
-    B = len(tree.parents)
-    dofs = [
-        np.flatnonzero(tree.below[b, tree.dof_body] & ((tree.dof_body != b) | (tree.dof_kind == 0))) for b in range(B)
-    ]
-    start = np.cumsum([0, *(len(f) for f in dofs)]).astype(np.int64)
-    return PointTable(
-        np.arange(B + 1, dtype=np.int64), np.arange(B, dtype=np.int64), np.ones(B), start,
-        np.concatenate(dofs).astype(np.int64),
-    )  # fmt: skip

@@ -33,6 +33,9 @@ _AXES = {"X": (1.0, 0.0, 0.0), "Y": (0.0, 1.0, 0.0), "Z": (0.0, 0.0, 1.0)}
 #: Frames may miss an even grid by this part of the frame time before they are resampled.
 _UNEVEN = 0.01
 
+#: A joint moves in its parent if its place there changes by more than this (metres).
+_STILL = 1e-6
+
 
 @dataclass(frozen=True)
 class Bvh:
@@ -69,7 +72,7 @@ def write_bvh(
     R_zero: Float64 = _ZERO_POSE,
     scale: float = 1.0,
 ) -> None:
-    """Write a motion of a skeleton with constant segment lengths.
+    """Write a motion of a skeleton. Joints whose place in their parent changes get position channels like the root.
 
     Args:
         path: file to write.
@@ -88,18 +91,24 @@ def write_bvh(
     """
     R, p, time, parent_of = _checked(bodies, parents, R, p, time)
     R, p, frame_time = _even(R, p, time)
-    offsets = _offsets(R, p, parent_of)
+    places = _places(R, p, parent_of)
+    offsets = places.mean(0)
+    moving = np.ptp(places, axis=0).max(1) > _STILL
+    moving[0] = True
     turned = R @ R_zero.T
     local = turned.copy()
     for body in range(1, len(bodies)):
         local[:, body] = np.swapaxes(turned[:, parent_of[body]], -1, -2) @ turned[:, body]
     angles = np.degrees(rotations.unwrap_zxy(rotations.euler_zxy(local)))
     order = _depth_first(parent_of)
-    values = np.concatenate([p[:, 0] * scale, angles[:, order].reshape(len(R), -1)], axis=1)
+    places = places @ R_zero.T
+    places[:, 0] = p[:, 0]
+    columns = [block for b in order for block in ([scale * places[:, b]] if moving[b] else []) + [angles[:, b]]]
+    values = np.concatenate(columns, axis=1)
     tips = {bodies.index(name): np.asarray(tip, float) for name, tip in (ends or {}).items() if name in bodies}
     with write_atomically(path, "w") as file:
         file.write("HIERARCHY\n")
-        file.writelines(_hierarchy(bodies, parent_of, offsets @ R_zero.T * scale, tips, R_zero * scale, 0, 0))
+        file.writelines(_hierarchy(bodies, parent_of, offsets @ R_zero.T * scale, moving, tips, R_zero * scale, 0, 0))
         file.write(f"MOTION\nFrames: {len(R)}\nFrame Time: {frame_time:.9g}\n")
         np.savetxt(file, values, fmt="%.6f")
 
@@ -147,13 +156,13 @@ def _even(R: Float64, p: Float64, time: Float64) -> tuple[Float64, Float64, floa
     return turned, moved, step
 
 
-def _offsets(R: Float64, p: Float64, parents: NDArray[np.int64]) -> Float64:
-    """(B, 3) constant place of each origin in its parent's axes (mean over frames); zero for the root."""
-    offsets = np.zeros((len(parents), 3))
+def _places(R: Float64, p: Float64, parents: NDArray[np.int64]) -> Float64:
+    """(T, B, 3) place of each origin in its parent's axes; zero for the root."""
+    places = np.zeros(p.shape)
     for body in range(1, len(parents)):
         parent = parents[body]
-        offsets[body] = np.einsum("tji,tj->ti", R[:, parent], p[:, body] - p[:, parent]).mean(axis=0)
-    return offsets
+        places[:, body] = np.einsum("tji,tj->ti", R[:, parent], p[:, body] - p[:, parent])
+    return places
 
 
 def _depth_first(parents: NDArray[np.int64]) -> list[int]:
@@ -171,6 +180,7 @@ def _hierarchy(
     bodies: Sequence[str],
     parents: NDArray[np.int64],
     offsets: Float64,
+    moving: NDArray[np.bool_],
     tips: Mapping[int, Float64],
     turn: Float64,
     body: int,
@@ -180,10 +190,10 @@ def _hierarchy(
     children = np.flatnonzero(parents == body)
     yield f"{pad}{'JOINT' if depth else 'ROOT'} {bodies[body]}\n{pad}{{\n"
     yield f"{pad}  OFFSET {_numbers(offsets[body])}\n"
-    channels = _ROTATION if depth else (*_POSITION, *_ROTATION)
+    channels = (*_POSITION, *_ROTATION) if moving[body] else _ROTATION
     yield f"{pad}  CHANNELS {len(channels)} {' '.join(channels)}\n"
     for child in children:
-        yield from _hierarchy(bodies, parents, offsets, tips, turn, int(child), depth + 1)
+        yield from _hierarchy(bodies, parents, offsets, moving, tips, turn, int(child), depth + 1)
     if not len(children):
         tip = turn @ tips[body] if body in tips else _default_tip(offsets[body], float(np.linalg.norm(turn[0])))
         yield f"{pad}  End Site\n{pad}  {{\n{pad}    OFFSET {_numbers(tip)}\n{pad}  }}\n"

@@ -17,15 +17,17 @@ from marrow.errors import InputError
 from marrow.io.files import write_atomically
 from marrow.types import Motion
 
-_FORMAT = 1
+_FORMAT = 2
 
-#: Field to (type, shape in letters); T times, D coordinates, B segments.
+#: Field to (type, shape in letters); T times, D coordinates, E derived angles, B segments.
 _FIELDS: dict[str, tuple[type[np.generic], str]] = {
     "time": (np.float64, "T"),
     "q": (np.float64, "TD"),
     "translation": (np.float64, "T3"),
     "q_sd": (np.float64, "TD"),
     "mark": (np.uint8, "TD"),
+    "derived_sd": (np.float64, "TE"),
+    "derived_mark": (np.uint8, "TE"),
     "observed": (np.bool_, "T"),
     "joints_sd": (np.float64, "TB"),
     "contact": (np.float64, "T2"),
@@ -76,7 +78,7 @@ def read_motion(path: str | Path) -> Motion:
     if version is None:
         raise InputError(f"{path}: an npz file, but not a motion (the field 'marrow_motion' is missing)")
     if version.shape != () or version != _FORMAT:
-        raise InputError(f"{path}: motion format {version}, this marrow reads {_FORMAT}; update marrow")
+        raise InputError(f"{path}: motion format {version}; this marrow reads {_FORMAT}. Make the file again with it")
     _check(arrays, str(path))
     return Motion(
         coordinates=tuple(str(name) for name in arrays["coordinates"]),

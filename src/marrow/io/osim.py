@@ -73,6 +73,7 @@ def write_model(path: Path, person: PersonExport) -> None:
         skeleton.bind,
         skeleton.bodies,
         skeleton.parents,
+        cuts=skeleton.cuts,
         mass_kg=person.mass_kg,
     )
     meshes = {body: f"{path.stem}_{body}.obj" for body in _write_meshes(path, person)}

@@ -9,6 +9,7 @@ import numpy as np
 from marrow.geometry import rotations
 from marrow.lift.places import Places
 from marrow.skeleton import Skeleton, binding
+from marrow.skeleton.trunk import trunk_coordinates
 from marrow.types import Float64
 
 #: Coordinates of a relaxed person, radians, for what the points do not say.
@@ -99,11 +100,14 @@ def _rotations(points: Float64, skeleton: Skeleton, places: Places) -> Float64:
         _leg(at, centre(word, "hip", "pelvis"), skeleton, side, word, R, q)
         _arm(at, centre(word, "shoulder", "torso"), across, skeleton, side, word, R, q)
 
+    bent = trunk_coordinates(skeleton.tree, _between(R["pelvis"], R["torso"]))
+    neck = rotations.euler_zxy(_between(R["torso"], R["head"]))
+    bent |= dict(zip(("neck_extension", "neck_bending", "neck_rotation"), np.moveaxis(neck, -1, 0), strict=True))
+    for name, value in bent.items():
+        q[..., skeleton.index(name)] = value
     R_joint = skeleton.joint_rotations(q)
     of = {name: b for b, name in enumerate(skeleton.bodies)}
     R_joint[..., 0, :, :] = R["pelvis"]
-    R_joint[..., of["torso"], :, :] = _between(R["pelvis"], R["torso"])
-    R_joint[..., of["head"], :, :] = _between(R["torso"], R["head"])
     for side in "rl":
         R_joint[..., of[f"femur_{side}"], :, :] = _between(R["pelvis"], R[f"femur_{side}"])
         R_joint[..., of[f"humerus_{side}"], :, :] = _between(R["torso"], R[f"humerus_{side}"])

@@ -20,10 +20,10 @@ _LEGS: tuple[dict[str, float], ...] = (
     {"hip_flexion_r": 30, "knee_angle_r": 15, "hip_flexion_l": -15, "knee_angle_l": 30},
     {"hip_flexion_r": 80, "knee_angle_r": 90},
     {"hip_flexion": 85, "knee_angle": 90},
-    {"hip_flexion": 60, "knee_angle": 70, "ankle_angle": 15, "lumbar_extension": -20},
-    {"hip_flexion": 110, "knee_angle": 125, "ankle_angle": 20, "lumbar_extension": -25},
+    {"hip_flexion": 60, "knee_angle": 70, "ankle_angle": 15, "lumbar_seg_extension": -13, "thorax_extension": -7},
+    {"hip_flexion": 110, "knee_angle": 125, "ankle_angle": 20, "lumbar_seg_extension": -16, "thorax_extension": -9},
     {"hip_flexion_r": 80, "knee_angle_r": 80, "hip_flexion_l": -10, "knee_angle_l": 70},
-    {"hip_flexion": 70, "knee_angle": 5, "lumbar_extension": -30},
+    {"hip_flexion": 70, "knee_angle": 5, "lumbar_seg_extension": -20, "thorax_extension": -10},
 )
 _ARMS: tuple[dict[str, float], ...] = (
     {"gh_add": -10, "elbow_flex": 15},

@@ -163,7 +163,11 @@ def dof_twists(tree, length, x, R, p, tangent):
     """
     n_frames, n_bodies, n_dofs = R.shape[0], tree.parents.shape[0], tree.axes.shape[0]
     turns, slides = tree.turns, tree.slides
-    axis, pivot, slide = np.zeros((n_frames, n_dofs, 3)), np.empty((n_frames, n_dofs, 3)), np.zeros((n_frames, n_dofs, 3))
+    axis, pivot, slide = (
+        np.zeros((n_frames, n_dofs, 3)),
+        np.empty((n_frames, n_dofs, 3)),
+        np.zeros((n_frames, n_dofs, 3)),
+    )
     so_far, one, chain = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for t in range(n_frames):
         for b in range(n_bodies):

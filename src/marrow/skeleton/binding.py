@@ -4,7 +4,8 @@ The bind pose is a standing one: feet flat on the floor, trunk and head neutral,
 found from the pelvis outwards, each joint within its own freedom: a ball takes the anatomical frame built on landmarks,
 a hinge the angle that brings its segment's long axis nearest to them. What a hinge cannot express (the varus of a knee,
 the carrying angle of an elbow) stays in the offset of the next joint, so that the bind pose is met exactly and the
-joints' axes are the same for everybody. The spine and the shoulder girdle are at zero. Everything works on any leading dimensions, one body each.
+joints' axes are the same for everybody. Spine and shoulder girdle are at zero. Everything works on any leading
+dimensions, one body each.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from marrow.errors import InputError
 from marrow.geometry import rotations
 from marrow.skeleton import _fast_kinematics as fast
 from marrow.skeleton.definition import FINGERS, THUMB_FLEXION, mirrored
-from marrow.skeleton.tree import BASE, Tree, whole
+from marrow.skeleton.tree import Tree, whole
 from marrow.types import Float64
 
 _UP = np.array([0.0, 1.0, 0.0])  # of the world, and the long axis of a segment in its own frame

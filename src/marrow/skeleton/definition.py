@@ -6,10 +6,11 @@ itself, ``R_parent_child = prod_i exp(axis_i * q_i)``; what else a coordinate dr
 are written in segment axes (X forward, Y up, Z to the right), for the *right* side; :func:`mirrored` gives the left
 side's axes so that a coordinate has the same anatomical meaning on both. At ``q = 0`` all segment frames are parallel.
 
-Names, signs and zeros of the pelvis, leg, elbow and forearm coordinates, the oblique axes of knee, ankle, subtalar, toe,
-elbow and forearm joints, and the knee's rolling and gliding are those of LaiUhlrich2022.osim (Apache-2.0; Rajagopal et
-al. 2016, IEEE TBME 63(10); Lai et al. 2017, Ann. Biomed. Eng. 45; Uhlrich et al. 2022, Sci. Rep. 12), axis = third
-column of the body-fixed X-Y-Z orientation of the pin joint's frame there. Wrist signs are those of Rajagopal 2016.
+Names, signs and zeros of the pelvis, leg, elbow and forearm coordinates, the oblique axes of knee, ankle, subtalar,
+toe, elbow and forearm joints, and the knee's rolling and gliding are those of LaiUhlrich2022.osim (Apache-2.0;
+Rajagopal et al. 2016, IEEE TBME 63(10); Lai et al. 2017, Ann. Biomed. Eng. 45; Uhlrich et al. 2022, Sci. Rep. 12),
+axis = third column of the body-fixed X-Y-Z orientation of the pin joint's frame there. Wrist signs are those of
+Rajagopal 2016.
 
 The spine has three segments, lumbar (L5/S1 to T12/L1), lower thoracic (to the eighth vertebra, where the rib cage is
 taken for rigid) and cervical (C7/T1 to the skull). Each bends as an arc of constant length and curvature: first in the
@@ -53,7 +54,7 @@ Axis = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Coupled:
-    """A motion that comes with a coordinate: a turn about ``axis``, or a slide along it, by a polynomial of the coordinate.
+    """A motion that comes with a coordinate: a turn about ``axis`` or a slide along it, by a polynomial of it.
 
     Attributes:
         polynomial: coefficients of the first, second … power of the coordinate (radians); it is zero at zero. Turns are
@@ -75,6 +76,7 @@ class Joint:
         turns: further rotations, about axes carried by those before.
         slides: displacements of the segment's origin along axes of the parent.
         length: the two landmarks whose distance in the bind pose is the slides' unit.
+        begins: landmark where the segment's flesh begins, if that is not at its origin.
     """
 
     body: str
@@ -85,6 +87,7 @@ class Joint:
     turns: tuple[Coupled, ...] = ()
     slides: tuple[Coupled, ...] = ()
     length: tuple[str, str] | None = None
+    begins: str | None = None
 
 
 def mirrored(axis: Axis) -> Axis:
@@ -192,6 +195,7 @@ def _spine(
             (_C(bending, X, *ranges[1]), _C(rotation, Y, *ranges[2])),
             slides=(Coupled(bending, right, _ACROSS), Coupled(bending, Y, _ALONG)),
             length=ends,
+            begins=ends[0],
         ),
     )
 
@@ -223,9 +227,9 @@ _ARM = (
         # Y, then the normal of the scapula's plane, then its spine (ISB: Wu et al. 2005). Positive: the socket turns
         # forward, upward; the lower angle comes forward (posterior tilt).
         (
-            _C("scap_protraction", Y, -30, 30),
+            _C("scap_protraction", Y, -30, 45),
             _C("scap_upward", (-_SCAPULAR_SPINE[2], 0.0, _SCAPULAR_SPINE[0]), -20, 60),
-            _C("scap_tilt", _SCAPULAR_SPINE, -20, 35),
+            _C("scap_tilt", _SCAPULAR_SPINE, -20, 50),
         ),
     ),
     Joint(
@@ -344,26 +348,37 @@ DERIVED: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Follower:
-    """A coordinate that goes along with another one at a fixed ratio, where nothing tells the two apart."""
+    """A coordinate that goes along with another one where nothing tells the two apart.
+
+    Attributes:
+        ratio: to the leader.
+        sd: degrees by which people differ from that.
+        against: coordinates that make up for such a difference.
+    """
 
     name: str
     leader: str
     ratio: float
+    sd: float
+    against: tuple[str, ...]
 
 
-#: The lower thoracic spine takes its share of a bent or twisted trunk (ranges of White and Panjabi 1990); the scapula
-#: glides on the ribs as the clavicle moves (``scripts/fit_girdle.py``).
+_GH = ("gh_flex", "gh_add", "gh_rot")
+
+#: The lower thoracic spine takes its share of a bent or twisted trunk (ranges of White and Panjabi 1990). The scapula
+#: goes with the raised clavicle so that the middle of its medial border keeps its distance from the ribs
+#: (``tests/skeleton/test_girdle.py``). The spreads are our choice.
 FOLLOWERS: tuple[Follower, ...] = (
-    Follower("thorax_extension", "lumbar_seg_extension", 0.55),
-    Follower("thorax_bending", "lumbar_seg_bending", 0.85),
-    Follower("lumbar_seg_rotation", "thorax_rotation", 0.33),
+    Follower("thorax_extension", "lumbar_seg_extension", 0.55, 6.0, ("lumbar_seg_extension",)),
+    Follower("thorax_bending", "lumbar_seg_bending", 0.85, 5.0, ("lumbar_seg_bending",)),
+    Follower("lumbar_seg_rotation", "thorax_rotation", 0.33, 4.0, ("thorax_rotation",)),
     *(
-        Follower(f"{name}_{s}", f"{leader}_{s}", ratio)
+        Follower(f"{name}_{s}", f"{leader}_{s}", ratio, sd, tuple(f"{gh}_{s}" for gh in _GH))
         for s in "rl"
-        for name, leader, ratio in (
-            ("scap_protraction", "clav_protraction", 0.0),
-            ("scap_upward", "clav_elevation", 1.5),
-            ("scap_tilt", "clav_elevation", 0.5),
+        for name, leader, ratio, sd in (
+            ("scap_protraction", "clav_elevation", 1.2, 8.0),
+            ("scap_upward", "clav_elevation", 1.0, 8.0),
+            ("scap_tilt", "clav_elevation", 1.45, 8.0),
         )
     ),
 )

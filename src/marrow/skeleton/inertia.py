@@ -31,8 +31,7 @@ BODY_DENSITY = 1010.0
 #: Part of the body that a segment's mass counts to, by the segment's name without its side; others follow their parent.
 PARTS: Mapping[str, str] = {
     "pelvis": "trunk",
-    "torso": "trunk",
-    "head": "head",
+    "neck_arc": "head",
     "femur": "thigh",
     "tibia": "shank",
     "talus": "foot",
@@ -69,8 +68,10 @@ DENSITY: Mapping[str, float] = {
 _LAYERS = (0.0, 0.2, 0.5, 1.0)
 #: Half length of a core in standard deviations of its skin along it: that of a rod.
 _HALF = np.sqrt(3.0)
-#: A segment without skin (the talus) takes this share of the first child that has some, as in Rajagopal et al. 2016.
-_SKINLESS = 0.064
+#: Share of the first child that has some skin which a segment without takes: the talus as in Rajagopal et al. 2016, and
+#: next to nothing for the light segments that stand between two joints of the spine.
+_SKINLESS = {"talus": 0.064}
+_LIGHT = 0.002
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
@@ -113,6 +114,7 @@ def segment_masses(
     bodies: Sequence[str],
     parents: NDArray[np.int64],
     *,
+    cuts: Float64 | None = None,
     mass_kg: float | None = None,
     density: Mapping[str, float] = DENSITY,
 ) -> SegmentMasses:
@@ -124,6 +126,7 @@ def segment_masses(
         weights: of the vertices by segment.
         bind: (B, 4, 4) segment frames in the bind pose.
         bodies, parents: B names, parents first; (B,) index of the parent, -1 for the root.
+        cuts: (B, 3) where a segment is divided from the one above it (``Skeleton.cuts``); by default at its origin.
         mass_kg: of the whole body; by default its volume times :data:`BODY_DENSITY`.
         density: of each part over the body's.
 
@@ -133,10 +136,11 @@ def segment_masses(
     if mass_kg is not None and not (np.isfinite(mass_kg) and mass_kg > 0):
         raise InputError(f"mass_kg: expected kilograms above 0, got {mass_kg:g}")
     vertices, faces = np.asarray(vertices, float), np.asarray(faces)
-    moments = segment_moments(vertices, faces, weights, bind, parents)
+    moments = segment_moments(vertices, faces, weights, bind[:, :3, 3] if cuts is None else cuts, parents)
     bare = moments[:, 0] <= 1e-3 * moments[:, 0].sum() / len(bodies) ** 2
     for b in np.flatnonzero(bare)[::-1]:
-        _share_with_child(moments, int(b), bind, parents, bare)
+        stem = bodies[b].removesuffix("_r").removesuffix("_l")
+        _share_with_child(moments, int(b), bind, parents, bare, _SKINLESS.get(stem, _LIGHT))
     volume = moments[:, 0]
     if not (volume > 0).all():
         at = int(np.argmin(volume))
@@ -170,10 +174,10 @@ def enclosed_volume(vertices: Float64, faces: NDArray[np.integer]) -> float:
 
 
 def segment_moments(
-    vertices: Float64, faces: NDArray[np.integer], weights: Weights, bind: Float64, parents: NDArray[np.int64]
+    vertices: Float64, faces: NDArray[np.integer], weights: Weights, cuts: Float64, parents: NDArray[np.int64]
 ) -> Float64:
     """(B, 10) volume, its first moments x, y, z and second moments xx, yy, zz, xy, xz, yz about the world's origin."""
-    count = len(bind)
+    count = len(cuts)
     row = np.repeat(np.arange(len(vertices)), np.diff(weights.start))
     body, weight = np.asarray(weights.body, np.intp), np.asarray(weights.weight, float)
     core, centre = _carried_to_cores(vertices, faces, row, body, weight, count)
@@ -184,14 +188,15 @@ def segment_moments(
     sign = np.where(even, 1.0, -1.0)[:, None]
     dense = np.zeros((count, len(vertices)))
     np.add.at(dense, (body, row), weight)
-    planes = _joint_planes(bind, parents, dense.sum(1) > 0, centre)
+    above = _skinned_above(parents, dense.sum(1) > 0)
+    planes = _joint_planes(cuts, above, centre)
     own = dense[:, corner].mean(2)
     out = np.zeros((count, 10))
     for outer, inner in itertools.pairwise(_LAYERS):
         top, bottom = (vertices + depth * (core - vertices) for depth in (outer, inner))
         swept = sign * _prism_moments(top[corner], bottom[corner])
         share = own.copy()
-        _cut(share, 0.5 * (top + bottom)[corner].mean(1), planes, parents)
+        _cut(share, 0.5 * (top + bottom)[corner].mean(1), planes, above)
         out += share @ swept
     return out
 
@@ -225,21 +230,30 @@ def _carried_to_cores(
     return carried, mean
 
 
-def _joint_planes(
-    bind: Float64, parents: NDArray[np.int64], skinned: NDArray[np.bool_], centre: Float64
-) -> list[tuple[int, Float64, Float64]]:
+def _skinned_above(parents: NDArray[np.int64], skinned: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(B,) the nearest segment with skin above each segment with skin; -2 for the others, -1 for the root."""
+    out = np.full(len(parents), -2)
+    for b in np.flatnonzero(skinned):
+        a = int(parents[b])
+        while a >= 0 and not skinned[a]:
+            a = int(parents[a])
+        out[b] = a
+    return out
+
+
+def _joint_planes(at: Float64, above: NDArray[np.int64], centre: Float64) -> list[tuple[int, Float64, Float64]]:
     """Segment, joint centre (3,) and normal (3,), towards the segment, of each plane that cuts it from its parent.
 
     The normal halves the angle between the bones on either side. Leaves first.
     """
-    at, out = bind[:, :3, 3], []
-    for b in range(len(bind) - 1, 0, -1):
-        a = int(parents[b])
-        if not (skinned[a] and skinned[b]):
+    out = []
+    for b in range(len(at) - 1, 0, -1):
+        a = int(above[b])
+        if a < 0:
             continue
-        children = [k for k in np.flatnonzero(parents == b) if np.linalg.norm(at[k] - at[b]) > 1e-3]
+        children = [k for k in np.flatnonzero(above == b) if np.linalg.norm(at[k] - at[b]) > 1e-3]
         ahead = (at[children].mean(0) if children else centre[b]) - at[b]
-        start = at[a] if parents[a] >= 0 else at[parents == a].mean(0)
+        start = at[a] if above[a] >= 0 else at[above == a].mean(0)
         before = at[b] - start
         normal = ahead / np.linalg.norm(ahead)
         if np.linalg.norm(before) > 1e-3:
@@ -248,9 +262,7 @@ def _joint_planes(
     return out
 
 
-def _cut(
-    share: Float64, point: Float64, planes: list[tuple[int, Float64, Float64]], parents: NDArray[np.int64]
-) -> None:
+def _cut(share: Float64, point: Float64, planes: list[tuple[int, Float64, Float64]], above: NDArray[np.int64]) -> None:
     """Give what lies before a segment's joint to its parent: share (B, N) of elements at (N, 3), changed in place.
 
     The root also gives what lies beyond the joints it bears: its skin reaches down the thighs and up the trunk.
@@ -258,9 +270,9 @@ def _cut(
     for b, origin, normal in planes:
         there = np.flatnonzero(share[b])
         before = there[(point[there] - origin) @ normal < 0]
-        share[parents[b], before] += share[b, before]
+        share[above[b], before] += share[b, before]
         share[b, before] = 0.0
-    takers = [plane for plane in planes if parents[plane[0]] == 0]
+    takers = [plane for plane in planes if above[plane[0]] == 0]
     if takers:
         beyond = np.array([(point - origin) @ normal > 0 for _, origin, normal in takers])
         # Where two could take, both do: between the thighs.
@@ -293,13 +305,15 @@ def _tetrahedron_moments(a: Float64, b: Float64, c: Float64, d: Float64) -> Floa
     return np.stack([volume, *(volume * total[:, i] / 4.0 for i in range(3)), *second], axis=1)
 
 
-def _share_with_child(moments: Float64, b: int, bind: Float64, parents: NDArray[np.int64], bare: NDArray) -> None:
-    """Give a segment without skin a ball between its joint and its child's, cut from the child's volume."""
+def _share_with_child(
+    moments: Float64, b: int, bind: Float64, parents: NDArray[np.int64], bare: NDArray, share: float
+) -> None:
+    """Give a segment without skin a ball between its joint and its child's: that share of the child's volume."""
     child = next((int(k) for k in np.flatnonzero(parents == b) if moments[k, 0] > 0), None)
     if child is None:
         return
-    volume = _SKINLESS * moments[child, 0]
-    moments[child] *= 1.0 - _SKINLESS
+    volume = share * moments[child, 0]
+    moments[child] *= 1.0 - share
     x = 0.5 * (bind[b, :3, 3] + bind[child, :3, 3])
     radius = (3.0 * volume / (4.0 * np.pi)) ** (1.0 / 3.0)
     moments[b, 0], moments[b, 1:4] = volume, volume * x

@@ -60,7 +60,8 @@ class Skeleton:
                 only flexes.
 
         Raises:
-            InputError: unknown ``knee``, fewer fingers with a hinge, or a landmark is missing, not finite or not (3,), or two of one segment coincide.
+            InputError: ``knee`` is neither, or a landmark is missing, not finite or not (3,), or two of one segment
+                coincide.
         """
         tree = _tree(fingers, knee)
         points = {name: np.asarray(x, float) for name, x in landmarks.items()}
@@ -133,6 +134,17 @@ class Skeleton:
             self.point_local[kept],
         )
 
+    @functools.cached_property
+    def cuts(self) -> Float64:
+        """(B, 3) metres, marrow's world, bind pose: where each segment's flesh is divided from that of the one above."""
+        out = self.bind[:, :3, 3].copy()
+        for b, joint in enumerate(self.joints):
+            if joint.begins in self.point_names:
+                i = self.point_names.index(joint.begins)
+                frame = self.bind[self.point_body[i]]
+                out[b] = frame[:3, :3] @ self.point_local[i] + frame[:3, 3]
+        return out
+
     # -- kinematics -----------------------------------------------------------------------------------------------
 
     def joint_rotations(self, x: ArrayLike, *, tangent: bool = False) -> Float64:
@@ -144,6 +156,12 @@ class Skeleton:
         x, flat = self._flat(x)
         R = fast.joint_rotations(self.tree.structure, flat, tangent)
         return R.reshape(x.shape[:-1] + R.shape[1:])
+
+    def joint_places(self, q: ArrayLike) -> Float64:
+        """(..., B, 3) metres: each segment's origin in its parent's frame at coordinates q (..., D)."""
+        q, flat = self._flat(q)
+        places = fast.joint_places(self.tree.structure, flat, self.offsets, self.length)
+        return places.reshape(q.shape[:-1] + places.shape[1:])
 
     def forward(self, q: ArrayLike, translation: ArrayLike | None = None) -> tuple[Float64, Float64]:
         """Segment frames in marrow's world: R (..., B, 3, 3) and origins p (..., B, 3), metres.
@@ -312,13 +330,10 @@ def bind_many(landmarks: Mapping[str, Float64]) -> tuple[Float64, Float64, Float
 
 
 def _tree(fingers: bool, knee: str) -> Tree:
-    if knee == "rolling":
-        return trees.whole() if fingers else trees.without_fingers()
-    if knee != "hinge":
+    if knee not in ("rolling", "hinge"):
         raise InputError(f"knee: expected 'rolling' or 'hinge', got {knee!r}")
-    if not fingers:
-        raise InputError("fingers=False with knee='hinge': make the whole skeleton, then take its without_fingers()")
-    return trees.with_hinged_knees()
+    tree = trees.whole() if knee == "rolling" else trees.with_hinged_knees()
+    return tree if fingers else trees.cut(tree)
 
 
 def _position(name: str, known: tuple[str, ...], what: str) -> int:

@@ -77,9 +77,7 @@ class Tree:
 
     @functools.cached_property
     def structure(self) -> Structure:
-        return Structure(
-            self.parents, self.kind, self.start, self.count, self.axes, self.turns, self.slides, BASE
-        )
+        return Structure(self.parents, self.kind, self.start, self.count, self.axes, self.turns, self.slides, BASE)
 
     @functools.cached_property
     def sliding(self) -> tuple[int, ...]:
@@ -132,9 +130,7 @@ def build(joints: tuple[Joint, ...]) -> Tree:
     number = {c.name: d for d, c in enumerate(coordinates)}
     own = [Coupled(c.name, c.axis, (1.0,)) for c in coordinates]
     first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-    turns = [
-        [*own[first[b] : first[b] + min(int(count[b]), 3)], *joint.turns] for b, joint in enumerate(joints)
-    ]
+    turns = [[*own[first[b] : first[b] + min(int(count[b]), 3)], *joint.turns] for b, joint in enumerate(joints)]
     dof_body = np.repeat(np.arange(len(joints)), count)
     ancestor = np.eye(len(joints), dtype=bool)
     for b in range(1, len(joints)):
@@ -184,8 +180,7 @@ def with_hinged_knees() -> Tree:
     """The whole skeleton with knees that only flex, about an axis that stands still."""
     return build(
         tuple(
-            replace(j, turns=(), slides=(), length=None) if j.body.startswith("tibia") else j
-            for j in definition.JOINTS
+            replace(j, turns=(), slides=(), length=None) if j.body.startswith("tibia") else j for j in definition.JOINTS
         )
     )
 

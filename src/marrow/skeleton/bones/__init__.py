@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.errors import AssetError, InputError
-from marrow.skeleton.bones.fitting import FINGERS, region_of, warp
+from marrow.skeleton.bones.fitting import FINGERS, needed, region_of, warp
 from marrow.types import Float64, Mesh
 
 DATA = Path(__file__).resolve().parent / "data" / "bones.npz"
@@ -78,8 +78,8 @@ def bone_meshes(landmarks: Mapping[str, ArrayLike], centres: Mapping[str, ArrayL
         InputError: a landmark or centre is missing, not finite or not (3,).
     """
     bones = template()
-    places = {name: np.asarray(x, float) for name, x in {**landmarks, **centres}.items() if name in bones.marks}
-    missing = sorted(set(bones.marks) - set(places))
+    places = {name: np.asarray(x, float) for name, x in {**landmarks, **centres}.items() if name in needed()}
+    missing = sorted(needed() - set(places))
     if missing:
         raise InputError(f"bones: {', '.join(missing)} missing; give bony_landmarks(rest) and joint_centres(landmarks)")
     bad = sorted(name for name, x in places.items() if x.shape != (3,) or not np.isfinite(x).all())

@@ -1,8 +1,9 @@
 """A skeleton as an OpenSim model, built by the official package ``opensim`` from the tree's own description.
 
-A hinge with one coordinate becomes a PinJoint, everything else a CustomJoint with linear functions, a joint that does
-not move a WeldJoint: classes that every OpenSim from 4.0 on knows, and that move as our kinematics do. Segment frames,
-names, signs and zeros are the skeleton's; the ground is OpenSim's (X forward, Y up, Z to the right).
+A hinge with one coordinate becomes a PinJoint, everything else a CustomJoint whose functions are the tree's own (linear,
+or polynomials where a turn or a slide is coupled to a coordinate), a joint that does not move a WeldJoint: classes that
+every OpenSim from 4.0 on knows, and that move as our kinematics do. Segment frames, names, signs and zeros are the
+skeleton's; the ground is OpenSim's (X forward, Y up, Z to the right).
 """
 
 from __future__ import annotations
@@ -23,16 +24,24 @@ from marrow.geometry.rotations import rotation_between
 from marrow.skeleton.definition import FREE, HINGE, Joint
 from marrow.skeleton.inertia import SegmentMasses
 from marrow.skeleton.skeleton import Skeleton
+from marrow.skeleton.tree import Terms
 from marrow.types import Float64
 
 #: Version of the document: the first whose joints, markers and meshes are written as here, so that later ones read it.
 DOCUMENT_VERSION = 40000
 
-#: Names of joints in the Rajagopal and Lai-Uhlrich models, by the segment that the joint carries, without its side.
+#: Names of joints by the segment that the joint carries, without its side: those of the Rajagopal and Lai-Uhlrich models
+#: where they have the joint. Others are named after their centres.
 JOINT_NAMES: Mapping[str, str] = {
     "pelvis": "ground_pelvis",
     "femur": "hip",
-    "torso": "back",
+    "lumbar_arc": "lumbar_sagittal",
+    "lumbar": "lumbar_lateral",
+    "thorax_arc": "thorax_sagittal",
+    "torso": "thorax_lateral",
+    "neck_arc": "neck_sagittal",
+    "head": "neck_lateral",
+    "clavicle": "sternoclavicular",
     "ulna": "elbow",
     "radius": "radioulnar",
     "hand": "radius_hand",
@@ -138,13 +147,13 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
     model.set_force_units("N")
     # Everything stays referenced from Python until the model is connected: OpenSim owns what it is given.
     bodies = []
-    rotations = skeleton.joint_rotations(np.array([extras.fixed.get(name, 0.0) for name in skeleton.coordinates]))
+    still = np.array([extras.fixed.get(name, 0.0) for name in skeleton.coordinates])
+    rotations, places = skeleton.joint_rotations(still), skeleton.joint_places(still)
     height = _standing(skeleton)
     for b, joint in enumerate(skeleton.joints):
         parent = model.getGround() if b == 0 else bodies[skeleton.parents[b]]
         body = _body(osim, joint.body, masses, b)
-        offset = np.zeros(3) if b == 0 else skeleton.offsets[b]
-        made = _joint(osim, skeleton, b, parent, body, offset, rotations[b], extras)
+        made = _joint(osim, skeleton, b, parent, body, (rotations[b], places[b]), extras)
         if b == 0:
             made.upd_coordinates(4).set_default_value(height)
         model.addBody(body)
@@ -181,24 +190,26 @@ def _joint(
     b: int,
     parent: Any,
     body: Any,
-    offset: Float64,
-    R: Float64,
+    still: tuple[Float64, Float64],
     extras: OsimExtras,
 ) -> Any:
-    """The joint of segment b: welded, pin or custom, its coordinates with ranges and defaults."""
+    """The joint of segment b: welded, pin or custom, its coordinates with ranges and defaults.
+
+    ``still`` is the segment's rotation and place in its parent at the values of the fixed coordinates.
+    """
     joint, tree = skeleton.joints[b], skeleton.tree
-    start, count = int(tree.start[b]), int(tree.count[b])
     names = [c.name for c in joint.coordinates]
+    offset = np.zeros(3) if b == 0 else skeleton.offsets[b]
     place, zero = _vec(osim, offset), _vec(osim, np.zeros(3))
     if is_welded(joint, extras.fixed):
-        turn = _vec(osim, body_fixed_xyz(R))
-        return osim.WeldJoint(joint_name(joint), parent, place, turn, body, zero, zero)
-    axes = tree.axes[start : start + count]
-    if joint.kind == HINGE and count == 1:
-        turn = _vec(osim, body_fixed_xyz(rotation_between(np.array([0.0, 0.0, 1.0]), axes[0])))
+        turn = _vec(osim, body_fixed_xyz(still[0]))
+        return osim.WeldJoint(joint_name(joint), parent, _vec(osim, still[1]), turn, body, zero, zero)
+    if joint.kind == HINGE and len(names) == 1 and not (joint.turns or joint.slides):
+        axis = tree.axes[tree.start[b]]
+        turn = _vec(osim, body_fixed_xyz(rotation_between(np.array([0.0, 0.0, 1.0]), axis)))
         made = osim.PinJoint(joint_name(joint), parent, place, turn, body, zero, turn)
     else:
-        transform = _spatial_transform(osim, names, axes)
+        transform = _spatial_transform(osim, skeleton, b)
         made = osim.CustomJoint(joint_name(joint), parent, place, zero, body, zero, zero, transform)
         made.finalizeFromProperties()  # makes the coordinates
     for k, name in enumerate(names):
@@ -221,28 +232,47 @@ def _set_coordinate(coordinate: Any, name: str, skeleton: Skeleton, extras: Osim
     coordinate.set_locked(name in extras.fixed)
 
 
-def _spatial_transform(osim: Any, names: list[str], axes: Float64) -> Any:
-    """Rotations about the first three axes in their order, translations along the others."""
-    out = osim.SpatialTransform()
-    turns = [axes[k] for k in range(min(3, len(names)))]
-    # OpenSim wants three axes of a basis, also where nothing turns about the last.
-    turns += list(np.linalg.svd(np.array(turns))[2][len(turns) :])
-    for k, axis in enumerate((out.upd_rotation1(), out.upd_rotation2(), out.upd_rotation3())):
-        axis.setAxis(_vec(osim, turns[k]))
-        _drive(osim, axis, names[k] if k < len(names) else None)
-    for k, axis in enumerate((out.upd_translation1(), out.upd_translation2(), out.upd_translation3()), 3):
-        if k < len(names):
-            axis.setAxis(_vec(osim, axes[k]))
-        _drive(osim, axis, names[k] if k < len(names) else None)
+def _spatial_transform(osim: Any, skeleton: Skeleton, b: int) -> Any:
+    """The joint's turns in their order, and its slides; those of the root are its translations."""
+    tree, out = skeleton.tree, osim.SpatialTransform()
+    _drive(osim, skeleton, tree.turns, b, 1.0, (out.upd_rotation1(), out.upd_rotation2(), out.upd_rotation3()))
+    translations = (out.upd_translation1(), out.upd_translation2(), out.upd_translation3())
+    if skeleton.joints[b].kind == FREE:
+        for axis, c in zip(translations, skeleton.joints[b].coordinates[3:], strict=True):
+            axis.setAxis(_vec(osim, c.axis))
+            axis.setCoordinateNames(osim.ArrayStr(c.name, 1))
+            axis.set_function(osim.LinearFunction(1.0, 0.0))
+    else:
+        _drive(osim, skeleton, tree.slides, b, float(skeleton.length[b]), translations)
     return out
 
 
-def _drive(osim: Any, axis: Any, name: str | None) -> None:
-    if name is None:
-        axis.set_function(osim.Constant(0.0))
-        return
-    axis.setCoordinateNames(osim.ArrayStr(name, 1))
-    axis.set_function(osim.LinearFunction(1.0, 0.0))
+def _drive(osim: Any, skeleton: Skeleton, terms: Terms, b: int, scale: float, axes: tuple[Any, Any, Any]) -> None:
+    """Let the coordinates drive one transform axis for each of the joint's terms, times ``scale``; the rest is zero."""
+    rows = range(int(terms.start[b]), int(terms.start[b + 1]))
+    directions = list(terms.axis[rows.start : rows.stop])
+    # OpenSim wants three axes of a basis, also where nothing moves along the last.
+    directions += list(np.linalg.svd(np.array(directions).reshape(-1, 3))[2][len(directions) :])
+    for k, axis in enumerate(axes):
+        axis.setAxis(_vec(osim, directions[k]))
+        if k >= len(rows):
+            axis.set_function(osim.Constant(0.0))
+            continue
+        i = rows[k]
+        axis.setCoordinateNames(osim.ArrayStr(skeleton.coordinates[int(terms.coordinate[i])], 1))
+        axis.set_function(_function(osim, scale * terms.polynomial[i]))
+
+
+def _function(osim: Any, polynomial: Float64) -> Any:
+    """A function of OpenSim from the coefficients of the first, second … power."""
+    used = np.trim_zeros(polynomial, "b")
+    if len(used) == 1:
+        return osim.LinearFunction(float(used[0]), 0.0)
+    highest_first = [*used[::-1], 0.0]
+    vector = osim.Vector(len(highest_first), 0.0)
+    for k, value in enumerate(highest_first):
+        vector.set(k, float(value))
+    return osim.PolynomialFunction(vector)
 
 
 def _standing(skeleton: Skeleton) -> float:
