@@ -56,7 +56,7 @@ SEGMENT = {
     "wrist": "hand", "pinky": "hand", "index": "hand", "thumb": "hand", "heel": "calcn", "foot_index": "toes",
 }  # fmt: skip
 #: Offsets that were set by hand before, for comparison (metres, right side).
-BY_HAND = {"hip": (0.021, -0.022, 0.0), "shoulder": (0.0, 0.023, 0.0)}
+BY_HAND = {"hip": (0.021, -0.022, 0.029), "shoulder": (0.0, 0.023, 0.0)}
 HEAD_SHARE, LONGEST, NORMAL_STATURE = 0.75, 0.06, 1.70
 MIN_CONFIDENCE, MAX_ERROR = 0.5, 0.08
 FIELDS = ("xy", "base", "frame", "jacobian", "height_px", "confidence", "stature", "body")
@@ -160,7 +160,7 @@ def dress(regions: Regions, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
 
     legs, shirt = cloth(), cloth()
     wear(("pelvis", "femur", "tibia")[: 3 if rng.random() < 0.7 else 2], legs, 0.015)
-    wear(("torso", "clavicle", "humerus", "ulna", "radius")[: rng.choice([2, 3, 5])], shirt, 0.015)
+    wear(("torso", "lumbar", "clavicle", "scapula", "humerus", "ulna", "radius")[: rng.choice([4, 5, 7])], shirt, 0.015)
     if rng.random() < 0.85:
         wear(("talus", "calcn", "toes"), cloth(), 0.012)
     if rng.random() < 0.85:

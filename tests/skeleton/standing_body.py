@@ -12,7 +12,9 @@ def standing(stature: float = 1.70, arm_abduction: float = 0.7, elbow_bend: floa
     h = stature
     out = {
         "pelvis": [0, 0.56 * h, 0.01],
-        "lumbar": [0, 0.60 * h, -0.02],
+        "l5_s1": [0, 0.575 * h, -0.06],
+        "t12_l1": [0, 0.68 * h, -0.06],
+        "t8_body": [0, 0.74 * h, -0.06],
         "neck": [0, 0.83 * h, -0.03],
         "head": [0, 0.89 * h, 0.0],
         "head_top": [0, h, 0.0],
@@ -28,6 +30,7 @@ def standing(stature: float = 1.70, arm_abduction: float = 0.7, elbow_bend: floa
             "mtp": [0.068 * h, 0.015, 0.12],
             "toe_tip": [0.072 * h, 0.012, 0.18],
             "clavicle": [0.012 * h, 0.81 * h, 0.02],
+            "acromioclavicular": [0.09 * h, 0.835 * h, -0.02],
             "shoulder": [0.105 * h, 0.81 * h, -0.02],
         }
         for name, x in points.items():

@@ -150,13 +150,13 @@ def _moved_both(name: str, forward: float, up: float, inward: float, body: str) 
     return {left: _moved(left, forward, up, inward, body), right: _moved(right, forward, up, -inward, body)}
 
 
-# Annotators of the COCO family: hips before, below and inside the rig's, shoulders on top of the joint.
+# Annotators of the COCO family: hips before, below and outside the joint, shoulders on top of it.
 _SHOULDERS = _moved_both("shoulder", 0.0, 0.023, 0.0, "torso")
 _MIDDLES = {
     "neck": _moved("neck", 0.0, 0.023, 0.0, "torso"),
     "mid_hip": _moved("mid_hip", 0.021, -0.022, 0.0, "pelvis"),
 }
-_COCO = _moved_both("hip", 0.021, -0.022, 0.015, "pelvis") | _SHOULDERS | _MIDDLES
+_COCO = _moved_both("hip", 0.021, -0.022, -0.014, "pelvis") | _SHOULDERS | _MIDDLES
 _OWN: Mapping[str, Mapping[str, KeypointSource]] = dict.fromkeys(
     ("coco17", "coco18", "coco133", "body25", "halpe26"), _COCO
 )

@@ -155,7 +155,10 @@ def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]
         needed |= {f"{f}_tip_{s}" for f in (*FINGERS, "thumb") for s in "rl"}
     missing = sorted(needed - set(landmarks))
     if missing:
-        raise InputError(f"landmarks: {', '.join(missing)} missing; a skeleton needs {', '.join(sorted(needed))}")
+        raise InputError(
+            f"landmarks: {', '.join(missing)} missing; a skeleton needs those that "
+            "marrow.skeleton.joint_centres.joint_centres gives (a body at rest has them: rest.landmarks)"
+        )
     out = {name: np.asarray(landmarks[name], float) for name in needed}
     bad = sorted(name for name, x in out.items() if x.shape[-1:] != (3,) or not np.isfinite(x).all())
     if bad:

@@ -54,14 +54,14 @@ DE_LEVA: Mapping[str, tuple[float, float]] = {
 
 #: Density of each part over the body's: the mean of the default body's average man and woman has the table's mean mass.
 DENSITY: Mapping[str, float] = {
-    "head": 1.188,
-    "trunk": 0.899,
-    "upper_arm": 0.987,
-    "forearm": 1.250,
-    "hand": 1.115,
-    "thigh": 1.142,
-    "shank": 0.968,
-    "foot": 0.853,
+    "head": 1.176,
+    "trunk": 0.942,
+    "upper_arm": 0.986,
+    "forearm": 1.185,
+    "hand": 1.109,
+    "thigh": 1.063,
+    "shank": 0.944,
+    "foot": 0.984,
 }
 
 #: Depths, from the skin to the core, between which a prism is cut into pieces.
@@ -72,6 +72,8 @@ _HALF = np.sqrt(3.0)
 #: next to nothing for the light segments that stand between two joints of the spine.
 _SKINLESS = {"talus": 0.064}
 _LIGHT = 0.002
+#: A segment is short if it measures less than this share of the one after it.
+_SHORT = 0.25
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
@@ -253,6 +255,10 @@ def _joint_planes(at: Float64, above: NDArray[np.int64], centre: Float64) -> lis
             continue
         children = [k for k in np.flatnonzero(above == b) if np.linalg.norm(at[k] - at[b]) > 1e-3]
         ahead = (at[children].mean(0) if children else centre[b]) - at[b]
+        length = np.linalg.norm(ahead)
+        # The bone before is that of the segments above taken together, where one is as short as the shoulder blade.
+        while above[a] >= 0 and 1e-3 < np.linalg.norm(at[b] - at[a]) < _SHORT * length:
+            a = int(above[a])
         start = at[a] if above[a] >= 0 else at[above == a].mean(0)
         before = at[b] - start
         normal = ahead / np.linalg.norm(ahead)
