@@ -6,7 +6,7 @@ Importing this package is cheap; each writer is loaded when it is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -194,6 +194,17 @@ def _save_trc(path: Path, person: PersonExport, influences: int | None) -> list[
     return []
 
 
+def _save_c3d(path: Path, person: PersonExport, influences: int | None) -> list[str]:
+    """The markers of ``.trc``, with Z up, as laboratories write C3D files."""
+    from marrow.io.c3d import C3d, write_c3d
+    from marrow.io.osim import marker_data
+
+    data = marker_data(path, person)
+    x, y, z = np.moveaxis(data.xyz, -1, 0)
+    write_c3d(path, C3d(replace(data, xyz=np.stack([x, -z, y], -1), units="mm")))
+    return []
+
+
 #: Suffix to exporter; a new format is one more line here and one more file in this folder.
 EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".npz": _save_npz,
@@ -203,4 +214,5 @@ EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".osim": _save_osim,
     ".mot": _save_mot,
     ".trc": _save_trc,
+    ".c3d": _save_c3d,
 }

@@ -116,6 +116,15 @@ def write_markers(path: Path, person: PersonExport) -> None:
         InputError: the person has no markers.
         OutputError: the file cannot be written.
     """
+    write_trc(path, marker_data(path, person))
+
+
+def marker_data(path: Path, person: PersonExport) -> MarkerData:
+    """The model's markers over time in OpenSim's ground, metres; NaN where the person was not seen.
+
+    Raises:
+        InputError: the person has no markers; ``path`` is what was to be written.
+    """
     skeleton = _skeleton(path, person)
     if not person.markers:
         raise InputError(f"{path}: this motion has no markers to save; .mot holds its coordinates")
@@ -127,7 +136,7 @@ def write_markers(path: Path, person: PersonExport) -> None:
         xyz[~person.motion.observed] = np.nan
     time = person.motion.time
     rate = (len(time) - 1) / (time[-1] - time[0]) if len(time) > 1 else 1.0
-    write_trc(path, MarkerData(tuple(person.markers), time, xyz, float(np.round(rate, 6)), "m"))
+    return MarkerData(tuple(person.markers), time, xyz, float(np.round(rate, 6)), "m")
 
 
 def _skeleton(path: Path, person: PersonExport) -> Skeleton:
