@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from marrow.body import anatomy, load_body
 from marrow.errors import InputError
@@ -50,8 +51,9 @@ def test_a_skeleton_has_two_hundred_bones(adult):
     assert len(meshes) - len(cartilage) == 206 - 1 - 6 - 20 - 1
 
 
-def test_every_bone_is_a_closed_surface_seen_from_outside(adult):
-    for name, mesh in bone_meshes(*adult).items():
+@pytest.mark.parametrize("detail", ["full", "light"])
+def test_every_bone_is_a_closed_surface_seen_from_outside(adult, detail):
+    for name, mesh in bone_meshes(*adult, detail=detail).items():
         f = mesh.faces.astype(np.int64)
         edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
         there, back = (np.sort(e[:, 0] * len(mesh.vertices) + e[:, 1]) for e in (edges, edges[:, ::-1]))
@@ -61,16 +63,37 @@ def test_every_bone_is_a_closed_surface_seen_from_outside(adult):
         assert 0.1 < volume_ml < 4000, name
 
 
-def test_the_average_adults_bones_are_the_template(adult):
-    stored = template()
-    for name, mesh in bone_meshes(*adult).items():
+def test_the_light_bones_are_the_same_bones(adult):
+    """Few vertices, near those of the full bone (some 4 mm apart) and as far out as they."""
+    full, light = bone_meshes(*adult), bone_meshes(*adult, detail="light")
+    assert list(full) == list(light)
+    assert 8_000 < sum(len(mesh.vertices) for mesh in light.values()) < 12_000
+    for name, mesh in light.items():
+        whole = full[name].vertices
+        assert cKDTree(whole).query(mesh.vertices)[0].max() < 0.005, name
+        for thin, thick in ((mesh.vertices.min(0), whole.min(0)), (mesh.vertices.max(0), whole.max(0))):
+            assert np.abs(thin - thick).max() < 0.005, name
+
+
+def test_light_bones_of_the_midline_mirror_themselves(adult):
+    for name, mesh in bone_meshes(*adult, detail="light").items():
+        if not name.endswith(("_r", "_l")):
+            near = cKDTree(mesh.vertices).query(mesh.vertices * [-1, 1, 1])[0]
+            assert near.max() < 1e-5, name
+
+
+@pytest.mark.parametrize("detail", ["full", "light"])
+def test_the_average_adults_bones_are_the_template(adult, detail):
+    stored = template(detail)
+    for name, mesh in bone_meshes(*adult, detail=detail).items():
         assert np.allclose(mesh.vertices, stored.vertices[name], atol=1e-6), name
 
 
-def test_ten_people_from_newborn_to_old(body, bench):
+@pytest.mark.parametrize(("detail", "stride"), [("full", 12), ("light", 2)])
+def test_ten_people_from_newborn_to_old(body, bench, detail, stride):
     measure = bench.Measure(body)
     for shape in bench.people(10, seed=3):
-        found = bench.measured(measure, shape, stride=12)
+        found = bench.measured(measure, shape, stride=stride, detail=detail)
         assert found["inside"] >= 0.995, (shape, found["outside_of"])
         assert found["asymmetry_mm"] <= 0.1
         for site, width in found["widths"].items():
