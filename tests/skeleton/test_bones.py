@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from marrow import io
+from marrow.bench.osim_export import export_of, random_person
 from marrow.body import anatomy, load_body
 from marrow.errors import InputError
 from marrow.skeleton import Skeleton
@@ -127,6 +130,28 @@ def test_bones_ride_on_the_segments(adult):
     assert femur[:, 2].max() > -femur[:, 2].min()
     back = femur @ frames["femur_r"][:3, :3].T + frames["femur_r"][:3, 3]
     assert np.allclose(back, bone_meshes(*adult)["femur_r"].vertices, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_meshes_beside_a_written_model_are_bones_inside_the_skin(body, bench, tmp_path, seed):
+    """As OpenSim draws them: each file in its segment's frame; that it loads them without a remark is tested in io."""
+    pytest.importorskip("opensim")
+    rest, skeleton, motion = random_person(body, np.random.default_rng(seed), 2)
+    person = export_of(body, rest, skeleton, motion)
+    io.save(tmp_path / "x.osim", person)
+    files = dict(re.findall(r'<Mesh name="(\w+)_geom_1">.*?<mesh_file>([^<]+)<', (tmp_path / "x.osim").read_text()))
+    assert set(files) == {segment_of(name, skeleton.bodies) for name in template("light").vertices}
+    assert {path.name for path in (tmp_path / "Geometry").iterdir()} == set(files.values())
+    world = {}
+    for segment, file in files.items():
+        lines = (tmp_path / "Geometry" / file).read_text().splitlines()
+        local = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
+        frame = skeleton.bind[skeleton.body_index(segment)]
+        world[segment] = local @ frame[:3, :3].T + frame[:3, 3]
+    assert bench.Measure(body).inside(rest, np.concatenate(list(world.values()))).mean() >= 0.995
+    for segment, x in world.items():
+        if segment.endswith("_r"):
+            np.testing.assert_allclose(x * [-1, 1, 1], world[f"{segment[:-1]}l"], atol=2e-5, err_msg=segment)
 
 
 def test_trees_with_fewer_or_more_segments(adult):
