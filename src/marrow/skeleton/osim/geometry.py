@@ -31,8 +31,8 @@ Point = tuple[float, float, float]
 #: Kinds of mesh that OpenSim opens; of two files of one name the first kind is taken.
 SUFFIXES = (".vtp", ".obj", ".stl")
 
-#: What shows that a folder holds Gait2392's legs. Either model has a ``sacrum``, an ``l_pelvis`` and an ``l_fibula``, and
-#: they differ; in the folder that OpenSim installs, where the legs of both are, they are Gait2392's.
+#: What shows that a folder holds Gait2392's legs. Either model has a ``sacrum``, an ``l_pelvis`` and an ``l_fibula``,
+#: and they differ. Where a folder has the legs of both, as OpenSim's common one had, these three are Gait2392's.
 _MARK_OF_GAIT2392 = "femur_r"
 
 
