@@ -1,12 +1,13 @@
-"""Bones in any pose: each moves rigidly from the bind pose, with the segment that carries it.
+"""Bones in any pose: each moves rigidly from the bind pose, most with the segment that carries them.
 
-:func:`bone_motions` is the one place that says how a bone moves, so that a vertebra, which knows how far up its part of
-the spine it is, can be laid along a bent one there; all else takes the motions as they come.
+:func:`bone_motions` is the one place that says how a bone moves. The patella, which no segment carries rightly, slides
+there; a vertebra, which knows how far up its part of the spine it is, can be laid along a bent one there. All else
+takes the motions as they come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from marrow.errors import InputError
 from marrow.skeleton.bones import segment_of
+from marrow.skeleton.bones.patella import slide
 from marrow.skeleton.skeleton import Skeleton
 from marrow.types import Float64, Mesh
 
@@ -39,17 +41,15 @@ def posed_bones(meshes: Mapping[str, Mesh], skeleton: Skeleton, R: ArrayLike, p:
     Raises:
         InputError: R and p are not those of this skeleton, or no segment of it carries a bone.
     """
-    motions = bone_motions(meshes, skeleton, R, p)
     out = {}
-    for name, mesh in meshes.items():
-        motion = motions[name]
-        moved = mesh.vertices.astype(float) @ np.swapaxes(motion.R, -1, -2) + motion.t[..., None, :]
-        out[name] = Mesh(moved.astype(np.float32), mesh.faces)
+    for name, motion in bone_motions(meshes, skeleton, R, p).items():
+        moved = meshes[name].vertices.astype(float) @ np.swapaxes(motion.R, -1, -2) + motion.t[..., None, :]
+        out[name] = Mesh(moved.astype(np.float32), meshes[name].faces)
     return out
 
 
-def bone_motions(bones: Iterable[str], skeleton: Skeleton, R: ArrayLike, p: ArrayLike) -> dict[str, BoneMotion]:
-    """How each bone has moved since the bind pose; arguments as for :func:`posed_bones`."""
+def bone_motions(meshes: Mapping[str, Mesh], skeleton: Skeleton, R: ArrayLike, p: ArrayLike) -> dict[str, BoneMotion]:
+    """How each bone has moved since the bind pose; arguments and errors as for :func:`posed_bones`."""
     R, p = np.asarray(R, float), np.asarray(p, float)
     count = len(skeleton.bodies)
     if R.shape[-3:] != (count, 3, 3) or p.shape != R.shape[:-1]:
@@ -60,7 +60,27 @@ def bone_motions(bones: Iterable[str], skeleton: Skeleton, R: ArrayLike, p: Arra
     turn = R @ np.swapaxes(skeleton.bind[:, :3, :3], -1, -2)
     shift = p - np.einsum("...bij,bj->...bi", turn, skeleton.bind[:, :3, 3])
     out = {}
-    for bone in bones:
-        b = skeleton.body_index(segment_of(bone, skeleton.bodies))
-        out[bone] = BoneMotion(turn[..., b, :, :], shift[..., b, :])
+    for name, mesh in meshes.items():
+        segment = segment_of(name, skeleton.bodies)
+        if name.startswith("patella") and segment.startswith("tibia"):
+            out[name] = _sliding(mesh, skeleton, segment, R, p)
+        else:
+            b = skeleton.body_index(segment)
+            out[name] = BoneMotion(turn[..., b, :, :], shift[..., b, :])
     return out
+
+
+def _sliding(mesh: Mesh, skeleton: Skeleton, tibia: str, R: Float64, p: Float64) -> BoneMotion:
+    """The patella's motion, from how the tibia is bent against its parent, the femur."""
+    t = skeleton.body_index(tibia)
+    f = int(skeleton.parents[t])
+    R_femur, R_tibia = skeleton.bind[[f, t], :3, :3]
+    p_femur, p_tibia = skeleton.bind[[f, t], :3, 3]
+    moved = slide(
+        (mesh.vertices.astype(float) - p_femur) @ R_femur,
+        (p_tibia - p_femur) @ R_femur,
+        R_femur.T @ R_tibia,
+        np.swapaxes(R[..., f, :, :], -1, -2) @ R[..., t, :, :],
+    )
+    turn = R[..., f, :, :] @ moved.R @ R_femur.T
+    return BoneMotion(turn, p[..., f, :] + np.einsum("...ij,...j->...i", R[..., f, :, :], moved.t) - turn @ p_femur)
