@@ -1,8 +1,8 @@
 """The knee cap slides along the thigh as the knee bends, and does not stay before the shin.
 
-Its path is that of Rajagopal et al. 2016 (the patellofemoral joint of Rajagopal2016.osim; Arnold et al. 2010): the
-lower tip of the bone from the centre of the knee, and its turn, in the sagittal plane of the thigh. For a person the
-path is turned and scaled so that it begins where their own patella is. Beyond its 120 degrees the patella stays.
+Its path is that of the patellofemoral joint in LaiUhlrich2022.osim (Apache-2.0; Rajagopal et al. 2016): the lower tip
+of the bone from the centre of the knee, and its turn, in the sagittal plane of the thigh. For a person the path is
+turned and scaled so that it begins where their own patella is. Beyond its 120 degrees the patella stays.
 """
 
 from __future__ import annotations

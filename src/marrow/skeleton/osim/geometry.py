@@ -6,7 +6,7 @@ moved until they lie where the person's are. This is done at zero coordinates, w
 and marrow's, are parallel; but the fingers are as in the bind pose, since they are drawn slightly bent. The files
 themselves are neither read nor copied.
 
-Places of the joints are those of Rajagopal2016.osim and gait2392_simbody.osim. Where these have no joint (crown and
+Places of the joints are those of Rajagopal2016.osim and of Gait2392. Where these have no joint (crown and
 base of the skull, knuckle of the middle finger), they were read off the meshes.
 """
 
