@@ -142,7 +142,7 @@ def test_the_users_own_bones(walk, tmp_path, capsys):
     (tmp_path / "mine" / "femur_r.stl").touch()
     line = ["convert", str(tmp_path / "motion.npz"), str(tmp_path / "walk.osim"), "--bones"]
     assert main([*line, str(tmp_path / "mine")]) == 0
-    assert "lacks 78 of the bones of Gait2392" in capsys.readouterr().out
+    assert "lacks 78 of 79 bones (legs of Gait2392)" in capsys.readouterr().out
     assert "<mesh_file>mine/femur_r.stl</mesh_file>" in (tmp_path / "walk.osim").read_text()
     assert main([*line, str(tmp_path / "yours"), "--force"]) == 2
     assert "yours is not there; give the folder Geometry" in capsys.readouterr().err

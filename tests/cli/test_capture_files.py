@@ -108,7 +108,7 @@ def test_the_users_own_bones_are_named_and_not_copied(keypoints: Path, capsys: p
     assert text.count("<mesh_file>") == 1
     assert f"<mesh_file>{Path('OpenSim').absolute().as_posix()}/r_femur.obj</mesh_file>" in text
     assert not Path("b/person_1/Geometry").exists()
-    assert "lacks 80 of the bones of Rajagopal 2016" in capsys.readouterr().out
+    assert "lacks 80 of 81 bones (legs of Rajagopal 2016)" in capsys.readouterr().out
     about = json.loads(Path("b/capture.json").read_text())
     assert about["settings"]["bones"] == "OpenSim"
     assert not [part for part in about["licences"] if part["name"].startswith("bones")]

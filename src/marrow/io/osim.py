@@ -222,7 +222,10 @@ def _users_bones(path: Path, skeleton: Skeleton, folder: Path) -> tuple[dict[str
     if not found.missing:
         return meshes, []
     some = ", ".join(found.missing[:6]) + (" …" if len(found.missing) > 6 else "")
-    told = f"{found.path} lacks {len(found.missing)} of the bones of {found.model}, which are left out: {some}"
+    every = len(found.missing) + len(found.files)
+    told = (
+        f"{found.path} lacks {len(found.missing)} of {every} bones (legs of {found.model}), which are left out: {some}"
+    )
     return meshes, [f"{path.name}: {told}"]
 
 

@@ -130,7 +130,7 @@ def test_opensim_draws_the_users_bones_between_the_persons_joints(body, tmp_path
     folder = write_folder(tmp_path / "Their Geometry", files)
     person = dataclasses.replace(somebody(body, seed), geometry=folder)
     (remark,) = io.save(tmp_path / "x.osim", person)
-    assert re.search(r"lacks \d+ of the bones of (Rajagopal 2016|Gait2392)", remark)
+    assert re.search(r"lacks \d+ of \d+ bones \(legs of (Rajagopal 2016|Gait2392)\)", remark)
     assert not (tmp_path / "Geometry").exists()
     model, state, log = loaded(tmp_path / "x.osim")
     assert log == ""
