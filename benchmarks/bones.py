@@ -22,7 +22,7 @@ import trimesh
 
 from marrow.body import anatomy, load_body
 from marrow.body.default import DefaultBody, Rest
-from marrow.skeleton.bones import bone_meshes
+from marrow.skeleton.bones import Detail, bone_meshes
 from marrow.skeleton.joint_centres import joint_centres
 from marrow.types import Mesh
 
@@ -187,12 +187,12 @@ def people(count: int, seed: int = 1) -> list[dict[str, float]]:
     ]
 
 
-def measured(measure: Measure, shape: Mapping[str, float], stride: int = 1) -> dict:
+def measured(measure: Measure, shape: Mapping[str, float], stride: int = 1, detail: Detail = "full") -> dict:
     """Share of bone vertices inside (every ``stride``-th is looked at), widths, and asymmetry in millimetres."""
     rest = measure.body.rest(shape)
     bony = anatomy.bony_landmarks(rest)
     centres = joint_centres(bony)
-    bones = bone_meshes(bony, centres)
+    bones = bone_meshes(bony, centres, detail=detail)
     names, points = [], []
     for name, mesh in bones.items():
         points.append(mesh.vertices[::stride].astype(float))

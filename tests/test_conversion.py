@@ -136,6 +136,20 @@ def test_an_unknown_format_is_refused_before_anything_is_written(bvh, tmp_path, 
     assert not (tmp_path / "a.csv").exists()
 
 
+def test_the_users_own_bones(walk, tmp_path, capsys):
+    write_motion(tmp_path / "motion.npz", walk.motion)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "femur_r.stl").touch()
+    line = ["convert", str(tmp_path / "motion.npz"), str(tmp_path / "walk.osim"), "--bones"]
+    assert main([*line, str(tmp_path / "mine")]) == 0
+    assert "lacks 78 of 79 bones (legs of Gait2392)" in capsys.readouterr().out
+    assert "<mesh_file>mine/femur_r.stl</mesh_file>" in (tmp_path / "walk.osim").read_text()
+    assert main([*line, str(tmp_path / "yours"), "--force"]) == 2
+    assert "yours is not there; give the folder Geometry" in capsys.readouterr().err
+    assert main(["convert", line[1], str(tmp_path / "a.glb"), "--bones", str(tmp_path / "mine")]) == 2
+    assert "name one too, such as motion.osim" in capsys.readouterr().err
+
+
 def test_clear_errors(bvh, tmp_path):
     with pytest.raises(InputError, match="no such file"):
         convert(tmp_path / "none.bvh")

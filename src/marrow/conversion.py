@@ -6,6 +6,7 @@ marrow's own ``motion.npz`` is taken as it is.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from marrow.io.trc import MarkerData, read_trc
 from marrow.person import exported
 from marrow.progress import Progress, silent
 from marrow.skeleton import Skeleton
+from marrow.skeleton.osim.geometry import read_geometry_folder
 from marrow.types import Float64, Motion
 
 #: What can be read.
@@ -60,9 +62,14 @@ class Converted:
     residual: Mapping[str, Float64]
     warnings: tuple[str, ...] = ()
 
-    def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
-        """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix."""
+    def save(self, path: str | Path, *, influences: int | None = None, bones: str | Path | None = None) -> list[str]:
+        """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix.
+
+        ``influences`` and ``bones`` are those of :meth:`marrow.person.Person.save`.
+        """
         export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
+        if bones is not None:
+            export = dataclasses.replace(export, geometry=Path(bones))
         return io.save(path, export, influences=influences)
 
     def summary(self) -> dict[str, Any]:
@@ -92,6 +99,7 @@ def convert(
     static: str | Path | None = None,
     height: float | None = None,
     fps: float | None = None,
+    bones: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Converted:
     """Read a motion file, fit marrow's body to it and, if asked, write it in another format.
@@ -107,6 +115,7 @@ def convert(
             markers on no bony point (clusters) are followed from where they are in it.
         height: stature in metres, if known; for markers.
         fps: frames per second of an ``.amc``, which does not say (120 by default).
+        bones: for an ``.osim`` as ``out``: see :meth:`marrow.person.Person.save`.
         progress: called as ``progress(stage, done, total)``.
 
     Raises:
@@ -117,6 +126,8 @@ def convert(
     if out is not None and Path(out).suffix.lower() not in io.EXPORTERS:
         given = Path(out).suffix or "a file without suffix"
         raise InputError(f"{out}: cannot write {given}; choose {' '.join(io.EXPORTERS)}")
+    if bones is not None:
+        read_geometry_folder(bones)  # told before the long work
     body = load_body("default")
     if source.suffix.lower() == ".npz":
         motion = read_motion(source)
@@ -131,7 +142,7 @@ def convert(
         residual = dict(zip(names, distance.T, strict=True))
         found = Converted(clip.name, person.motion, person.skeleton, body.rest(shape), body, residual)
     if out is not None:
-        found.save(out)
+        found.save(out, bones=bones)
     return found
 
 

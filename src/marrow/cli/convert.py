@@ -40,6 +40,10 @@ def run(
     ] = None,
     height: Annotated[float | None, option("Standing height in metres, for markers.", "M")] = None,
     fps: Annotated[float | None, option("Frames per second of an .amc, which does not say (default 120).", "F")] = None,
+    bones: Annotated[
+        Path | None,
+        option("For an .osim: folder Geometry of your own OpenSim, whose bones it then names, scaled.", "FOLDER"),
+    ] = None,
     force: Annotated[bool, option("Replace earlier files.")] = False,
     json: Annotated[bool, option("Write the result, or the error, as JSON lines to the standard output.")] = False,
 ) -> int:
@@ -48,7 +52,7 @@ def run(
     For example: marrow convert walk.bvh walk.glb walk.csv
     """
     given = {"skeleton": skeleton, "rest_frame": rest, "metres_per_unit": unit, "fps": fps}
-    given |= {"up": up, "static": static, "height": height}
+    given |= {"up": up, "static": static, "height": height, "bones": bones}
     return run_guarded(lambda: _convert(source, out, given, force, json), as_json=json)
 
 
@@ -63,8 +67,10 @@ def _convert(source: Path, out: tuple[Path, ...], given: dict[str, Any], force: 
     for path in out:
         exporter(path)  # before the first file is written
         refuse_existing(path, force=force)
+    if given["bones"] is not None and not any(path.suffix.lower() == ".osim" for path in out):
+        raise InputError(f"--bones: only an .osim has bones; name one too, such as {source.stem}.osim")
     found = convert(source, **given)
-    remarks = [*found.warnings, *(remark for path in out for remark in found.save(path))]
+    remarks = [*found.warnings, *(remark for path in out for remark in found.save(path, bones=given["bones"]))]
     if as_json:
         write_event("converted", files=[str(path) for path in out], remarks=remarks, **found.summary())
         return 0

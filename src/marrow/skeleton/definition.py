@@ -333,9 +333,12 @@ FINGER_BODIES: frozenset[str] = frozenset(f"{j.body}_{s}" for j in _hand() for s
 _ENDS = {"heel": "calcn", "toe_tip": "toes", "hand": "hand", "thumb_tip": "thumb_distal"} | {
     f"{f}_tip": f"{f}_distal" for f in FINGERS
 }
-END_LANDMARKS: dict[str, str] = {"l5_s1": "pelvis", "neck": "torso", "head_top": "head"} | {
-    f"{name}_{s}": f"{body}_{s}" for s in "rl" for name, body in _ENDS.items()
-}
+END_LANDMARKS: dict[str, str] = {
+    "lumbar": "pelvis",
+    "l5_s1": "pelvis",
+    "neck": "torso",
+    "head_top": "head",
+} | {f"{name}_{s}": f"{body}_{s}" for s in "rl" for name, body in _ENDS.items()}
 
 #: Whole trunk against pelvis, and humerus against thorax: read out beside the tree's own coordinates.
 DERIVED: tuple[str, ...] = (
