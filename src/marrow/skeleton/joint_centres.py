@@ -81,9 +81,9 @@ def joint_centres(
 
     Returns:
         Name to (..., 3): ``pelvis`` (mid-ASIS), ``hip_r`` … ``hip_l``, ``knee``, ``ankle``, ``subtalar``, ``mtp``,
-        ``lumbar``, ``l5_s1``, ``t12_l1``, ``neck`` (C7 and T1), ``head`` (atlanto-occipital), ``clavicle`` (sternoclavicular),
-        ``acromioclavicular``, ``shoulder``, ``elbow``, ``wrist``, the fingers' joints; centres of vertebrae ``c7_body``
-        …; ends ``heel``, ``toe_tip``, ``head_top``, finger tips.
+        ``lumbar``, ``l5_s1``, ``t12_l1``, ``neck`` (C7 and T1), ``head`` (atlanto-occipital), ``clavicle``
+        (sternoclavicular), ``acromioclavicular``, ``shoulder``, ``elbow``, ``wrist``, the fingers' joints; centres of
+        vertebrae ``c7_body`` …; ends ``heel``, ``toe_tip``, ``head_top``, finger tips.
 
     Raises:
         InputError: a landmark is missing or not finite, or ``hip`` is neither equation.

@@ -24,6 +24,22 @@ def of_joint(terms: Terms, b: int) -> range:
     return range(int(terms.start[b]), int(terms.start[b + 1]))
 
 
+def joint_rotation(tree: Tree, b: int, x: Float64) -> Float64:
+    """Rotation (..., 3, 3) of joint b at coordinates x (..., D), by its turns in their order."""
+    R = np.broadcast_to(np.eye(3), (*x.shape[:-1], 3, 3))
+    for i in of_joint(tree.turns, b):
+        R = R @ rotations.axis_angle(tree.turns.axis[i], driven(tree.turns, i, x))
+    return R
+
+
+def joint_slide(tree: Tree, b: int, x: Float64) -> Float64:
+    """Slide (..., 3) of joint b at coordinates x (..., D), in its parent's axes, for a length of 1."""
+    out = np.zeros((*x.shape[:-1], 3))
+    for i in of_joint(tree.slides, b):
+        out += driven(tree.slides, i, x)[..., None] * tree.slides.axis[i]
+    return out
+
+
 def joint_rotations(tree: Tree, x: Float64, *, tangent: bool = False) -> Float64:
     """Rotations (..., B, 3, 3) of the segments against their parents (root: against marrow's world).
 
@@ -32,12 +48,8 @@ def joint_rotations(tree: Tree, x: Float64, *, tangent: bool = False) -> Float64
     """
     out = []
     for b, start in enumerate(tree.start):
-        if tangent and tree.kind[b] != HINGE:
-            R = rotations.exp(x[..., start : start + 3])
-        else:
-            R = np.broadcast_to(np.eye(3), (*x.shape[:-1], 3, 3))
-            for i in of_joint(tree.turns, b):
-                R = R @ rotations.axis_angle(tree.turns.axis[i], driven(tree.turns, i, x))
+        ball = tangent and tree.kind[b] != HINGE
+        R = rotations.exp(x[..., start : start + 3]) if ball else joint_rotation(tree, b, x)
         out.append(BASE @ R if tree.kind[b] == FREE else R)
     return np.stack(out, -3)
 
@@ -46,8 +58,7 @@ def joint_places(tree: Tree, x: Float64, offsets: Float64, length: Float64) -> F
     """Origins (..., B, 3) of the segments in their parents' frames, metres; see the kernel of the same name."""
     out = np.broadcast_to(offsets, (*x.shape[:-1], *offsets.shape)).copy()
     for b in tree.sliding:
-        for i in of_joint(tree.slides, b):
-            out[..., b, :] += length[b] * driven(tree.slides, i, x)[..., None] * tree.slides.axis[i]
+        out[..., b, :] += length[b] * joint_slide(tree, b, x)
     return out
 
 
