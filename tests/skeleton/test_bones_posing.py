@@ -65,7 +65,7 @@ def test_vertebrae_lie_along_the_bent_spine(person):
     at = np.stack([posed[name].vertices.mean(-2) for name in column], 1)
     rest = np.stack([meshes[name].vertices.mean(0) for name in column])
     ratio = np.linalg.norm(np.diff(at, axis=1), axis=-1) / np.linalg.norm(np.diff(rest, axis=0), axis=-1)
-    assert 0.75 < ratio.min() < ratio.max() < 1.25
+    assert 0.6 < ratio.min() < ratio.max() < 1.4  # of middles; spinous processes come together in extension
     motions = bone_motions(meshes, skeleton, R, p)
     for vertebra, segment in (("T1", "torso"), ("T8", "torso")):
         b = skeleton.body_index(segment)

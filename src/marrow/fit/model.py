@@ -30,9 +30,6 @@ class Templates(NamedTuple):
 #: Shapes (N, S) to their templates.
 Shaping = Callable[[Float64], Templates]
 
-#: Fingers at rest are slightly bent: degrees by the end of the coordinate's name (without side).
-_RELAXED = {"mcp_flex": 25.0, "pip_flex": 30.0, "dip_flex": 15.0, "ip_flex": 15.0}
-
 
 class Linear(NamedTuple):
     """The template around a shape, linear in the shape.
@@ -122,12 +119,7 @@ class Model:
 
 def relaxed_pose(structure: skeleton_tree.Tree) -> Float64:
     """(D,) coordinates of a person standing at ease."""
-    q = np.zeros(len(structure.coordinates))
-    for i, name in enumerate(structure.coordinates):
-        for end, degrees in _RELAXED.items():
-            if name[:-2].endswith(end):
-                q[i] = np.radians(degrees)
-    return q
+    return skeleton_tree.relaxed(structure.coordinates)
 
 
 def build_model(

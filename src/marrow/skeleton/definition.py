@@ -329,6 +329,17 @@ COORDINATES: tuple[str, ...] = tuple(c.name for j in JOINTS for c in j.coordinat
 #: Segments of the fingers; :meth:`Skeleton.without_fingers` drops them.
 FINGER_BODIES: frozenset[str] = frozenset(f"{j.body}_{s}" for j in _hand() for s in "rl")
 
+#: Hands at rest, degrees by the end of the coordinate's name (without side): fingers slightly bent, the thumb beside
+#: the palm. At zero the thumb would lie in the palm.
+RELAXED_HAND = {
+    "mcp_flex": 25.0,
+    "pip_flex": 30.0,
+    "dip_flex": 15.0,
+    "ip_flex": 15.0,
+    "thumb_cmc_flex": -30.0,
+    "thumb_cmc_abd": 20.0,
+}
+
 #: Landmarks that are not joint centres, and the segment each is fixed to.
 _ENDS = {"heel": "calcn", "toe_tip": "toes", "hand": "hand", "thumb_tip": "thumb_distal"} | {
     f"{f}_tip": f"{f}_distal" for f in FINGERS

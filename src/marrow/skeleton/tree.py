@@ -150,6 +150,14 @@ def build(joints: tuple[Joint, ...]) -> Tree:
     )
 
 
+def relaxed(coordinates: Sequence[str]) -> Float64:
+    """(D,) radians: all zero but the hands, which are as :data:`definition.RELAXED_HAND` has them."""
+    hand = definition.RELAXED_HAND.items()
+    # The longest end that fits: a thumb's own before a finger's.
+    ends = [max(((len(k), v) for k, v in hand if name[:-2].endswith(k)), default=(0, 0.0))[1] for name in coordinates]
+    return np.radians(ends)
+
+
 def _terms(of_joints: Sequence[Sequence[Coupled]], number: dict[str, int]) -> Terms:
     terms = [term for own in of_joints for term in own]
     polynomial = np.zeros((len(terms), DEGREE))
