@@ -114,6 +114,7 @@ def test_names_and_units_of_other_makers(naming, walk, bvh, tmp_path):
 def test_units_are_found_out(walk, bvh, tmp_path):
     """The same figure in centimetres, millimetres and inches."""
     words = bvh.read_text()
+    lengths = ["position" in channel for line in re.findall(r"CHANNELS \d (.*)", words) for channel in line.split()]
     for factor in (100.0, 1000.0, 1 / 0.0254):
         scaled = re.sub(
             r"OFFSET (\S+) (\S+) (\S+)",
@@ -123,7 +124,7 @@ def test_units_are_found_out(walk, bvh, tmp_path):
         head, _, rows = scaled.partition("Frame Time:")
         time, *rows = rows.splitlines()
         values = [[float(v) for v in row.split()] for row in rows if row.strip()]
-        rows = [" ".join(f"{v * (factor if i < 3 else 1):.9g}" for i, v in enumerate(row)) for row in values]
+        rows = [" ".join(f"{v * (factor if m else 1):.9g}" for v, m in zip(row, lengths, strict=True)) for row in values]
         path = tmp_path / "scaled.bvh"
         path.write_text(head + "Frame Time:" + "\n".join([time, *rows]) + "\n")
         found = convert(path)
