@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow.geometry import rotations
 from marrow.skeleton.tree import BASE, FREE, HINGE, Terms, Tree
@@ -94,3 +95,12 @@ def dof_twists(
         if tree.kind[b] == FREE:
             axis[..., start + 3 : start + count, :] = tree.axes[start + 3 : start + count] @ BASE.T
     return axis, pivot, slide
+
+
+def jacobian(
+    tree: Tree, bodies: NDArray[np.int64], points: Float64, axis: Float64, pivot: Float64, slide: Float64
+) -> Float64:
+    """Derivative (..., N, 3, D) of world points (..., N, 3) fixed to segments; see the kernel of the same name."""
+    J = np.cross(axis[..., None, :, :], points[..., :, None, :] - pivot[..., None, :, :]) + slide[..., None, :, :]
+    J[..., tree.translation, :] = axis[..., None, tree.translation, :]
+    return np.swapaxes(J * tree.moves[bodies][..., None], -1, -2)
