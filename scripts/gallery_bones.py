@@ -66,8 +66,9 @@ POSES: Mapping[str, Pose] = {
     "standing": Pose({}),
     "walking": Pose({}, clip="02_01"),
     "squatting": Pose({
-        "pelvis_tilt": -28, "lumbar_seg_extension": -8, "thorax_extension": -4, "neck_extension": 25, "hip_flexion_*": 112, "hip_adduction_*": -18,
-        "hip_rotation_*": 10, "knee_angle_*": 122, "ankle_angle_*": 32, "gh_flex_*": 75, "gh_add_*": -8,
+        "pelvis_tilt": -28, "lumbar_seg_extension": -8, "thorax_extension": -4, "neck_extension": 25,
+        "hip_flexion_*": 112, "hip_adduction_*": -18, "hip_rotation_*": 10, "knee_angle_*": 122, "ankle_angle_*": 32,
+        "gh_flex_*": 75, "gh_add_*": -8,
     }),
     "arms_overhead": Pose({
         "clav_elevation_*": 22, "scap_protraction_*": 26, "scap_upward_*": 22, "scap_tilt_*": 32, "gh_add_*": -120,
