@@ -124,7 +124,8 @@ def test_units_are_found_out(walk, bvh, tmp_path):
         head, _, rows = scaled.partition("Frame Time:")
         time, *rows = rows.splitlines()
         values = [[float(v) for v in row.split()] for row in rows if row.strip()]
-        rows = [" ".join(f"{v * (factor if m else 1):.9g}" for v, m in zip(row, lengths, strict=True)) for row in values]
+        factors = np.where(lengths, factor, 1.0)
+        rows = [" ".join(f"{v:.9g}" for v in factors * row) for row in values]
         path = tmp_path / "scaled.bvh"
         path.write_text(head + "Frame Time:" + "\n".join([time, *rows]) + "\n")
         found = convert(path)

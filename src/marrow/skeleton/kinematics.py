@@ -6,18 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.geometry import rotations
-from marrow.skeleton.tree import BASE, FREE, HINGE, Terms, Tree
+from marrow.skeleton.tree import BASE, FREE, HINGE, Terms, Tree, term_value
 from marrow.types import Float64
 
 
 def driven(terms: Terms, i: int, x: Float64) -> Float64:
     """Angle (or share of the joint's length) (...,) of term i at coordinates x (..., D)."""
-    return np.polyval(np.append(terms.polynomial[i][::-1], 0.0), x[..., terms.coordinate[i]])
+    return term_value(terms, i, x[..., terms.coordinate[i]])
 
 
 def rate(terms: Terms, i: int, x: Float64) -> Float64:
     """Derivative (...,) of :func:`driven` by the term's coordinate."""
-    return np.polyval(np.polyder(np.append(terms.polynomial[i][::-1], 0.0)), x[..., terms.coordinate[i]])
+    slope = np.polyder(np.append(terms.polynomial[i][::-1], 0.0))
+    return np.asarray(np.polyval(slope, x[..., terms.coordinate[i]]), np.float64)
 
 
 def of_joint(terms: Terms, b: int) -> range:

@@ -32,6 +32,11 @@ class Terms(NamedTuple):
     linear: NDArray[np.bool_]  # (N,) the coordinate itself
 
 
+def term_value(terms: Terms, i: int, x: Float64) -> Float64:
+    """Angle (or share of the joint's length) (...,) of term i at values x (...,) of its coordinate."""
+    return np.asarray(np.polyval(np.append(terms.polynomial[i][::-1], 0.0), x), np.float64)
+
+
 class Structure(NamedTuple):
     """What the kernels read of a tree."""
 
