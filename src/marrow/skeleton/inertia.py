@@ -141,7 +141,7 @@ def segment_masses(
     moments = segment_moments(vertices, faces, weights, bind[:, :3, 3] if cuts is None else cuts, parents)
     bare = moments[:, 0] <= 1e-3 * moments[:, 0].sum() / len(bodies) ** 2
     for b in np.flatnonzero(bare)[::-1]:
-        stem = bodies[b].removesuffix("_r").removesuffix("_l")
+        stem = str(bodies[int(b)]).removesuffix("_r").removesuffix("_l")
         _share_with_child(moments, int(b), bind, parents, bare, _SKINLESS.get(stem, _LIGHT))
     volume = moments[:, 0]
     if not (volume > 0).all():
