@@ -76,6 +76,16 @@ def test_zero_pose_has_all_frames_parallel_to_the_ground(skeleton):
     assert p[skeleton.body_index("humerus_l"), 0] > 0, "left is +X"
 
 
+def test_landmarks_at_joint_centres_stay_at_the_joints(skeleton):
+    """Whatever the pose: the disc at an arc's end goes with the segment above it, also when that bends sideways."""
+    R, p = skeleton.forward(random_q(skeleton, 6, 8))
+    at = {"t12_l1": "lumbar", "t8_body": "torso", "head": "head", "elbow_r": "radius_r", "knee_l": "tibia_l"}
+    at |= {joint.centre: joint.body for joint in skeleton.joints if joint.centre not in at}
+    found = skeleton.points(R, p, tuple(at))
+    for i, (name, body) in enumerate(at.items()):
+        np.testing.assert_allclose(found[:, i], p[:, skeleton.body_index(body)], atol=1e-12, err_msg=name)
+
+
 def test_leading_dimensions_and_translation(skeleton):
     q = random_q(skeleton, 6, 1).reshape(2, 3, -1)
     R, p = skeleton.forward(q)

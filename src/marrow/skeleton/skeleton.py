@@ -307,10 +307,14 @@ class Skeleton:
 
 @functools.cache
 def landmark_bodies(tree: Tree) -> dict[str, int]:
-    """Landmark name to the segment it is fixed to: joint centres to their own segment, ends to theirs."""
+    """Landmark name to the segment it is fixed to: joint centres to their own segment, ends to theirs.
+
+    Of two joints at one centre the first has it, unless the second slides: the end of an arc goes all the way with it.
+    """
     where: dict[str, int] = {}
     for b, joint in enumerate(tree.joints):
-        where.setdefault(joint.centre, b)
+        if joint.centre not in where or b in tree.sliding:
+            where[joint.centre] = b
     for name, body in definition.END_LANDMARKS.items():
         if body in tree.bodies:
             where[name] = tree.bodies.index(body)
