@@ -136,7 +136,7 @@ class Skeleton:
 
     @functools.cached_property
     def cuts(self) -> Float64:
-        """(B, 3) metres, marrow's world, bind pose: where each segment's flesh is divided from that of the one above."""
+        """(B, 3) metres, marrow's world, bind pose: where each segment's flesh is divided from the one's above."""
         out = self.bind[:, :3, 3].copy()
         for b, joint in enumerate(self.joints):
             if joint.begins in self.point_names:

@@ -1,9 +1,9 @@
 """A skeleton as an OpenSim model, built by the official package ``opensim`` from the tree's own description.
 
-A hinge with one coordinate becomes a PinJoint, everything else a CustomJoint whose functions are the tree's own (linear,
-or polynomials where a turn or a slide is coupled to a coordinate), a joint that does not move a WeldJoint: classes that
-every OpenSim from 4.0 on knows, and that move as our kinematics do. Segment frames, names, signs and zeros are the
-skeleton's; the ground is OpenSim's (X forward, Y up, Z to the right).
+A hinge with one coordinate becomes a PinJoint, everything else a CustomJoint whose functions are the tree's own
+(linear, or polynomials where a turn or a slide is coupled to a coordinate), a joint that does not move a WeldJoint:
+classes that every OpenSim from 4.0 on knows, and that move as our kinematics do. Segment frames, names, signs and zeros
+are the skeleton's; the ground is OpenSim's (X forward, Y up, Z to the right).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from marrow.types import Float64
 #: Version of the document: the first whose joints, markers and meshes are written as here, so that later ones read it.
 DOCUMENT_VERSION = 40000
 
-#: Names of joints by the segment that the joint carries, without its side: those of the Rajagopal and Lai-Uhlrich models
-#: where they have the joint. Others are named after their centres.
+#: Names of joints by the segment that the joint carries, without its side: those of the Rajagopal and Lai-Uhlrich
+#: models where they have the joint. Others are named after their centres.
 JOINT_NAMES: Mapping[str, str] = {
     "pelvis": "ground_pelvis",
     "femur": "hip",
