@@ -121,6 +121,7 @@ def test_bones_ride_on_the_segments(adult):
     frames = dict(zip(skeleton.bodies, skeleton.bind, strict=True))
     parts = bones(adult[0], adult[1], frames)
     assert {"pelvis", "femur_r", "tibia_l", "torso", "head", "humerus_r", "radius_l", "index_distal_r"} <= set(parts)
+    assert {"lumbar", "clavicle_r", "scapula_l"} <= set(parts), "lumbar spine and shoulder blades have their own"
     assert sum(len(m.vertices) for m in parts.values()) == sum(len(m.vertices) for m in bone_meshes(*adult).values())
     femur = parts["femur_r"].vertices
     # in the thigh's frame: the head around the origin, the condyles a thigh's length below, Z to the right

@@ -165,7 +165,7 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
     bodies = []
     still = np.array([extras.fixed.get(name, 0.0) for name in skeleton.coordinates])
     rotations, places = skeleton.joint_rotations(still), skeleton.joint_places(still)
-    height = _standing(skeleton)
+    height = _standing(skeleton, still)
     for b, joint in enumerate(skeleton.joints):
         parent = model.getGround() if b == 0 else bodies[skeleton.parents[b]]
         body = _body(osim, joint.body, masses, b)
@@ -314,9 +314,9 @@ def _function(osim: Any, polynomial: Float64) -> Any:
     return osim.PolynomialFunction(vector)
 
 
-def _standing(skeleton: Skeleton) -> float:
-    """Height of the pelvis at ``q = 0`` with the lowest landmark where it is in the bind pose, metres."""
-    R, p = skeleton.forward(np.zeros(len(skeleton.coordinates)), np.zeros(3))
+def _standing(skeleton: Skeleton, q: Float64) -> float:
+    """Height of the pelvis at ``q`` (D,) with the lowest landmark where it is in the bind pose, metres."""
+    R, p = skeleton.forward(q, np.zeros(3))
     bind = skeleton.points(skeleton.bind[:, :3, :3], skeleton.bind[:, :3, 3])
     lowest = min(skeleton.points(R, p)[:, 1].min(), p[:, 1].min())
     return float(min(bind[:, 1].min(), skeleton.bind[:, 1, 3].min()) - lowest)
