@@ -102,7 +102,12 @@ def relaxed_pose(structure: skeleton_tree.Tree) -> Float64:
 
 
 def build_model(
-    structure: skeleton_tree.Tree, entries: Sequence[Entries], moving: NDArray[np.bool_], templates: Templates
+    structure: skeleton_tree.Tree,
+    entries: Sequence[Entries],
+    moving: NDArray[np.bool_],
+    templates: Templates,
+    *,
+    fingers: bool = False,
 ) -> Model:
     """Cut the skeleton down to the segments that carry points and to the coordinates that move them.
 
@@ -111,13 +116,14 @@ def build_model(
         entries: of each point.
         moving: (E,) whether the entry lies off its segment's origin, so that the segment's own joint moves it.
         templates: see :data:`Templates`; for the whole skeleton.
+        fingers: fit the fingers' joints too; else they stay relaxed, since detectors see them too coarsely.
     """
     parents = structure.parents
     below = _below(parents)
     entry_body = np.array([b for point in entries for b, _ in point], np.int64)
     kept = np.flatnonzero(below[entry_body].any(0)) if len(entry_body) else np.array([0])
     new = {int(b): i for i, b in enumerate(kept)}
-    tree, hinges, coordinates, balls = _tree(structure, kept, new, entry_body, moving, below)
+    tree, hinges, coordinates, balls = _tree(structure, kept, new, entry_body, moving, below, fingers)
     return Model(
         tree=tree,
         points=_points(tree, entries, moving, new),
@@ -137,15 +143,15 @@ def _below(parents: NDArray[np.int64]) -> NDArray[np.bool_]:
     return below
 
 
-def _tree(structure, kept, new, entry_body, moving, below):
+def _tree(structure, kept, new, entry_body, moving, below, fingers):
     """The kernel's tree, its hinges' coordinates, the unknowns' coordinates and the fitted balls."""
     starts, axes, hinges = [0], [], []
     body, kind, index, coordinates, balls = [], [], [], [], []
     for i, b in enumerate(kept):
         first, count = int(structure.start[b]), int(structure.count[b])
-        # a joint is worth fitting when some point beyond its centre hangs on it; fingers are not fitted
+        # a joint is worth fitting when some point beyond its centre hangs on it
         seen = bool((below[entry_body, b] & ((entry_body != b) | moving)).any())
-        seen &= structure.bodies[b] not in definition.FINGER_BODIES
+        seen &= fingers or structure.bodies[b] not in definition.FINGER_BODIES
         if structure.kind[b] == skeleton_tree.HINGE:
             for c in range(first, first + count):
                 if seen:
