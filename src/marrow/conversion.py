@@ -169,13 +169,14 @@ def from_meshes(
     """
     found, body = fit_meshes(vertices, time, progress=progress), load_body("default")
     person, region = found.person, found.worst
-    far = 1000 * float(np.median(found.residual[region]))
-    warnings = () if far < _FAR_SKIN_MM else (
-        f"the skin of {region} stays {far:.0f} mm from the meshes: it has a shape that this body has not, and the "
-        "angles there follow it",
-    )  # fmt: skip
+    far, warnings = 1000 * float(np.median(found.residual[region])), []
+    if far > _FAR_SKIN_MM:
+        warnings.append(
+            f"the skin of {region} stays {far:.0f} mm from the meshes: their shape, or how they bend, is not this "
+            "body's, and angles near there follow it"
+        )
     rest = body.rest(person.motion.shape)
-    return Converted(name, person.motion, person.skeleton, rest, body, found.residual, warnings)
+    return Converted(name, person.motion, person.skeleton, rest, body, found.residual, tuple(warnings))
 
 
 def _from_mesh_files(
