@@ -6,7 +6,6 @@ body's topology, are fitted: shape first, then all frames. marrow's own ``motion
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,7 +73,7 @@ class Converted:
         """
         export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
         if bones is not None:
-            export = dataclasses.replace(export, geometry=Path(bones))
+            export = replace(export, geometry=Path(bones))
         return io.save(path, export, influences=influences)
 
     def summary(self) -> dict[str, Any]:
