@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from marrow import __version__, io
 from marrow.body import DefaultBody
+from marrow.body.anatomy import bony_landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import skin_markers
+from marrow.body.skin_bones import SkinBones
 from marrow.conventions import nearest_names
 from marrow.errors import InputError, UnknownNameError
 from marrow.io.tables import LENGTHS, MARKS, left_out
@@ -128,22 +130,31 @@ class Person:
         """R (T, B, 3, 3) and p (T, B, 3): the segments' frames in marrow's world."""
         return self.skeleton.forward(self.motion.q, self.motion.translation)
 
-    def save(self, path: str | Path, *, influences: int | None = None, mass_kg: float | None = None) -> list[str]:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        influences: int | None = None,
+        mass_kg: float | None = None,
+        bones: str | Path | None = None,
+    ) -> list[str]:
         """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .osim .mot .trc .html``.
 
         A ``.csv`` holds the angles, or the detector's points where its name begins with ``keypoints``. OpenSim's model
-        (``.osim``, with meshes in a folder ``Geometry`` beside it), motion (``.mot``) and markers (``.trc``) belong
+        (``.osim``, with the bones in a folder ``Geometry`` beside it), motion (``.mot``) and markers (``.trc``) belong
         together; see :mod:`marrow.io.osim`.
 
         Args:
             influences: for ``.glb``: keep only so many bones per vertex.
             mass_kg: for ``.osim``: the person's mass; by default the body's volume times a usual density.
+            bones: for ``.osim``: the folder ``Geometry`` of your own OpenSim, whose bones the model then names, scaled
+                to the person; see :mod:`marrow.skeleton.osim.geometry`.
 
         Returns:
             remarks, such as what fewer influences cost.
 
         Raises:
-            InputError: an unknown suffix.
+            InputError: an unknown suffix, or a folder without bones.
             OutputError: the file cannot be written.
         """
         suffix = Path(path).suffix.lower()
@@ -155,7 +166,9 @@ class Person:
 
             write_html(path, scene_of(self))
             return []
-        export = self._export if mass_kg is None else dataclasses.replace(self._export, mass_kg=mass_kg)
+        export = self._export
+        if mass_kg is not None or bones is not None:
+            export = dataclasses.replace(export, mass_kg=mass_kg, geometry=None if bones is None else Path(bones))
         return io.save(path, export, influences=influences)
 
     @functools.cached_property
@@ -210,6 +223,7 @@ def exported(
 ) -> io.PersonExport:
     """A motion on a body as the exporters need it; without a video every sample is a frame of its own."""
     R, p = skeleton.forward(motion.q, motion.translation)
+    bones = SkinBones.of(skeleton)
     return io.PersonExport(
         motion=motion,
         frames=np.arange(len(motion.q)) if frames is None else frames,
@@ -222,6 +236,7 @@ def exported(
         vertices=rest.vertices,
         faces=body.faces,
         weights=body.skin_weights(skeleton.bodies),
+        skin=io.SkinExport(bones.names, bones.parents, bones.bind, *bones.frames(R, p), body.skin_weights(bones.names)),
         uv=body.uv,
         faces_uv=body.faces_uv,
         derived=skeleton.derived_angles(motion.q),
@@ -231,6 +246,7 @@ def exported(
         track=track,
         skeleton=skeleton,
         markers=skin_markers(rest, skeleton),
+        bony=bony_landmarks(rest),
         name=name,
         extras={"generator": f"marrow {__version__}", "body": body.spec.licence},
     )

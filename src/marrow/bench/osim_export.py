@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from marrow import io
 from marrow.body import DefaultBody
-from marrow.body.anatomy import landmarks
+from marrow.body.anatomy import bony_landmarks, landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import MARKERS, skin_markers
 from marrow.conventions import to_ground
@@ -19,6 +20,7 @@ from marrow.skeleton import Skeleton
 from marrow.skeleton.osim.write import load_opensim
 from marrow.types import Float64, Motion
 
+FILES = ("skeleton.osim", "motion.mot", "markers.trc")
 #: Bounds of the root's random rotations, radians, and spread of its place, metres.
 _ROOT_TURN, _ROOT_WAY = (1.2, 1.2, np.pi), 1.0
 
@@ -79,7 +81,16 @@ def export_of(body: DefaultBody, rest: Rest, skeleton: Skeleton, motion: Motion)
         weights=body.skin_weights(skeleton.bodies),
         skeleton=skeleton,
         markers=skin_markers(rest, skeleton),
+        bony=bony_landmarks(rest),
     )
+
+
+def written_and_replayed(person: io.PersonExport) -> Replay:
+    """The person's files, written to a folder that does not stay, in OpenSim."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in FILES:
+            io.save(Path(folder) / name, person)
+        return replay(Path(folder), person)
 
 
 def replay(folder: Path, person: io.PersonExport) -> Replay:

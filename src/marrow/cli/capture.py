@@ -74,6 +74,14 @@ def run(
             "KG,…",
         ),
     ] = None,
+    bones: Annotated[
+        Path | None,
+        option(
+            "Folder Geometry of your own OpenSim (femur_r.vtp, r_femur.vtp …): skeleton.osim names its bones, scaled "
+            "to the person. Without it marrow's own bones are written beside the model.",
+            "FOLDER",
+        ),
+    ] = None,
     overlay: Annotated[bool, option("Leave out the overlay video.")] = True,
     commercial: Annotated[bool, option("Refuse every part whose licence forbids commercial use.")] = False,
     force: Annotated[bool, option("Replace earlier results in the folder.")] = False,
@@ -112,6 +120,7 @@ def run(
             codec=codec,
             influences=influences,
             mass_kg=masses,
+            bones=bones,
             overlay=overlay,
             commercial=commercial,
             force=force,

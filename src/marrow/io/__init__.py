@@ -6,9 +6,9 @@ Importing this package is cheap; each writer is loaded when it is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,17 @@ from marrow.types import Float32, Float64, Motion, Track
 if TYPE_CHECKING:
     from marrow.io.influences import Influences
     from marrow.skeleton import Skeleton
+
+
+class SkinExport(NamedTuple):
+    """Bones that pose a skin: names, parents and bind frames, motion and weights as in :class:`PersonExport`."""
+
+    bodies: tuple[str, ...]
+    parents: NDArray[np.int64]
+    bind: Float64
+    R: Float64
+    p: Float64
+    weights: Influences | Float64
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class PersonExport:
         R, p: (T, B, 3, 3) and (T, B, 3) segments in the world (``Skeleton.forward``).
         vertices, faces: (V, 3) bind pose and (F, 3) (``body.rest(motion.shape).vertices``, ``body.faces``).
         weights: skinning weights by segment (``body.skin_weights(bodies)``).
+        skin: what poses the skin where that is more than the segments, for ``.glb``; or None.
         uv, faces_uv: texture coordinates, or None.
         derived, derived_sd: derived angles (``arm_*``), name to (T,) radians.
         derived_mark: their marks, name to (T,).
@@ -41,6 +53,8 @@ class PersonExport:
         track: the detector's keypoints, or None.
         skeleton: for OpenSim's formats; the same segments in the same order.
         markers: marker to its segment and place (3,) in that segment's frame, for OpenSim's formats.
+        bony: landmarks on the bones in the bind pose, name to (3,) metres, by which ``.osim`` gets the person's bones.
+        geometry: folder of the user's own OpenSim meshes, which ``.osim`` takes instead of those bones; or None.
         mass_kg: of the person, or None where it is not known.
         name: used inside files.
         extras: provenance for formats that can hold it.
@@ -57,6 +71,7 @@ class PersonExport:
     vertices: Float32
     faces: NDArray[np.int32]
     weights: Influences | Float64
+    skin: SkinExport | None = None
     uv: Float32 | None = None
     faces_uv: NDArray[np.int32] | None = None
     derived: Mapping[str, Float64] = field(default_factory=dict)
@@ -66,6 +81,8 @@ class PersonExport:
     track: Track | None = None
     skeleton: Skeleton | None = None
     markers: Mapping[str, tuple[str, Float64]] = field(default_factory=dict)
+    bony: Mapping[str, Float64] = field(default_factory=dict)
+    geometry: Path | None = None
     mass_kg: float | None = None
     name: str = "person"
     extras: Mapping[str, Any] = field(default_factory=dict)
@@ -79,7 +96,7 @@ def save(path: str | Path, person: PersonExport, *, influences: int | None = Non
         influences: for ``.glb``: keep only so many influences for each vertex.
 
     Returns:
-        Remarks for the user, such as what dropping influences costs.
+        Remarks for the user, such as what dropping influences costs, or which meshes a folder of bones lacks.
 
     Raises:
         InputError: no exporter for that suffix.
@@ -127,16 +144,12 @@ def _save_csv(path: Path, person: PersonExport, influences: int | None) -> list[
 def _save_glb(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.gltf import write_glb
 
+    skin = person.skin or SkinExport(person.bodies, person.parents, person.bind, person.R, person.p, person.weights)
     error = write_glb(
         path,
         vertices=person.vertices,
         faces=person.faces,
-        weights=person.weights,
-        bodies=person.bodies,
-        parents=person.parents,
-        bind=person.bind,
-        R=person.R,
-        p=person.p,
+        **skin._asdict(),
         time=person.motion.time,
         uv=person.uv,
         faces_uv=person.faces_uv,
@@ -167,8 +180,7 @@ def _save_bvh(path: Path, person: PersonExport, influences: int | None) -> list[
 def _save_osim(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.osim import write_model
 
-    write_model(path, person)
-    return []
+    return write_model(path, person)
 
 
 def _save_mot(path: Path, person: PersonExport, influences: int | None) -> list[str]:
@@ -185,6 +197,17 @@ def _save_trc(path: Path, person: PersonExport, influences: int | None) -> list[
     return []
 
 
+def _save_c3d(path: Path, person: PersonExport, influences: int | None) -> list[str]:
+    """The markers of ``.trc``, with Z up, as laboratories write C3D files."""
+    from marrow.io.c3d import C3d, write_c3d
+    from marrow.io.osim import marker_data
+
+    data = marker_data(path, person)
+    x, y, z = np.moveaxis(data.xyz, -1, 0)
+    write_c3d(path, C3d(replace(data, xyz=np.stack([x, -z, y], -1), units="mm")))
+    return []
+
+
 #: Suffix to exporter; a new format is one more line here and one more file in this folder.
 EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".npz": _save_npz,
@@ -194,4 +217,5 @@ EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".osim": _save_osim,
     ".mot": _save_mot,
     ".trc": _save_trc,
+    ".c3d": _save_c3d,
 }

@@ -18,7 +18,7 @@ from marrow.skeleton import Skeleton
 from marrow.skeleton.inertia import SegmentMasses
 from marrow.skeleton.osim import Kinematics, read_osim
 from marrow.skeleton.osim.frames import rotation_xyz
-from marrow.skeleton.osim.write import DOCUMENT_VERSION, OsimExtras, body_fixed_xyz, write_osim
+from marrow.skeleton.osim.write import DOCUMENT_VERSION, OsimExtras, OsimMesh, body_fixed_xyz, write_osim
 
 opensim = pytest.importorskip("opensim")
 
@@ -31,7 +31,7 @@ FIXED = {"wrist_flex_r": 0.2, **WELDED}
 EXTRAS = OsimExtras(
     name="a person & more",
     markers={"TOP": ("head", (0.01, 0.2, 0.0)), "RTIP": ("thumb_distal_r", (0.0, -0.03, 0.0))},
-    meshes={"femur_r": "a&b.obj"},
+    meshes={"femur_r": [OsimMesh("a&b.obj")]},
     fixed=FIXED,
     reached={"knee_angle_r": (-0.5, 1.0), "pelvis_tilt": (-4.0, 0.0)},
     credits="Made & given <freely>",
@@ -201,7 +201,7 @@ def test_bad_input_is_told(tmp_path, monkeypatch):
         write_osim(tmp_path / "a.osim", own, few)
     for extras, what in (
         (OsimExtras(markers={"A": ("femurr", (0, 0, 0))}), "no segment 'femurr'"),
-        (OsimExtras(meshes={"spleen": "a.obj"}), "no segment 'spleen'"),
+        (OsimExtras(meshes={"spleen": [OsimMesh("a.obj")]}), "no segment 'spleen'"),
         (OsimExtras(fixed={"knee_angle": 0.0}), "no coordinate 'knee_angle'"),
         (OsimExtras(reached={"hip_r": (0.0, 1.0)}), "no coordinate 'hip_r'"),
     ):
