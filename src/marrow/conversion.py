@@ -6,6 +6,7 @@ marrow's own ``motion.npz`` is taken as it is.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,13 @@ class Converted:
     residual: Mapping[str, Float64]
     warnings: tuple[str, ...] = ()
 
-    def save(self, path: str | Path, *, influences: int | None = None) -> list[str]:
-        """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix."""
+    def save(self, path: str | Path, *, influences: int | None = None, modern: bool = False) -> list[str]:
+        """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix.
+
+        ``influences`` and ``modern`` are those of :meth:`marrow.person.Person.save`.
+        """
         export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
+        export = dataclasses.replace(export, modern=modern)
         return io.save(path, export, influences=influences)
 
     def summary(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from marrow import __version__, io
 from marrow.body import DefaultBody
+from marrow.body.anatomy import bony_landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import skin_markers
 from marrow.body.skin_bones import SkinBones
@@ -129,7 +130,14 @@ class Person:
         """R (T, B, 3, 3) and p (T, B, 3): the segments' frames in marrow's world."""
         return self.skeleton.forward(self.motion.q, self.motion.translation)
 
-    def save(self, path: str | Path, *, influences: int | None = None, mass_kg: float | None = None) -> list[str]:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        influences: int | None = None,
+        mass_kg: float | None = None,
+        modern: bool = False,
+    ) -> list[str]:
         """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .osim .mot .trc .html``.
 
         A ``.csv`` holds the angles, or the detector's points where its name begins with ``keypoints``. OpenSim's model
@@ -139,9 +147,11 @@ class Person:
         Args:
             influences: for ``.glb``: keep only so many bones per vertex.
             mass_kg: for ``.osim``: the person's mass; by default the body's volume times a usual density.
+            modern: for ``.osim`` and ``.mot``, which then belong together: the joint classes of OpenSim 4.5 for spine
+                and scapula; see :mod:`marrow.skeleton.osim.modern`.
 
         Returns:
-            remarks, such as what fewer influences cost.
+            remarks, such as what fewer influences or modern joints cost.
 
         Raises:
             InputError: an unknown suffix.
@@ -156,7 +166,7 @@ class Person:
 
             write_html(path, scene_of(self))
             return []
-        export = self._export if mass_kg is None else dataclasses.replace(self._export, mass_kg=mass_kg)
+        export = dataclasses.replace(self._export, mass_kg=mass_kg, modern=modern)
         return io.save(path, export, influences=influences)
 
     @functools.cached_property
@@ -234,6 +244,7 @@ def exported(
         track=track,
         skeleton=skeleton,
         markers=skin_markers(rest, skeleton),
+        bony=bony_landmarks(rest),
         name=name,
         extras={"generator": f"marrow {__version__}", "body": body.spec.licence},
     )

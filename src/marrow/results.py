@@ -144,6 +144,7 @@ class Capture:
         codec: str = "h264",
         influences: int | None = None,
         mass_kg: float | Sequence[float] | None = None,
+        modern: bool = False,
         force: bool = False,
         progress: Progress | None = None,
     ) -> Path:
@@ -157,13 +158,15 @@ class Capture:
             codec: of the overlay; see :data:`marrow.io.writer.CODECS`.
             influences: largest number of bones per vertex in ``body.glb``; all by default.
             mass_kg: of each person in their order (one number: the first person's), for ``skeleton.osim``.
+            modern: ``skeleton.osim`` and ``motion.mot`` with the joint classes of OpenSim 4.5; see
+                :meth:`Person.save`.
             force: replace earlier results.
 
         Raises:
             InputError: a mass that is not positive.
             OutputError: the folder is taken or cannot be written.
         """
-        masses = _masses(mass_kg)
+        masses, options = _masses(mass_kg), {"influences": influences, "modern": modern}
         progress = progress or silent
         folder = prepare_output_folder(folder, force=force)
         remove_earlier_results(folder)
@@ -173,20 +176,20 @@ class Capture:
         if overlay and self.frames is not None:
             # Drawing and encoding leave the interpreter free for the other files most of the time.
             with ThreadPoolExecutor(1, "marrow-save") as writer:
-                written = writer.submit(self._save_people, folder, influences, masses, silent)
+                written = writer.submit(self._save_people, folder, masses, options, silent)
                 licences.append(self.save_overlay(folder / "overlay.mp4", codec=codec, progress=progress))
                 remarks += written.result()
         else:
-            remarks += self._save_people(folder, influences, masses, progress)
+            remarks += self._save_people(folder, masses, options, progress)
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
-        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences, "mass_kg": list(masses)}
+        about["settings"] |= {"overlay": overlay, "codec": codec, "mass_kg": list(masses)} | options
         text = msgspec.json.format(msgspec.json.encode(about), indent=2)
         with write_atomically(folder / "capture.json", "wb") as stream:
             stream.write(text)
         return folder
 
     def _save_people(
-        self, folder: Path, influences: int | None, masses: Sequence[float], progress: Progress
+        self, folder: Path, masses: Sequence[float], options: Mapping[str, Any], progress: Progress
     ) -> list[str]:
         """Every file of every person; returns remarks."""
         total, remarks = len(self.people) * len(_FILES), []
@@ -195,8 +198,9 @@ class Capture:
             progress("write files", done, total)
             own = folder / person.name
             own.mkdir(exist_ok=True)
-            told = person.save(own / file, influences=influences, mass_kg=mass_of.get(person.name))
-            remarks += [f"{person.name}: {remark}" for remark in told]
+            told = person.save(own / file, mass_kg=mass_of.get(person.name), **options)
+            named = [f"{person.name}: {remark}" for remark in told]
+            remarks += [remark for remark in named if remark not in remarks]  # files that belong together say the same
         progress("write files", total, total)
         return remarks
 

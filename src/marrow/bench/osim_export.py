@@ -10,7 +10,7 @@ import numpy as np
 
 from marrow import io
 from marrow.body import DefaultBody
-from marrow.body.anatomy import landmarks
+from marrow.body.anatomy import bony_landmarks, landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import MARKERS, skin_markers
 from marrow.conventions import to_ground
@@ -79,6 +79,7 @@ def export_of(body: DefaultBody, rest: Rest, skeleton: Skeleton, motion: Motion)
         weights=body.skin_weights(skeleton.bodies),
         skeleton=skeleton,
         markers=skin_markers(rest, skeleton),
+        bony=bony_landmarks(rest),
     )
 
 

@@ -30,6 +30,7 @@ class Request:
     codec: str = "h264"
     influences: int | None = None
     mass_kg: tuple[float, ...] | None = None
+    modern: bool = False
     overlay: bool = True
     commercial: bool = False
     force: bool = False
@@ -66,6 +67,7 @@ def capture_one(request: Request) -> int:
             codec=request.codec,
             influences=request.influences,
             mass_kg=request.mass_kg,
+            modern=request.modern,
             force=request.force,
             progress=progress,
         )

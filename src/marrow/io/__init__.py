@@ -53,6 +53,8 @@ class PersonExport:
         track: the detector's keypoints, or None.
         skeleton: for OpenSim's formats; the same segments in the same order.
         markers: marker to its segment and place (3,) in that segment's frame, for OpenSim's formats.
+        bony: landmarks on the bones in the bind pose, name to (3,) metres, by which ``.osim`` gets the person's bones.
+        modern: ``.osim`` and ``.mot`` with the joint classes of OpenSim 4.5 (:mod:`marrow.skeleton.osim.modern`).
         mass_kg: of the person, or None where it is not known.
         name: used inside files.
         extras: provenance for formats that can hold it.
@@ -79,6 +81,8 @@ class PersonExport:
     track: Track | None = None
     skeleton: Skeleton | None = None
     markers: Mapping[str, tuple[str, Float64]] = field(default_factory=dict)
+    bony: Mapping[str, Float64] = field(default_factory=dict)
+    modern: bool = False
     mass_kg: float | None = None
     name: str = "person"
     extras: Mapping[str, Any] = field(default_factory=dict)
@@ -92,7 +96,7 @@ def save(path: str | Path, person: PersonExport, *, influences: int | None = Non
         influences: for ``.glb``: keep only so many influences for each vertex.
 
     Returns:
-        Remarks for the user, such as what dropping influences costs.
+        Remarks for the user, such as what dropping influences or modern joints cost.
 
     Raises:
         InputError: no exporter for that suffix.
@@ -176,15 +180,13 @@ def _save_bvh(path: Path, person: PersonExport, influences: int | None) -> list[
 def _save_osim(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.osim import write_model
 
-    write_model(path, person)
-    return []
+    return write_model(path, person)
 
 
 def _save_mot(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.osim import write_motion
 
-    write_motion(path, person)
-    return []
+    return write_motion(path, person)
 
 
 def _save_trc(path: Path, person: PersonExport, influences: int | None) -> list[str]:
