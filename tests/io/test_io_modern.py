@@ -6,16 +6,15 @@ import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from marrow import io
-from marrow.bench.osim_export import export_of, random_person
+from marrow.bench.osim_export import Moved, export_of, moved, random_person
 from marrow.body import DefaultBody, load_body
 from marrow.cli import main
-from marrow.conventions import from_ground, to_ground
+from marrow.conventions import R_GROUND_WORLD, to_ground
 from marrow.data.motion_pack import motion_pack
 from marrow.errors import InputError
 from marrow.io.mot import read_mot
@@ -32,18 +31,6 @@ opensim.Logger.removeFileSink()
 
 SPINE = ("lumbar_seg", "thorax", "neck")
 GLIDING = ("scapula_abduction", "scapula_elevation", "scapula_upward_rot", "scapula_winging")
-
-
-class Replay(NamedTuple):
-    """The files of a folder in OpenSim: what it said, its coordinates by frame, frames of the bodies in our world."""
-
-    log: str
-    model: object
-    coordinates: list[str]
-    q: np.ndarray  # (T, D)
-    bodies: list[str]
-    R: np.ndarray  # (T, B, 3, 3)
-    p: np.ndarray  # (T, B, 3)
 
 
 @pytest.fixture(scope="module")
@@ -73,39 +60,7 @@ def save(folder: Path, person: io.PersonExport) -> str:
     return told[0][0]
 
 
-def replay(folder: Path) -> Replay:
-    sink = opensim.StringLogSink()
-    opensim.Logger.setLevelString("Warn")
-    opensim.Logger.addSink(sink)
-    try:
-        model = opensim.Model(str(folder / "skeleton.osim"))
-        state = model.initSystem()
-        table = opensim.TimeSeriesTable(str(folder / "motion.mot"))
-        model.getSimbodyEngine().convertDegreesToRadians(table)
-        names, values = list(table.getColumnLabels()), table.getMatrix().to_numpy()
-        played = [model.getCoordinateSet().get(name) for name in names]
-        everything = [model.getCoordinateSet().get(i) for i in range(model.getCoordinateSet().getSize())]
-        bodies = [model.getBodySet().get(i) for i in range(model.getBodySet().getSize())]
-        q, R, p = [], [], []
-        for row in values:
-            for coordinate, value in zip(played, row, strict=True):
-                if not coordinate.getLocked(state):
-                    coordinate.setValue(state, float(value))  # clamped: as the program with windows does it
-            model.realizePosition(state)
-            frames = [b.getTransformInGround(state) for b in bodies]
-            q.append([c.getValue(state) for c in everything])
-            R.append([[[f.R().get(i, j) for j in range(3)] for i in range(3)] for f in frames])
-            p.append([f.p().to_numpy() for f in frames])
-    finally:
-        opensim.Logger.removeSink(sink)
-    in_world = from_ground(np.eye(3)).T
-    return Replay(
-        sink.getString(), model, [c.getName() for c in everything], np.array(q), [b.getName() for b in bodies],
-        in_world @ np.array(R), from_ground(np.array(p)),
-    )  # fmt: skip
-
-
-def apart(found: Replay, person: io.PersonExport, segment: str) -> tuple[np.ndarray, np.ndarray]:
+def apart(found: Moved, person: io.PersonExport, segment: str) -> tuple[np.ndarray, np.ndarray]:
     """Millimetres and degrees between OpenSim's segment and ours, (T,) each."""
     b, ours = found.bodies.index(segment), person.bodies.index(segment)
     mm = 1000 * np.linalg.norm(found.p[:, b] - person.p[:, ours], axis=-1)
@@ -117,7 +72,7 @@ def apart(found: Replay, person: io.PersonExport, segment: str) -> tuple[np.ndar
 def test_opensim_agrees_with_the_stated_deviation(body, tmp_path, seed):
     person = somebody(body, seed)
     told = save(tmp_path, person)
-    found = replay(tmp_path)
+    found = moved(tmp_path)
     assert found.log == ""
     deviation = modernised(person.skeleton, person.bony, person.motion.q).deviation
     scapulae_and_arms = [f"{name}_{side}" for name in ("scapula", "humerus") for side in "rl"]
@@ -199,13 +154,13 @@ def test_classes_names_and_masses(body, tmp_path):
 def test_our_reader_moves_it_as_opensim_does(body, tmp_path):
     person = somebody(body, 4, poses=12)
     save(tmp_path, person)
-    found, ours = replay(tmp_path), Kinematics(read_osim(tmp_path / "skeleton.osim"))
+    found, ours = moved(tmp_path), Kinematics(read_osim(tmp_path / "skeleton.osim"))
     assert ours.model.warnings == ()
     q = found.q[:, [found.coordinates.index(name) for name in ours.coordinates]]
     R, p = ours.forward(q)
     order = [found.bodies.index(name) for name in ours.bodies]
     np.testing.assert_allclose(p, to_ground(found.p)[:, order], atol=1e-6)
-    np.testing.assert_allclose(from_ground(np.eye(3)).T @ R, found.R[:, order], atol=1e-6)
+    np.testing.assert_allclose(R_GROUND_WORLD.T @ R, found.R[:, order], atol=1e-6)
 
 
 def test_marrow_ik_finds_a_walk_again(body, tmp_path):
@@ -242,7 +197,7 @@ def test_what_lies_beyond_the_classes_ends_at_their_edge(body, tmp_path):
     R, p = skeleton.forward(q, person.motion.translation)
     person = dataclasses.replace(person, motion=dataclasses.replace(person.motion, q=q), R=R, p=p)
     save(tmp_path, person)
-    found = replay(tmp_path)
+    found = moved(tmp_path)
     assert found.log == ""  # OpenSim warns beyond a right angle
     _, deg = apart(found, person, "head")
     edge = np.degrees(1.5)
@@ -262,7 +217,7 @@ def test_what_was_never_seen_is_welded(body, tmp_path):
     R, p = person.skeleton.forward(q, person.motion.translation)
     person = dataclasses.replace(person, motion=dataclasses.replace(person.motion, q=q, mark=mark), R=R, p=p)
     save(tmp_path, person)
-    found = replay(tmp_path)
+    found = moved(tmp_path)
     assert found.log == ""
     kinds = {j.getName(): j.getConcreteClassName() for j in found.model.getJointSet()}
     assert kinds["neck"] == kinds["scapulothoracic_r"] == kinds["sternoclavicular_r"] == "WeldJoint"
@@ -283,7 +238,7 @@ def test_what_was_never_seen_is_welded(body, tmp_path):
 def test_one_picture_is_enough(body, tmp_path):
     person = somebody(body, 8, poses=1)
     assert "in 1 frames" in save(tmp_path, person)
-    assert replay(tmp_path).log == ""
+    assert moved(tmp_path).log == ""
 
 
 def test_convert_writes_them_and_tells_once(body, tmp_path, capsys):

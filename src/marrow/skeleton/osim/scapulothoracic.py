@@ -51,6 +51,8 @@ _MARGIN = np.radians(20.0)
 _RIBS = range(2, 9)
 #: The part of the ribs that faces the blade: beyond this share of the half width, behind this percentile of the depth.
 _BESIDE, _BEHIND = 0.35, 75.0
+#: One of so many of their vertices is enough.
+_EVERY = 5
 
 #: What is adjusted, in this order: the ellipsoid's centre (3) and turn (3) from those of the ribs, the direction of the
 #: point that the scapula rides on (2), the winging axis' origin (2) and direction. Lengths are in shares of the mean
@@ -188,7 +190,7 @@ def rib_ellipsoid(points: Float64, through: Float64) -> Ellipsoid:
     """
     facing = points[:, 2] > _BESIDE * points[:, 2].max()
     facing &= points[:, 0] < np.percentile(points[:, 0], _BEHIND)
-    shell = points[facing][::_STEPS]
+    shell = points[facing][::_EVERY]
     low, high = shell.min(0), shell.max(0)
 
     def missed(x: Float64) -> Float64:
@@ -216,11 +218,11 @@ def _fitted(ribs: Float64, blade: Float64, R: Float64, p: Float64) -> Gliding:
     middle = targets[0].mean(0)
     ellipsoid = rib_ellipsoid(ribs, middle)
     weights = np.array(list(POINTS.values()))
-    share = np.sqrt(weights / weights.sum() / len(targets))[:, None] / (_NEAR * ellipsoid.radii.mean())
+    scale = np.sqrt(weights / weights.sum() / len(targets))[:, None] / (_NEAR * ellipsoid.radii.mean())
 
     def cost(y: Float64) -> Float64:
         _, missed = _ridden(_placed(y, ellipsoid, middle, R[0], p[0]), blade, targets)
-        return np.concatenate([(missed * share).ravel(), y / _SPREAD])
+        return np.concatenate([(missed * scale).ravel(), y / _SPREAD])
 
     best = least_squares(cost, _START, x_scale=_SPREAD, diff_step=_DIFFERENCE, ftol=_ENOUGH, max_nfev=_ROUNDS)
     found = _placed(best.x, ellipsoid, middle, R[0], p[0])
@@ -255,8 +257,8 @@ def _placed(y: Float64, ribs: Ellipsoid, through: Float64, R: Float64, p: Float6
         R, p: (3, 3) and (3,) metres: the scapula at rest, in the torso.
     """
     size = ribs.radii.mean()
-    x, depth, z = (through - ribs.p) @ ribs.R / ribs.radii
-    rest = np.array([np.arctan2(x, z), np.arcsin(np.clip(depth, -1.0, 1.0)), 0.0, 0.0])
+    ahead, up, right = (through - ribs.p) @ ribs.R / ribs.radii
+    rest = np.array([np.arctan2(ahead, right), np.arcsin(np.clip(up, -1.0, 1.0)), 0.0, 0.0])
     rest[:2] += y[6:8]
     bare = Gliding(
         R=ribs.R @ rotations.exp(y[3:6]),
