@@ -1,4 +1,4 @@
-"""How the bones sit in the skin at rest: shares inside, widths against the skin's, symmetry, over many people.
+"""How the bones sit in the skin: shares inside at rest and moving, widths against the skin's, symmetry, in many people.
 
     python benchmarks/bones.py [--people 100] [--out benchmarks/results/bones.json]
 
@@ -20,9 +20,13 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from marrow.bench.scenes import at_ease
 from marrow.body import anatomy, load_body
 from marrow.body.default import DefaultBody, Rest
-from marrow.skeleton.bones import bone_meshes
+from marrow.data.motion_pack import motion_pack
+from marrow.skeleton import Skeleton
+from marrow.skeleton.bones import Detail, bone_meshes
+from marrow.skeleton.bones.posing import posed_bones
 from marrow.skeleton.joint_centres import joint_centres
 from marrow.types import Mesh
 
@@ -130,9 +134,9 @@ class Measure:
         out[chosen] = ~rays.intersects_any(corners.mean(1) + 2e-4 * normal, normal)
         return out
 
-    def inside(self, rest: Rest, points: np.ndarray) -> np.ndarray:
-        """(N,) bool: which points (N, 3) lie in the body."""
-        x = rest.vertices.astype(float)
+    def inside(self, skin: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """(N,) bool: which points (N, 3) lie in the body whose skin has the vertices (V, 3)."""
+        x = skin.astype(float)
         out = trimesh.Trimesh(x, self.body.faces, process=False).contains(points)
         left = np.flatnonzero(~out)
         rays = trimesh.Trimesh(x, self._outer, process=False).ray
@@ -187,17 +191,17 @@ def people(count: int, seed: int = 1) -> list[dict[str, float]]:
     ]
 
 
-def measured(measure: Measure, shape: Mapping[str, float], stride: int = 1) -> dict:
+def measured(measure: Measure, shape: Mapping[str, float], stride: int = 1, detail: Detail = "full") -> dict:
     """Share of bone vertices inside (every ``stride``-th is looked at), widths, and asymmetry in millimetres."""
     rest = measure.body.rest(shape)
     bony = anatomy.bony_landmarks(rest)
     centres = joint_centres(bony)
-    bones = bone_meshes(bony, centres)
+    bones = bone_meshes(bony, centres, detail=detail)
     names, points = [], []
     for name, mesh in bones.items():
         points.append(mesh.vertices[::stride].astype(float))
         names += [name] * len(points[-1])
-    inside = measure.inside(rest, np.concatenate(points))
+    inside = measure.inside(rest.vertices, np.concatenate(points))
     mirrored = [
         np.abs(mesh.vertices * [-1, 1, 1] - bones[name[:-1] + "l"].vertices).max()
         for name, mesh in bones.items()
@@ -212,9 +216,31 @@ def measured(measure: Measure, shape: Mapping[str, float], stride: int = 1) -> d
     }
 
 
+def moving(measure: Measure, shape: Mapping[str, float], rng: np.random.Generator, count: int) -> tuple[float, dict]:
+    """Share of bone vertices inside the skin over frames of the motion pack, and how many stick out by bone."""
+    rest = measure.body.rest(shape)
+    bony = anatomy.bony_landmarks(rest)
+    meshes = bone_meshes(bony, joint_centres(bony), detail="light")
+    skeleton = Skeleton.inside(rest.landmarks)
+    pack, shares, outside = motion_pack(), [], {}
+    for _ in range(count):
+        clip = pack.motion(int(rng.integers(len(pack))))
+        row = int(rng.integers(len(clip.q)))
+        q = clip.full(skeleton.coordinates, at_ease(skeleton.coordinates))[row]
+        skin = measure.body.pose(rest, skeleton, q, outputs=("vertices",)).vertices
+        posed = posed_bones(meshes, skeleton, *skeleton.forward(q))
+        inside = measure.inside(skin, np.concatenate([m.vertices for m in posed.values()]).astype(float))
+        shares.append(float(inside.mean()))
+        ends = np.cumsum([len(m.vertices) for m in posed.values()])[:-1]
+        for name, own in zip(posed, np.split(inside, ends), strict=True):
+            outside[name] = outside.get(name, 0) + int((~own).sum())
+    return float(np.mean(shares)), outside
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=100)
+    parser.add_argument("--poses", type=int, default=5, help="frames of the motion pack for each person")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     measure = Measure(load_body())
@@ -223,6 +249,14 @@ def main() -> None:
         rows.append(measured(measure, shape))
         print(i, f"{rows[-1]['stature']:.2f} m", f"{rows[-1]['inside']:.5f}", *rows[-1]["outside_of"], flush=True)
     inside = np.array([row["inside"] for row in rows])
+    rng, moved, out = np.random.default_rng(2), [], {}
+    for i, shape in enumerate(people(options.people)):
+        share, outside = moving(measure, shape, rng, options.poses)
+        moved.append(share)
+        out = {name: out.get(name, 0) + n for name, n in outside.items()}
+        print(
+            i, f"moving {share:.5f}", *(n for n, k in sorted(outside.items(), key=lambda e: -e[1])[:5] if k), flush=True
+        )
     widths = {site: np.array([row["widths"][site] for row in rows]) for site in SITES}
     often: dict[str, int] = {}
     for row in rows:
@@ -233,6 +267,12 @@ def main() -> None:
         "people": options.people,
         "stature_m": [min(r["stature"] for r in rows), max(r["stature"] for r in rows)],
         "inside": {"mean": float(inside.mean()), "least": float(inside.min())},
+        "inside_in_poses_of_the_motion_pack": {
+            "poses_each": options.poses,
+            "mean": float(np.mean(moved)),
+            "least": float(np.min(moved)),
+            "most_outside": dict(sorted(out.items(), key=lambda item: -item[1])[:12]),
+        },
         "bones_partly_outside": dict(sorted(often.items(), key=lambda item: -item[1])),
         "asymmetry_mm": max(row["asymmetry_mm"] for row in rows),
         "width_of_bone_over_skin": {

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from marrow import io
-from marrow.bench.osim_export import Replay, blended, export_of, random_person, replay
+from marrow.bench.osim_export import FILES, Replay, blended, export_of, random_person, written_and_replayed
 from marrow.bench.result import machine
 from marrow.body import DefaultBody, load_body
 from marrow.conventions import from_ground
@@ -30,7 +30,6 @@ from marrow.data.motion_pack import motion_pack
 from marrow.skeleton import Skeleton
 from marrow.types import Motion
 
-FILES = ("skeleton.osim", "motion.mot", "markers.trc")
 RESULT = Path(__file__).parent / "results" / "osim_export.json"
 
 Sliding = list[dict[str, np.ndarray]]
@@ -42,13 +41,10 @@ def replayed(body: DefaultBody, people: int, poses: int) -> tuple[list[Replay], 
     for number in range(people):
         rest, skeleton, motion = random_person(body, rng, poses)
         person = export_of(body, rest, skeleton, motion)
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                for name in FILES:
-                    io.save(Path(folder) / name, person)
-                done.append(replay(Path(folder), person))
-            except Exception as error:
-                failed.append(f"person {number}: {error}")
+        try:
+            done.append(written_and_replayed(person))
+        except Exception as error:
+            failed.append(f"person {number}: {error}")
         sliding.append(blended(body, rest, skeleton, person))
     return done, failed, sliding
 

@@ -72,9 +72,12 @@ PARTS = {
 }  # fmt: skip
 
 
-def camera(look: str, centre: np.ndarray, half: float, size: tuple[int, int]) -> Camera:
-    """A camera far away, nearly parallel; ``half`` metres reach from the middle to the left edge."""
-    z = -np.array(LOOK[look], float)
+def camera(look: str | tuple[float, float, float], centre: np.ndarray, half: float, size: tuple[int, int]) -> Camera:
+    """A camera far away, nearly parallel; ``half`` metres reach from the middle to the left edge.
+
+    ``look`` is where it stands, seen from the centre: a name of :data:`LOOK`, or a direction in the world.
+    """
+    z = -np.array(LOOK[look] if isinstance(look, str) else look, float)
     z /= np.linalg.norm(z)
     up = np.array([0.0, 1.0, 0.0]) if abs(z[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
     y = -(up - up @ z * z)

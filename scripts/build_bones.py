@@ -1,6 +1,6 @@
 """Model the bones of marrow's skeleton inside the average adult and write them down: ``bones.npz``.
 
-    python scripts/build_bones.py [--only NAME ...]
+    python scripts/build_bones.py [--only NAME ...] [--light]
 
 Everything is made from formulas: solids of tubes, ellipsoids and plates between the bony landmarks and joint centres of
 the default body, blended and cut (``scripts/bones/``), then kept at a distance under the skin, and meshed. Nothing was
@@ -8,7 +8,8 @@ scanned or taken from anybody's model; the shapes are ours and CC0. Dimensions t
 height, the width of a shaft, the slope of a rib) are those of anatomy books for an adult of 1.70 m, named where used.
 
 Stored are the bones of the midline and of the left side in the bind pose of the reference body; the right side is
-their mirror image. :mod:`marrow.skeleton.bones` fits them to a person.
+their mirror image. :mod:`marrow.skeleton.bones` fits them to a person. ``bones_light.npz`` holds the same bones with a
+tenth of the triangles (``scripts/bones/lighter.py``; needs ``pip install fast-simplification``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "bones"))
 
 import arms
 import legs
+import lighter
 import shapes
 import skull
 import trunk
@@ -34,7 +36,7 @@ import trunk
 from marrow.body import anatomy, load_body
 from marrow.body.default import DefaultBody, Rest
 from marrow.render import vertex_normals
-from marrow.skeleton.bones import DATA, UNIT
+from marrow.skeleton.bones import FILES, UNIT
 from marrow.skeleton.joint_centres import joint_centres
 
 #: Cell of the surface mesh by the beginning of a bone's name, millimetres; the first that fits.
@@ -51,6 +53,9 @@ MARGINS = (
     ("costal", 10.0), ("sternum", 7.0), ("tibia", 5.5), ("calcaneus", 5.0), ("L", 10.0), ("C", 6.0), ("", 4.0),
 )  # fmt: skip
 MIDLINE = ("skull", "mandible", "sacrum", "sternum", *trunk.VERTEBRAE)
+
+#: Name to vertices (V, 3), millimetres, and faces (F, 3).
+Bones = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Skin:
@@ -136,42 +141,54 @@ def model(name: str, shape: shapes.Shape, skin: Skin, low: np.ndarray, high: np.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", help="model these bones anew, keep the others")
+    parser.add_argument("--light", action="store_true", help="model none: only thin those that are there")
     options = parser.parse_args()
     body = load_body()
     rest = body.rest()
+    old = stored() if options.only or options.light else {}
+    bones = old if options.light else modelled(body, rest, old, options.only)
+    bony = anatomy.bony_landmarks(rest)
+    places = bony | joint_centres(bony)
+    if not options.light:
+        store(FILES["full"], bones, places)
+    light = {name: lighter.lighter(name, v, f, name in MIDLINE) for name, (v, f) in bones.items()}
+    store(FILES["light"], light, places)
+
+
+def modelled(body: DefaultBody, rest: Rest, old: Bones, only: list[str] | None) -> Bones:
+    """Every bone, or those whose names begin as ``only`` says and the old ones beside them; millimetres."""
     m, skin = marks(body, rest), Skin(body, rest)
     solids = {**skull.bones(m), **trunk.trunk(m), **arms.arm(m), **legs.leg(m)}
-    old = read_old() if options.only else {}
     low, high = 1000 * rest.vertices.min(0).astype(float) * [0.2, 1, 1] - 10, 1000 * rest.vertices.max(0) + 10
-    vertices, faces, names, sizes = [], [], [], []
+    out = {}
     for name, shape in solids.items():
+        if only and not name.startswith(tuple(only)):
+            out[name] = old[name]
+            continue
         begun = time.process_time()
-        if options.only and not any(name.startswith(o) for o in options.only):
-            v, f = old[name]
-        else:
-            v, f = model(name, shape, skin, low, high)
-            print(f"{name:22s} {len(v):6d} vertices {time.process_time() - begun:6.1f} s", flush=True)
-        names.append(name)
-        sizes.append((len(v), len(f)))
-        vertices.append(np.round(v / 1000 / UNIT).astype(np.int16))
-        faces.append(f.astype(np.uint16))
-    bony = anatomy.bony_landmarks(rest)
-    points = bony | joint_centres(bony)
+        out[name] = model(name, shape, skin, low, high)
+        print(f"{name:22s} {len(out[name][0]):6d} vertices {time.process_time() - begun:6.1f} s", flush=True)
+    return out
+
+
+def store(path: Path, bones: Bones, places: dict[str, np.ndarray]) -> None:
+    sizes = [(len(v), len(f)) for v, f in bones.values()]
     np.savez_compressed(
-        DATA,
-        vertices=np.concatenate(vertices),
-        faces=np.concatenate(faces),
-        names=np.array(names),
+        path,
+        vertices=np.concatenate([np.round(v / 1000 / UNIT).astype(np.int16) for v, _ in bones.values()]),
+        faces=np.concatenate([f.astype(np.uint16) for _, f in bones.values()]),
+        names=np.array(list(bones)),
         sizes=np.array(sizes, np.int32),
-        midline=np.array([n in MIDLINE for n in names]),
-        marks=np.array(list(points)),
-        places=np.array(list(points.values()), np.float64),
+        midline=np.array([n in MIDLINE for n in bones]),
+        marks=np.array(list(places)),
+        places=np.array(list(places.values()), np.float64),
     )
-    print(f"{len(names)} bones, {sum(s for s, _ in sizes)} vertices, {DATA.stat().st_size / 1e6:.2f} MB -> {DATA}")
+    print(f"{len(bones)} bones, {sum(n for n, _ in sizes)} vertices, {path.stat().st_size / 1e6:.2f} MB -> {path}")
 
 
-def read_old() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    with np.load(DATA) as data:
+def stored() -> Bones:
+    """The bones of the file that ships, millimetres."""
+    with np.load(FILES["full"]) as data:
         ends = np.cumsum(data["sizes"], axis=0)[:-1]
         v = np.split(data["vertices"] * UNIT * 1000, ends[:, 0])
         f = np.split(data["faces"].astype(int), ends[:, 1])

@@ -8,20 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from marrow.bench.rig import pose_on_rig
 from marrow.body import load_body
 from marrow.body.anatomy import landmarks
 from marrow.body.keypoints import KeypointSource
 from marrow.body.markers import MARKERS
 from marrow.cli import main
 from marrow.conventions import to_ground
-from marrow.conversion import Converted, convert
+from marrow.conversion import Converted, convert, from_meshes
 from marrow.data.bvh_clip import NAMINGS
 from marrow.data.motion_pack import motion_pack
 from marrow.errors import InputError
 from marrow.fit.markers import landmark_of, placed
+from marrow.fit.meshes import owners
 from marrow.io.c3d import C3d, write_c3d
 from marrow.io.mot import read_mot
-from marrow.io.npz import write_motion
+from marrow.io.npz import read_motion, write_motion
 from marrow.io.trc import MarkerData, write_trc
 from marrow.skeleton import Skeleton
 from marrow.types import Motion
@@ -114,6 +116,7 @@ def test_names_and_units_of_other_makers(naming, walk, bvh, tmp_path):
 def test_units_are_found_out(walk, bvh, tmp_path):
     """The same figure in centimetres, millimetres and inches."""
     words = bvh.read_text()
+    lengths = ["position" in channel for line in re.findall(r"CHANNELS \d (.*)", words) for channel in line.split()]
     for factor in (100.0, 1000.0, 1 / 0.0254):
         scaled = re.sub(
             r"OFFSET (\S+) (\S+) (\S+)",
@@ -123,7 +126,8 @@ def test_units_are_found_out(walk, bvh, tmp_path):
         head, _, rows = scaled.partition("Frame Time:")
         time, *rows = rows.splitlines()
         values = [[float(v) for v in row.split()] for row in rows if row.strip()]
-        rows = [" ".join(f"{v * (factor if i < 3 else 1):.9g}" for i, v in enumerate(row)) for row in values]
+        factors = np.where(lengths, factor, 1.0)
+        rows = [" ".join(f"{v:.9g}" for v in factors * row) for row in values]
         path = tmp_path / "scaled.bvh"
         path.write_text(head + "Frame Time:" + "\n".join([time, *rows]) + "\n")
         found = convert(path)
@@ -134,6 +138,20 @@ def test_an_unknown_format_is_refused_before_anything_is_written(bvh, tmp_path, 
     assert main(["convert", str(bvh), str(tmp_path / "a.csv"), str(tmp_path / "a.foo")]) == 2
     assert "cannot save as .foo" in capsys.readouterr().err
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_the_users_own_bones(walk, tmp_path, capsys):
+    write_motion(tmp_path / "motion.npz", walk.motion)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "femur_r.stl").touch()
+    line = ["convert", str(tmp_path / "motion.npz"), str(tmp_path / "walk.osim"), "--bones"]
+    assert main([*line, str(tmp_path / "mine")]) == 0
+    assert "lacks 78 of 79 bones (legs of Gait2392)" in capsys.readouterr().out
+    assert "<mesh_file>mine/femur_r.stl</mesh_file>" in (tmp_path / "walk.osim").read_text()
+    assert main([*line, str(tmp_path / "yours"), "--force"]) == 2
+    assert "yours is not there; give the folder Geometry" in capsys.readouterr().err
+    assert main(["convert", line[1], str(tmp_path / "a.glb"), "--bones", str(tmp_path / "mine")]) == 2
+    assert "name one too, such as motion.osim" in capsys.readouterr().err
 
 
 def test_clear_errors(bvh, tmp_path):
@@ -252,6 +270,102 @@ def test_static_trial_places_clusters(walk, markers, tmp_path):
         assert difference(with_static.motion, walk, f"{name}_r") < 3.0
     without = convert(tmp_path / "walk.trc")
     assert any("--static" in told for told in without.warnings)
+
+
+@pytest.fixture(scope="module")
+def skin(walk):
+    """(T, V, 3) the walker's meshes."""
+    return walk.body.pose(walk.rest, walk.skeleton, walk.motion, outputs=("vertices",)).vertices
+
+
+def test_own_meshes_give_the_angles_back(walk, skin, tmp_path):
+    np.savez(tmp_path / "walk.npz", vertices=skin, fps=30, faces=walk.body.faces)
+    found = convert(tmp_path / "walk.npz", tmp_path / "walk.csv")
+    np.testing.assert_allclose(found.motion.time, walk.motion.time, atol=1e-12)
+    angles = [i for i, name in enumerate(walk.skeleton.coordinates) if name[:8] != "pelvis_t" or name == "pelvis_tilt"]
+    apart = np.degrees(np.abs(found.motion.q - walk.motion.q)[:, angles])
+    assert np.quantile(apart, 0.95) < 0.05
+    assert apart.max() < 0.5
+    np.testing.assert_allclose(found.motion.translation, walk.motion.translation, atol=2e-4)
+    assert max(np.quantile(own, 0.95) for own in found.residual.values()) < 2e-4
+    assert {"pelvis", "femur_r", "hand_l", "head"} <= set(found.residual)
+    assert found.warnings == ()
+    assert (tmp_path / "walk.csv").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("shape", [{"age": 0.2, "weight": 0.7}, {"gender": 1.0, "age": 1.0, "log_scale_thigh": 0.08}])
+def test_meshes_of_children_and_of_the_old_give_the_angles_back(shape, walk):
+    rest = walk.body.rest(shape)
+    skeleton, q = Skeleton.inside(rest.landmarks), walk.motion.q[::5]
+    skin = walk.body.pose(rest, skeleton, q, outputs=("vertices",)).vertices
+    found = from_meshes(skin, np.arange(len(q)) / 6)
+    for name in (*LEGS, "elbow_flex"):
+        column = skeleton.index(f"{name}_r")
+        assert np.degrees(np.abs(found.motion.q - q)[:, column]).max() < 0.5
+    assert abs(found.motion.shape["age"] - shape["age"]) < 0.02
+
+
+def test_meshes_of_another_rig_come_near(walk):
+    """The graphics rig bends spine, neck and girdle in more places; the skin it makes is met to millimetres."""
+    skin = pose_on_rig(walk.body, walk.rest, walk.skeleton, walk.motion.q).vertices
+    found = from_meshes(skin, walk.motion.time)
+    residual = 1000 * np.stack(list(found.residual.values()))
+    assert np.median(residual) < 2
+    assert np.quantile(residual, 0.95) < 6
+    assert found.warnings == ()
+
+
+def test_meshes_with_z_up_and_in_millimetres(walk, skin, tmp_path):
+    turned = 1000 * skin[::15] @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]).T
+    np.savez(tmp_path / "walk.npz", vertices=turned)
+    with pytest.raises(InputError, match=r"--unit 0\.001"):
+        convert(tmp_path / "walk.npz", up="z")
+    found = convert(tmp_path / "walk.npz", up="z", metres_per_unit=0.001, fps=2)
+    np.testing.assert_allclose(found.motion.translation, walk.motion.translation[::15], atol=1e-3)
+    np.testing.assert_allclose(found.motion.time, [0, 0.5, 1.0])
+    told = convert(tmp_path / "walk.npz", metres_per_unit=0.001).warnings
+    assert any("Try --up z" in warning for warning in told)
+
+
+def test_a_folder_of_meshes_on_the_command_line(walk, skin, tmp_path, capsys):
+    folder = tmp_path / "bodies"
+    folder.mkdir()
+    for t in range(3):
+        rows = [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in skin[9 + t]]
+        (folder / f"frame{9 + t}.obj").write_text("\n".join(rows))
+    assert main(["convert", str(folder), str(tmp_path / "walk.csv"), str(tmp_path / "walk.npz")]) == 0
+    told = capsys.readouterr().out
+    assert "residual median, 95 % (mm)" in told
+    assert "30 frames per second assumed; --fps" in told
+    again = read_motion(tmp_path / "walk.npz")
+    assert difference(again, Converted("", again, walk.skeleton, walk.rest, walk.body, {}), "knee_angle_r") == 0
+    np.testing.assert_allclose(again.q[:, 4], walk.motion.q[9:12, 4], atol=1e-3)
+    assert main(["convert", str(folder), str(tmp_path / "b.csv"), "--static", "a.trc"]) == 2
+    assert "leave out --static" in capsys.readouterr().err
+
+
+def test_skin_that_no_shape_explains_is_told(walk, skin):
+    owner = owners(walk.body, walk.skeleton.bodies) == walk.skeleton.body_index("femur_r")
+    bulky = skin[::9] + 0.05 * np.random.default_rng(0).normal(size=(len(owner), 3)) * owner[:, None]
+    found = from_meshes(bulky, np.arange(len(bulky)) / 3)
+    assert any(told.startswith("the skin of femur_r stays") for told in found.warnings)
+
+
+def test_bad_meshes_are_told(walk, skin, tmp_path):
+    path = tmp_path / "walk.npz"
+    np.savez(path, verts=skin[:2])
+    with pytest.raises(InputError, match=r"not a motion .*Meshes would be an array 'vertices' \(T, 13718, 3\)"):
+        convert(path)
+    np.savez(path, vertices=skin[:2, :6890])
+    with pytest.raises(InputError, match="is it SMPL's body"):
+        convert(path)
+    np.savez(path, vertices=np.roll(skin[:2], 5000, axis=1))
+    with pytest.raises(InputError, match="vertices in its own order"):
+        convert(path)
+    with pytest.raises(InputError, match=r"expected \(2, 13718, 3\), a mesh for each time"):
+        from_meshes(skin[:3], [0.0, 0.1])
+    with pytest.raises(InputError, match="got NaN"):
+        from_meshes(np.full_like(skin[:2], np.nan), [0.0, 0.1])
 
 
 def test_real_walk_agrees_with_opensim():

@@ -1,18 +1,19 @@
 """Any motion file onto marrow's body and skeleton, and out in any format that a person can be saved as.
 
-Joints (``.bvh``, ``.amc``) and markers (``.trc``, ``.c3d``) of motion capture are fitted: shape first, then all frames.
-marrow's own ``motion.npz`` is taken as it is.
+Joints (``.bvh``, ``.amc``) and markers (``.trc``, ``.c3d``) of motion capture, and sequences of meshes in the default
+body's topology, are fitted: shape first, then all frames. marrow's own ``motion.npz`` is taken as it is.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from marrow import io
 from marrow.body import DefaultBody, Rest, load_body
@@ -23,19 +24,24 @@ from marrow.data.clips import PointClip
 from marrow.errors import InputError
 from marrow.fit.clips import fit_clip, fit_shape
 from marrow.fit.markers import fit_markers
+from marrow.fit.meshes import fit_meshes
+from marrow.io.meshes import Topology, is_mesh_source, read_meshes
 from marrow.io.npz import read_motion
 from marrow.io.trc import MarkerData, read_trc
 from marrow.person import exported
 from marrow.progress import Progress, silent
 from marrow.skeleton import Skeleton
+from marrow.skeleton.osim.geometry import read_geometry_folder
 from marrow.types import Float64, Motion
 
-#: What can be read.
-READABLE = (".bvh", ".amc", ".trc", ".c3d", ".npz")
+#: What can be read; besides, folders and globs of meshes.
+READABLE = (".bvh", ".amc", ".trc", ".c3d", ".npz", ".obj", ".ply")
 #: From a file's axes to OpenSim's ground (Y up) by the axis that points up there.
 _UPRIGHT = {"y": np.eye(3), "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])}
 #: What laboratories write: OpenSim's marker files have Y up, C3D files mostly Z.
 _USUAL_UP = {".trc": "y", ".c3d": "z"}
+#: Skin that stays further than this from the meshes is told, millimetres.
+_FAR_SKIN_MM = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +54,8 @@ class Converted:
         skeleton: scaled to the person.
         rest: the body at rest.
         body: the model that ``rest`` belongs to.
-        residual: landmark or marker to the distance (T,) in metres between the fitted body and the file's points;
-            empty where nothing was fitted.
+        residual: landmark, marker or region of the skin to the distance (T,) in metres between the fitted body and the
+            file's points (of a region: the mean over its skin); empty where nothing was fitted.
         warnings: what the user should know.
     """
 
@@ -61,13 +67,20 @@ class Converted:
     residual: Mapping[str, Float64]
     warnings: tuple[str, ...] = ()
 
-    def save(self, path: str | Path, *, influences: int | None = None, modern: bool = False) -> list[str]:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        influences: int | None = None,
+        bones: str | Path | None = None,
+        modern: bool = False,
+    ) -> list[str]:
         """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix.
 
-        ``influences`` and ``modern`` are those of :meth:`marrow.person.Person.save`.
+        ``influences``, ``bones`` and ``modern`` are those of :meth:`marrow.person.Person.save`.
         """
         export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
-        export = dataclasses.replace(export, modern=modern)
+        export = dataclasses.replace(export, geometry=None if bones is None else Path(bones), modern=modern)
         return io.save(path, export, influences=influences)
 
     def summary(self) -> dict[str, Any]:
@@ -97,21 +110,27 @@ def convert(
     static: str | Path | None = None,
     height: float | None = None,
     fps: float | None = None,
+    bones: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Converted:
     """Read a motion file, fit marrow's body to it and, if asked, write it in another format.
 
     Args:
-        source: ``.bvh``, ``.amc`` (with its ``.asf``), ``.trc`` or ``.c3d`` (markers) or marrow's ``.npz``.
+        source: ``.bvh``, ``.amc`` (with its ``.asf``), ``.trc`` or ``.c3d`` (markers) or marrow's ``.npz``; or meshes
+            of the default body: ``.npz`` with ``vertices`` (T, 13718, 3), a folder or ``"glob*"`` of ``.obj`` or
+            ``.ply`` files (see :mod:`marrow.io.meshes`).
         out: file to write; its suffix names the format (see :meth:`Converted.save`).
         skeleton: the ``.asf`` of an ``.amc``; by default the one of the same subject beside it.
         rest_frame: for ``.bvh`` whose pose of zero angles is no standing person: a frame in which one stands upright.
-        metres_per_unit: of a ``.bvh``, which does not say; by default the usual unit that gives a grown person.
-        up: the axis, ``"y"`` or ``"z"``, that points up in a marker file; by default Y in ``.trc`` and Z in ``.c3d``.
+        metres_per_unit: of a ``.bvh``, which does not say (by default the usual unit that gives a grown person), or of
+            meshes (by default 1).
+        up: the axis, ``"y"`` or ``"z"``, that points up in a marker file or in meshes; by default Z in ``.c3d``,
+            else Y.
         static: marker file of a static trial of the same person, in the same axes: the shape comes from it, and
             markers on no bony point (clusters) are followed from where they are in it.
         height: stature in metres, if known; for markers.
-        fps: frames per second of an ``.amc``, which does not say (120 by default).
+        fps: frames per second of an ``.amc``, which does not say (120 by default), or of meshes (30).
+        bones: for an ``.osim`` as ``out``: see :meth:`marrow.person.Person.save`.
         progress: called as ``progress(stage, done, total)``.
 
     Raises:
@@ -122,11 +141,14 @@ def convert(
     if out is not None and Path(out).suffix.lower() not in io.EXPORTERS:
         given = Path(out).suffix or "a file without suffix"
         raise InputError(f"{out}: cannot write {given}; choose {' '.join(io.EXPORTERS)}")
+    if bones is not None:
+        read_geometry_folder(bones)  # told before the long work
     body = load_body("default")
-    if source.suffix.lower() == ".npz":
-        motion = read_motion(source)
-        rest = body.rest(motion.shape)
-        found = Converted(source.stem, motion, Skeleton.inside(rest.landmarks), rest, body, {})
+    if is_mesh_source(source):
+        _refuse(source, skeleton=skeleton, rest=rest_frame, static=static, height=height)
+        found = _from_mesh_files(source, up or "y", metres_per_unit, fps, body, progress or silent)
+    elif source.suffix.lower() == ".npz":
+        found = _own(source, body)
     elif source.suffix.lower() in _USUAL_UP:
         found = _from_markers(source, static, up, height, body, progress or silent)
     else:
@@ -136,8 +158,74 @@ def convert(
         residual = dict(zip(names, distance.T, strict=True))
         found = Converted(clip.name, person.motion, person.skeleton, body.rest(shape), body, residual)
     if out is not None:
-        found.save(out)
+        found.save(out, bones=bones)
     return found
+
+
+def _own(source: Path, body: DefaultBody) -> Converted:
+    try:
+        motion = read_motion(source)
+    except InputError as error:
+        raise InputError(f"{error}. (Meshes would be an array 'vertices' (T, {body.vertex_count}, 3).)") from None
+    rest = body.rest(motion.shape)
+    return Converted(source.stem, motion, Skeleton.inside(rest.landmarks), rest, body, {})
+
+
+def from_meshes(
+    vertices: ArrayLike, time: ArrayLike, *, name: str = "meshes", progress: Progress | None = None
+) -> Converted:
+    """As :func:`convert`, of meshes in memory.
+
+    Args:
+        vertices: (T, 13718, 3) metres, marrow's world, in the order of the default body's vertices.
+        time: (T,) increasing seconds.
+        name: used inside files.
+
+    Raises:
+        InputError: shapes that do not fit, or vertices that are not finite.
+    """
+    found, body = fit_meshes(vertices, time, progress=progress), load_body("default")
+    person, region = found.person, found.worst
+    far, warnings = 1000 * float(np.median(found.residual[region])), []
+    if far > _FAR_SKIN_MM:
+        warnings.append(
+            f"the skin of {region} stays {far:.0f} mm from the meshes: their shape, or how they bend, is not this "
+            "body's, and angles near there follow it"
+        )
+    rest = body.rest(person.motion.shape)
+    return Converted(name, person.motion, person.skeleton, rest, body, found.residual, tuple(warnings))
+
+
+def _from_mesh_files(
+    source: Path, up: str, metres_per_unit: float | None, fps: float | None, body: DefaultBody, progress: Progress
+) -> Converted:
+    topology = Topology("the default body", body.rest().vertices, body.faces)
+    meshes = read_meshes(source, topology, fps=fps, metres_per_unit=metres_per_unit)
+    upright = _upright(up).astype(np.float32)
+    found = from_meshes(meshes.vertices @ upright.T, meshes.time, name=meshes.name, progress=progress)
+    return replace(found, warnings=(*meshes.remarks, *found.warnings, *_lying(found.skeleton, found.motion, up)))
+
+
+def _refuse(source: Path, **given: object) -> None:
+    """Refuse options that say nothing about this kind of file."""
+    idle = " and ".join(f"--{name}" for name, value in given.items() if value is not None)
+    if idle:
+        raise InputError(f"{source}: meshes hold the whole body; leave out {idle}")
+
+
+def _upright(up: str) -> Float64:
+    """(3, 3) from axes in which ``up`` points up to those with Y up."""
+    if up not in _UPRIGHT:
+        raise InputError(f"up: expected y or z, got {up!r}")
+    return _UPRIGHT[up]
+
+
+def _lying(skeleton: Skeleton, motion: Motion, up: str) -> tuple[str, ...]:
+    """A warning where the pelvis is not upright in most frames, as when the axes were taken wrongly."""
+    if float(np.median(skeleton.forward(motion.q)[0][:, 0, 1, 1])) >= 0.5:
+        return ()
+    other = "z" if up == "y" else "y"
+    return (f"the person does not stand upright with {up} up; is {other} up in this file? Try --up {other}",)
 
 
 def _markers(source: Path) -> MarkerData:
@@ -152,12 +240,11 @@ def _from_markers(
     source: Path, static: str | Path | None, up: str | None, height: float | None, body: DefaultBody, progress: Progress
 ) -> Converted:
     up = up or _USUAL_UP[source.suffix.lower()]
-    if up not in _UPRIGHT:
-        raise InputError(f"up: expected y or z, got {up!r}")
+    upright = _upright(up)
     markers, still = _markers(source), None if static is None else _markers(Path(static))
 
     def in_world(data: MarkerData) -> Float64:
-        return from_ground(data.xyz @ _UPRIGHT[up].T)
+        return from_ground(data.xyz @ upright.T)
 
     found = fit_markers(
         markers.names,
@@ -172,9 +259,7 @@ def _from_markers(
         some = ", ".join(found.left_out[:8]) + (" …" if len(found.left_out) > 8 else "")
         hint = "" if static else "; a static trial places them: --static FILE"
         warnings.append(f"{len(found.left_out)} markers sit on no known bony point and were left out: {some}{hint}")
-    if float(np.median(person.skeleton.forward(person.motion.q)[0][:, 0, 1, 1])) < 0.5:
-        other = "z" if up == "y" else "y"
-        warnings.append(f"the person does not stand upright with {up} up; is {other} up in this file? Try --up {other}")
+    warnings += _lying(person.skeleton, person.motion, up)
     rest = body.rest(person.motion.shape)
     return Converted(source.stem, person.motion, person.skeleton, rest, body, found.residual, tuple(warnings))
 

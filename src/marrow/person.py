@@ -136,17 +136,20 @@ class Person:
         *,
         influences: int | None = None,
         mass_kg: float | None = None,
+        bones: str | Path | None = None,
         modern: bool = False,
     ) -> list[str]:
         """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .osim .mot .trc .html``.
 
         A ``.csv`` holds the angles, or the detector's points where its name begins with ``keypoints``. OpenSim's model
-        (``.osim``, with meshes in a folder ``Geometry`` beside it), motion (``.mot``) and markers (``.trc``) belong
+        (``.osim``, with the bones in a folder ``Geometry`` beside it), motion (``.mot``) and markers (``.trc``) belong
         together; see :mod:`marrow.io.osim`.
 
         Args:
             influences: for ``.glb``: keep only so many bones per vertex.
             mass_kg: for ``.osim``: the person's mass; by default the body's volume times a usual density.
+            bones: for ``.osim``: the folder ``Geometry`` of your own OpenSim, whose bones the model then names, scaled
+                to the person; see :mod:`marrow.skeleton.osim.geometry`.
             modern: for ``.osim`` and ``.mot``, which then belong together: the joint classes of OpenSim 4.5 for spine
                 and scapula; see :mod:`marrow.skeleton.osim.modern`.
 
@@ -154,7 +157,7 @@ class Person:
             remarks, such as what fewer influences or modern joints cost.
 
         Raises:
-            InputError: an unknown suffix.
+            InputError: an unknown suffix, or a folder without bones.
             OutputError: the file cannot be written.
         """
         suffix = Path(path).suffix.lower()
@@ -166,7 +169,8 @@ class Person:
 
             write_html(path, scene_of(self))
             return []
-        export = dataclasses.replace(self._export, mass_kg=mass_kg, modern=modern)
+        geometry = None if bones is None else Path(bones)
+        export = dataclasses.replace(self._export, mass_kg=mass_kg, geometry=geometry, modern=modern)
         return io.save(path, export, influences=influences)
 
     @functools.cached_property

@@ -26,6 +26,7 @@ from marrow.person import Person as Person
 from marrow.progress import Progress, silent
 from marrow.render.overlay import PALETTE, Figure, draw_people
 from marrow.render.stick import stick_figure
+from marrow.skeleton.osim.geometry import read_geometry_folder
 from marrow.types import Camera, Float64
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Capture:
         codec: str = "h264",
         influences: int | None = None,
         mass_kg: float | Sequence[float] | None = None,
+        bones: str | Path | None = None,
         modern: bool = False,
         force: bool = False,
         progress: Progress | None = None,
@@ -158,19 +160,25 @@ class Capture:
             codec: of the overlay; see :data:`marrow.io.writer.CODECS`.
             influences: largest number of bones per vertex in ``body.glb``; all by default.
             mass_kg: of each person in their order (one number: the first person's), for ``skeleton.osim``.
+            bones: folder ``Geometry`` of your own OpenSim, whose bones ``skeleton.osim`` then names; by default
+                marrow's are written beside it.
             modern: ``skeleton.osim`` and ``motion.mot`` with the joint classes of OpenSim 4.5; see
                 :meth:`Person.save`.
             force: replace earlier results.
 
         Raises:
-            InputError: a mass that is not positive.
+            InputError: a mass that is not positive, or a folder without bones.
             OutputError: the folder is taken or cannot be written.
         """
-        masses, options = _masses(mass_kg), {"influences": influences, "modern": modern}
+        masses, options = _masses(mass_kg), {"influences": influences, "bones": bones, "modern": modern}
+        if bones is not None:
+            read_geometry_folder(bones)  # before earlier results are removed
         progress = progress or silent
         folder = prepare_output_folder(folder, force=force)
         remove_earlier_results(folder)
         licences, remarks = [dict(part) for part in self.licences], []
+        if bones is None:
+            licences.append({"name": "bones of skeleton.osim", "licence": "CC0-1.0", "holder": "The marrow authors"})
         if len(masses) > len(self.people):
             remarks.append(f"{len(masses)} masses were given for {len(self.people)} people; the last were not used")
         if overlay and self.frames is not None:
@@ -183,6 +191,7 @@ class Capture:
             remarks += self._save_people(folder, masses, options, progress)
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
         about["settings"] |= {"overlay": overlay, "codec": codec, "mass_kg": list(masses)} | options
+        about["settings"]["bones"] = None if bones is None else str(bones)
         text = msgspec.json.format(msgspec.json.encode(about), indent=2)
         with write_atomically(folder / "capture.json", "wb") as stream:
             stream.write(text)

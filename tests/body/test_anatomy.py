@@ -42,9 +42,25 @@ def test_bony_points_lie_under_the_skin(body, shape):
 
     rest = body.rest(shape)
     mesh = trimesh.Trimesh(rest.vertices, body.faces, process=False)
-    bony = {n: x for n, x in anatomy.bony_landmarks(rest).items() if n not in anatomy.FINGER_LINES}
+    lines = anatomy.finger_lines(rest.bones)
+    bony = {n: x for n, x in anatomy.bony_landmarks(rest).items() if n not in lines}
     inside = mesh.contains(np.array(list(bony.values())))
     assert inside.all(), [n for n, good in zip(bony, inside, strict=True) if not good]
+
+
+@pytest.mark.parametrize("shape", PEOPLE)
+def test_fingers_are_read_off_the_rigs_middle_lines(body, shape):
+    import trimesh
+
+    rest = body.rest(shape)
+    lines, marks = anatomy.finger_lines(rest.bones), anatomy.bony_landmarks(rest)
+    assert len(lines) == 2 * 5 * 3
+    assert lines["thumb_cmc_r"] == rest.bones.index("finger1-1.R")
+    assert lines["little_dip_l"] == rest.bones.index("finger5-3.L")
+    for name, row in lines.items():
+        np.testing.assert_array_equal(marks[name], rest.bone_heads[row])
+    mesh = trimesh.Trimesh(rest.vertices, body.faces, process=False)
+    assert mesh.contains(rest.bone_heads[list(lines.values())]).all()
 
 
 def test_soft_tissue_follows_weight(body):

@@ -66,7 +66,7 @@ def test_what_is_written_and_told(keypoints: Path, capsys: pytest.CaptureFixture
     assert out.count("Geometry") == 1
     assert len(list((folder / "person_1" / "Geometry").glob("skeleton_*.obj"))) > 20
     about = json.loads((folder / "capture.json").read_text())
-    assert about["licences"]
+    assert "bones of skeleton.osim" in {part["name"] for part in about["licences"]}
     with open(folder / "person_1" / "angles.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6
@@ -97,6 +97,21 @@ def test_a_known_mass_goes_into_the_model(keypoints: Path, capsys: pytest.Captur
     assert sum(body.mass for body in model.bodies) == pytest.approx(83.25)
     assert "2 masses were given for 1 people" in capsys.readouterr().out
     assert json.loads(Path("m/capture.json").read_text())["settings"]["mass_kg"] == [83.25, 60]
+
+
+@pytest.mark.usefixtures("road")
+def test_the_users_own_bones_are_named_and_not_copied(keypoints: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("OpenSim").mkdir()
+    Path("OpenSim/r_femur.obj").write_text("v 0 0 0\nv 0 -0.4 0\nv 0.1 0 0\nf 1 2 3\n")
+    assert main(["capture", str(keypoints), "--bones", "OpenSim", "--out", "b"]) == 0
+    text = Path("b/person_1/skeleton.osim").read_text()
+    assert text.count("<mesh_file>") == 1
+    assert f"<mesh_file>{Path('OpenSim').absolute().as_posix()}/r_femur.obj</mesh_file>" in text
+    assert not Path("b/person_1/Geometry").exists()
+    assert "lacks 80 of 81 bones (legs of Rajagopal 2016)" in capsys.readouterr().out
+    about = json.loads(Path("b/capture.json").read_text())
+    assert about["settings"]["bones"] == "OpenSim"
+    assert not [part for part in about["licences"] if part["name"].startswith("bones")]
 
 
 @pytest.mark.usefixtures("road")

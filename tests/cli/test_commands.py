@@ -69,11 +69,14 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Road:
 
 def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = "capture --height 1.80 1.65 walk.json --out here --fov 60 --max-people 2 --codec vp9 --influences 4"
+    Path("Geometry").mkdir()
+    Path("Geometry/r_femur.vtp").touch()
     assert (
         main(
             [
                 *words.split(),
                 *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial", "--mass", "80,64.5"],
+                *["--bones", "Geometry"],
             ]
         )
         == 0
@@ -85,6 +88,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
     assert options == asked | {"commercial": True}
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
+    assert saving.pop("bones") == Path("Geometry")
     assert saving == {"overlay": False, "codec": "vp9", "influences": 4, "mass_kg": (80.0, 64.5), "force": False}
     out, err = capsys.readouterr()
     assert "person_1" in out
@@ -105,7 +109,14 @@ def test_what_is_not_given_is_left_open(road: Road) -> None:
     assert folder == Path("marrow_out/walk")
     assert saving["overlay"] is True
     assert saving["codec"] == "h264"
-    assert saving["influences"] is saving["mass_kg"] is None
+    assert saving["influences"] is saving["mass_kg"] is saving["bones"] is None
+
+
+def test_a_folder_without_bones_is_told_before_the_long_work(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["capture", "walk.json", "--bones", "nowhere"]) == InputError.exit_code
+    assert "nowhere is not there; give the folder Geometry" in capsys.readouterr().err
+    assert road.asked == []
+    assert not Path("marrow_out").exists()
 
 
 def test_a_number_is_a_webcam_unless_a_file_has_that_name(road: Road, tmp_path: Path) -> None:

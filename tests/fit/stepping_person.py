@@ -56,7 +56,8 @@ def stepping(frames: int, fps: float = 30.0) -> Person:
         q[:, at(f"elbow_flex_{side}")] = 0.6 + 0.3 * np.sin(w * t + phase)
         q[:, at(f"pro_sup_{side}")] = 1.2
         q[:, at(f"hip_adduction_{side}")] = -0.08
-    bent = trunk_coordinates(skeleton.tree, rotations.rotation_z(np.full(frames, -0.08)) @ rotations.rotation_y(0.12 * np.sin(w * t)))
+    twisted = rotations.rotation_z(np.full(frames, -0.08)) @ rotations.rotation_y(0.12 * np.sin(w * t))
+    bent = trunk_coordinates(skeleton.tree, twisted)
     for name, value in bent.items():
         q[:, at(name)] = value
     q[:, at("pelvis_rotation")] = 0.5 * t

@@ -16,6 +16,7 @@ from marrow.conventions import to_ground
 from marrow.errors import InputError, OutputError
 from marrow.io.mot import read_mot
 from marrow.io.trc import read_trc
+from marrow.skeleton.bones import template
 from marrow.types import OBSERVED, PRIOR
 
 opensim = pytest.importorskip("opensim")
@@ -125,6 +126,7 @@ def test_a_known_mass_and_the_credits_are_in_the_model(body, tmp_path):
     assert model.getTotalMass(model.initSystem()) == pytest.approx(81.5)
     assert "marrow" in model.get_credits()
     assert "CC0 & Apache" in model.get_credits()
+    assert "Bones: marrow's, CC0" in model.get_credits()
     assert "Rajagopal" in model.get_publications()
 
 
@@ -134,8 +136,17 @@ def test_people_share_a_folder(body, tmp_path):
     meshes = {path.name for path in (tmp_path / "Geometry").iterdir()}
     assert {"p0_femur_r.obj", "p1_femur_r.obj"} <= meshes
     assert all(name.startswith(("p0_", "p1_")) for name in meshes)
-    faces = sum(path.read_text().count("\nf ") for path in (tmp_path / "Geometry").glob("p0_*"))
-    assert len(body.faces) <= faces < 1.3 * len(body.faces)  # all of the skin, and some overlap
+    vertices = sum(path.read_text().count("v ") for path in (tmp_path / "Geometry").glob("p0_*"))
+    assert vertices == sum(len(bone) for bone in template("light").vertices.values())
+
+
+def test_a_body_without_bony_landmarks_has_no_bones(body, tmp_path):
+    person = dataclasses.replace(somebody(body, 1), bony={})
+    save(tmp_path, person)
+    assert not (tmp_path / "Geometry").exists()
+    found = replay(tmp_path, person)
+    assert found.log == ""
+    assert "ones" not in opensim.Model(str(tmp_path / "skeleton.osim")).get_credits()
 
 
 def test_dense_weights_give_the_same_model(body, tmp_path):

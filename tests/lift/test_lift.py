@@ -15,6 +15,7 @@ from marrow.lift import lift
 from marrow.lift.directions import relaxed, rotations_from_points
 from marrow.lift.lift import UNSEEN
 from marrow.lift.places import places
+from marrow.skeleton.trunk import trunk_coordinates
 from marrow.types import Keypoints
 
 BODY = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
@@ -70,8 +71,10 @@ def test_directions_give_back_the_pose(skeleton, body):
         for side in "rl":
             q[:, skeleton.index(f"{name}_{side}")] = rng.uniform(low, high, 40)
     q[:, :3] = rng.uniform(-1, 1, (40, 3))
-    for name in ("neck_extension", "neck_bending", "neck_rotation", "lumbar_rotation"):
+    for name in ("neck_extension", "neck_bending", "neck_rotation"):
         q[:, skeleton.index(name)] = rng.uniform(-0.4, 0.4, 40)
+    for name, value in trunk_coordinates(skeleton.tree, rotations.rotation_y(rng.uniform(-0.4, 0.4, 40))).items():
+        q[:, skeleton.index(name)] = value
     where = places("blazepose33", body, skeleton)
     R, p = skeleton.forward(q)
     found = rotations_from_points(3.0 * where.posed(R, p) + 7.0, skeleton, where)  # neither scale nor origin matters
@@ -80,10 +83,17 @@ def test_directions_give_back_the_pose(skeleton, body):
     R2, p2 = skeleton.compose(found, p[:, 0])
     head = skeleton.body_index("head")
     assert np.degrees(rotations.angle_between(R2[:, head], R[:, head])).max() < 0.5
-    limbs = [skeleton.body_index(f"{b}_{s}") for s in "rl" for b in ("tibia", "talus", "ulna", "hand")]
-    error = np.linalg.norm((p2 - p)[:, limbs], axis=-1)
-    assert error.max() < 0.04
-    assert error.mean() < 0.01
+    error = dict(zip(skeleton.bodies, np.linalg.norm(p2 - p, axis=-1).T, strict=True))
+    # the guess bends the leg in one plane, from which the knee's oblique axis leads the shank 4 degrees away
+    for body, mean, most in (
+        ("tibia", 0.001, 0.002),
+        ("talus", 0.033, 0.04),
+        ("ulna", 0.006, 0.01),
+        ("hand", 0.014, 0.03),
+    ):
+        for side in "rl":
+            assert error[f"{body}_{side}"].mean() < mean, body
+            assert error[f"{body}_{side}"].max() < most, body
     back = skeleton.coordinates_from_joint_rotations(found, p[:, 0])
     for name, degrees in (("knee_angle_r", 4), ("hip_flexion_l", 6), ("elbow_flex_r", 4), ("pro_sup_l", 12)):
         wrong = np.degrees(np.abs(back - q)[:, skeleton.index(name)])

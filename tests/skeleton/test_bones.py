@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
+from marrow import io
+from marrow.bench.osim_export import export_of, random_person
 from marrow.body import anatomy, load_body
 from marrow.errors import InputError
 from marrow.skeleton import Skeleton
@@ -50,8 +54,9 @@ def test_a_skeleton_has_two_hundred_bones(adult):
     assert len(meshes) - len(cartilage) == 206 - 1 - 6 - 20 - 1
 
 
-def test_every_bone_is_a_closed_surface_seen_from_outside(adult):
-    for name, mesh in bone_meshes(*adult).items():
+@pytest.mark.parametrize("detail", ["full", "light"])
+def test_every_bone_is_a_closed_surface_seen_from_outside(adult, detail):
+    for name, mesh in bone_meshes(*adult, detail=detail).items():
         f = mesh.faces.astype(np.int64)
         edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
         there, back = (np.sort(e[:, 0] * len(mesh.vertices) + e[:, 1]) for e in (edges, edges[:, ::-1]))
@@ -61,16 +66,37 @@ def test_every_bone_is_a_closed_surface_seen_from_outside(adult):
         assert 0.1 < volume_ml < 4000, name
 
 
-def test_the_average_adults_bones_are_the_template(adult):
-    stored = template()
-    for name, mesh in bone_meshes(*adult).items():
+def test_the_light_bones_are_the_same_bones(adult):
+    """Few vertices, near those of the full bone (some 4 mm apart) and as far out as they."""
+    full, light = bone_meshes(*adult), bone_meshes(*adult, detail="light")
+    assert list(full) == list(light)
+    assert 8_000 < sum(len(mesh.vertices) for mesh in light.values()) < 12_000
+    for name, mesh in light.items():
+        whole = full[name].vertices
+        assert cKDTree(whole).query(mesh.vertices)[0].max() < 0.005, name
+        for thin, thick in ((mesh.vertices.min(0), whole.min(0)), (mesh.vertices.max(0), whole.max(0))):
+            assert np.abs(thin - thick).max() < 0.005, name
+
+
+def test_light_bones_of_the_midline_mirror_themselves(adult):
+    for name, mesh in bone_meshes(*adult, detail="light").items():
+        if not name.endswith(("_r", "_l")):
+            near = cKDTree(mesh.vertices).query(mesh.vertices * [-1, 1, 1])[0]
+            assert near.max() < 1e-5, name
+
+
+@pytest.mark.parametrize("detail", ["full", "light"])
+def test_the_average_adults_bones_are_the_template(adult, detail):
+    stored = template(detail)
+    for name, mesh in bone_meshes(*adult, detail=detail).items():
         assert np.allclose(mesh.vertices, stored.vertices[name], atol=1e-6), name
 
 
-def test_ten_people_from_newborn_to_old(body, bench):
+@pytest.mark.parametrize(("detail", "stride"), [("full", 12), ("light", 2)])
+def test_ten_people_from_newborn_to_old(body, bench, detail, stride):
     measure = bench.Measure(body)
     for shape in bench.people(10, seed=3):
-        found = bench.measured(measure, shape, stride=12)
+        found = bench.measured(measure, shape, stride=stride, detail=detail)
         assert found["inside"] >= 0.995, (shape, found["outside_of"])
         assert found["asymmetry_mm"] <= 0.1
         for site, width in found["widths"].items():
@@ -95,6 +121,7 @@ def test_bones_ride_on_the_segments(adult):
     frames = dict(zip(skeleton.bodies, skeleton.bind, strict=True))
     parts = bones(adult[0], adult[1], frames)
     assert {"pelvis", "femur_r", "tibia_l", "torso", "head", "humerus_r", "radius_l", "index_distal_r"} <= set(parts)
+    assert {"lumbar", "clavicle_r", "scapula_l"} <= set(parts), "lumbar spine and shoulder blades have their own"
     assert sum(len(m.vertices) for m in parts.values()) == sum(len(m.vertices) for m in bone_meshes(*adult).values())
     femur = parts["femur_r"].vertices
     # in the thigh's frame: the head around the origin, the condyles a thigh's length below, Z to the right
@@ -104,6 +131,28 @@ def test_bones_ride_on_the_segments(adult):
     assert femur[:, 2].max() > -femur[:, 2].min()
     back = femur @ frames["femur_r"][:3, :3].T + frames["femur_r"][:3, 3]
     assert np.allclose(back, bone_meshes(*adult)["femur_r"].vertices, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_meshes_beside_a_written_model_are_bones_inside_the_skin(body, bench, tmp_path, seed):
+    """As OpenSim draws them: each file in its segment's frame; that it loads them without a remark is tested in io."""
+    pytest.importorskip("opensim")
+    rest, skeleton, motion = random_person(body, np.random.default_rng(seed), 2)
+    person = export_of(body, rest, skeleton, motion)
+    io.save(tmp_path / "x.osim", person)
+    files = dict(re.findall(r'<Mesh name="(\w+)_geom_1">.*?<mesh_file>([^<]+)<', (tmp_path / "x.osim").read_text()))
+    assert set(files) == {segment_of(name, skeleton.bodies) for name in template("light").vertices}
+    assert {path.name for path in (tmp_path / "Geometry").iterdir()} == set(files.values())
+    world = {}
+    for segment, file in files.items():
+        lines = (tmp_path / "Geometry" / file).read_text().splitlines()
+        local = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
+        frame = skeleton.bind[skeleton.body_index(segment)]
+        world[segment] = local @ frame[:3, :3].T + frame[:3, 3]
+    assert bench.Measure(body).inside(rest, np.concatenate(list(world.values()))).mean() >= 0.995
+    for segment, x in world.items():
+        if segment.endswith("_r"):
+            np.testing.assert_allclose(x * [-1, 1, 1], world[f"{segment[:-1]}l"], atol=2e-5, err_msg=segment)
 
 
 def test_trees_with_fewer_or_more_segments(adult):

@@ -113,8 +113,27 @@ def test_inertias_are_near_the_table():
             radii = np.sqrt(np.diag(masses.inertia[b]) / masses.mass[b]) / length
             np.testing.assert_allclose(radii[[0, 2]], across, rtol=0.15, err_msg=stem)
             assert radii[1] == pytest.approx(along, rel=0.2), stem
-        share = masses.mass[0] / masses.mass.sum()
-        assert share == pytest.approx((0.1117, 0.1247)[int(sex)], rel=0.2)  # lower part of the trunk
+
+
+#: Lower (mid-hip to navel) and middle (to the xiphoid) part of the trunk, male and female: the same table.
+LOWER_TRUNK, MIDDLE_TRUNK = (0.1117, 0.1247), (0.1633, 0.1465)
+
+
+@pytest.mark.parametrize("sex", [0, 1])
+def test_the_trunk_is_divided_between_the_planes_of_the_table(sex):
+    """From below: our cut at L5/S1, the table's at the navel (L4), ours at T12/L1, the table's at the xiphoid (T9)."""
+    masses, skeleton = of({"gender": float(sex)})
+    share = dict(zip(skeleton.bodies, masses.mass / masses.mass.sum(), strict=True))
+    pelvis, lumbar = share["pelvis"], share["lumbar_arc"] + share["lumbar"]
+    assert pelvis < LOWER_TRUNK[sex] < pelvis + lumbar < LOWER_TRUNK[sex] + MIDDLE_TRUNK[sex]
+
+
+def test_segments_between_two_joints_of_the_spine_weigh_next_to_nothing():
+    masses, skeleton = of({})
+    share = dict(zip(skeleton.bodies, masses.mass / masses.mass.sum(), strict=True))
+    for arc, after in (("lumbar_arc", "lumbar"), ("thorax_arc", "torso"), ("neck_arc", "head")):
+        assert 0 < share[arc] < 0.005 * share[after], arc
+    assert share["head"] > 0.06, "the flesh of the neck begins at C7, not at the skull"
 
 
 @pytest.mark.parametrize("shape", [{}, {"age": -1 / 3}, {"age": 0.1}, {"weight": 1.0, "muscle": 0.0}, {"weight": 0.0}])
@@ -185,5 +204,7 @@ def test_every_segment_counts_to_a_part():
     assert parts["index_distal_r"] == parts["hand_l"] == "hand"
     assert parts["radius_r"] == "forearm"
     assert parts["toes_l"] == "foot"
-    assert parts["clavicle_r"] == "trunk"
+    assert parts["clavicle_r"] == parts["scapula_l"] == parts["lumbar"] == parts["thorax_arc"] == "trunk"
+    assert parts["neck_arc"] == parts["head"] == "head"
+    assert parts["humerus_r"] == "upper_arm"
     assert set(itertools.chain(parts.values())) == set(DE_LEVA)

@@ -10,7 +10,7 @@ from standing_body import standing
 
 from marrow.errors import InputError
 from marrow.geometry import rotations
-from marrow.skeleton import Skeleton, bind_many, binding
+from marrow.skeleton import Skeleton, bind_many, binding, tree
 
 
 @settings(max_examples=25, deadline=None)
@@ -77,19 +77,65 @@ def test_a_bent_leg_gives_the_knee_axis():
 def test_many_bodies_at_once_equal_one_by_one():
     bodies = [standing(s, a) for s, a in ((0.7, 0.2), (1.6, 0.9), (1.9, 0.5))]
     stacked = {name: np.stack([b[name] for b in bodies]) for name in bodies[0]}
-    q, frames, offsets = bind_many(stacked)
+    frames, offsets, length = bind_many(stacked)
+    q = binding.bind(tree.whole(), stacked).q
     for i, body in enumerate(bodies):
         one = Skeleton.inside(body)
         np.testing.assert_allclose(q[i], one.bind_q, atol=1e-13)
         np.testing.assert_allclose(frames[i], one.bind, atol=1e-13)
         np.testing.assert_allclose(offsets[i], one.offsets, atol=1e-13)
+        np.testing.assert_allclose(length[i], one.length, atol=1e-13)
+
+
+def test_units_of_the_slides_are_the_persons_own_lengths():
+    """The spine's are those of its segments; the knee's is the thigh's."""
+    landmarks = standing(1.5)
+    skeleton = Skeleton.inside(landmarks)
+    ends = {
+        "lumbar_arc": ("l5_s1", "t12_l1"), "lumbar": ("l5_s1", "t12_l1"), "thorax_arc": ("t12_l1", "t8_body"),
+        "torso": ("t12_l1", "t8_body"), "neck_arc": ("neck", "head"), "head": ("neck", "head"),
+        "tibia_r": ("hip_r", "knee_r"), "tibia_l": ("hip_l", "knee_l"),
+    }  # fmt: skip
+    for name, length in zip(skeleton.bodies, skeleton.length, strict=True):
+        start, end = ends.get(name, ("pelvis", "pelvis"))
+        assert length == pytest.approx(float(np.linalg.norm(landmarks[end] - landmarks[start]))), name
+
+
+def test_where_the_flesh_of_a_segment_begins():
+    """The spine's segments have their origins at their upper ends and their flesh from the lower ones upwards."""
+    landmarks = standing()
+    skeleton = Skeleton.inside(landmarks)
+    cuts = dict(zip(skeleton.bodies, skeleton.cuts, strict=True))
+    for body, mark in (("lumbar", "l5_s1"), ("torso", "t12_l1"), ("head", "neck"), ("femur_r", "hip_r")):
+        np.testing.assert_allclose(cuts[body], landmarks[mark], atol=1e-12, err_msg=body)
+
+
+@pytest.mark.parametrize("knee", ["rolling", "hinge"])
+def test_bent_knees_of_a_bind_pose_are_met_exactly(knee):
+    """The knee's glide in the bind pose is taken off again, so that the landmarks are where they were."""
+    landmarks = standing()
+    for side in "rl":
+        pivot = landmarks[f"knee_{side}"]
+        for name in ("ankle", "subtalar", "heel", "mtp", "toe_tip"):
+            back = rotations.rotation_x(0.9) @ (landmarks[f"{name}_{side}"] - pivot)
+            landmarks[f"{name}_{side}"] = pivot + back
+    skeleton = Skeleton.inside(landmarks, knee=knee)
+    R, p = skeleton.forward(skeleton.bind_q)
+    assert skeleton.bind_q[skeleton.index("knee_angle_r")] > 0.8
+    for name, x in zip(skeleton.point_names, skeleton.points(R, p), strict=True):
+        np.testing.assert_allclose(x, landmarks[name], atol=1e-12, err_msg=name)
+    straight = np.zeros(len(skeleton.coordinates))
+    slid = skeleton.joint_places(skeleton.bind_q) - skeleton.joint_places(straight)
+    knees = [skeleton.body_index(f"tibia_{side}") for side in "rl"]
+    assert (np.linalg.norm(slid[knees], axis=-1) > 1e-3).all() == (knee == "rolling")
 
 
 def test_offsets_change_smoothly_with_the_arm():
     """No jump where the elbow's plane takes over from the pelvis' lateral axis."""
     bends = np.linspace(0.0, 1.2, 400)
     bodies = [standing(elbow_bend=float(b)) for b in bends]
-    q, _, offsets = bind_many({name: np.stack([b[name] for b in bodies]) for name in bodies[0]})
+    bound = binding.bind(tree.whole(), {name: np.stack([b[name] for b in bodies]) for name in bodies[0]})
+    q, offsets = bound.q, bound.offsets
     assert np.abs(np.diff(q, axis=0)).max() < 0.02
     assert np.abs(np.diff(offsets, axis=0)).max() < 0.002
 
@@ -117,6 +163,27 @@ def test_hinge_coordinates_are_the_nearest_angle():
     assert abs(int(distance.argmin()) - 150) <= 1
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31))
+def test_chains_of_axes_are_read_back(seed):
+    """Two axes at any angle, three at right angles: exactly; a scapula's three angles in their order."""
+    rng = np.random.default_rng(seed)
+    whole = tree.whole()
+    for name in ("clavicle_r", "hand_l", "torso", "scapula_r", "scapula_l"):
+        b = whole.bodies.index(name)
+        axes = whole.axes[whole.start[b] : whole.start[b] + whole.count[b]]
+        q = rng.uniform(-1.4, 1.4, (3, len(axes)))
+        R = np.broadcast_to(np.eye(3), (3, 3, 3))
+        for axis, angle in zip(axes, q.T, strict=True):
+            R = R @ rotations.axis_angle(axis, angle)
+        np.testing.assert_allclose(binding.hinge_coordinates(axes, R), q, atol=1e-9, err_msg=name)
+
+
+def test_three_axes_must_be_a_right_handed_triad():
+    with pytest.raises(ValueError, match="right-handed"):
+        binding.hinge_coordinates(np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), np.eye(3))
+
+
 def test_bad_landmarks_are_refused():
     landmarks = standing()
     with pytest.raises(InputError, match="knee_r missing"):
@@ -130,4 +197,4 @@ def test_bad_landmarks_are_refused():
     without_tips = {k: v for k, v in landmarks.items() if "_tip_" not in k}
     with pytest.raises(InputError, match="index_tip_l"):
         Skeleton.inside(without_tips)
-    assert len(Skeleton.inside(without_tips, fingers=False).bodies) == 23
+    assert len(Skeleton.inside(without_tips, fingers=False).bodies) == 29

@@ -11,7 +11,7 @@ from standing_body import standing
 from marrow.conventions import R_GROUND_WORLD
 from marrow.errors import InputError
 from marrow.geometry import rotations
-from marrow.skeleton import BASE, Skeleton, kinematics
+from marrow.skeleton import BASE, DERIVED, Skeleton, kinematics
 from marrow.skeleton import _fast_kinematics as fast
 
 
@@ -29,22 +29,42 @@ def world_points(skeleton: Skeleton, q, bodies, local):
     return p[..., bodies, :] + np.einsum("...nij,nj->...ni", R[..., bodies, :, :], local)
 
 
+@pytest.mark.parametrize("knee", ["rolling", "hinge"])
 @pytest.mark.parametrize("tangent", [False, True])
-def test_kernels_equal_the_plain_twin(skeleton, tangent):
+def test_kernels_equal_the_plain_twin(tangent, knee):
+    skeleton = Skeleton.inside(standing(), knee=knee)
     tree, x = skeleton.tree, random_q(skeleton, 5, 0)
     x[0] = 0.0  # the small-angle branch
     R_joint = kinematics.joint_rotations(tree, x, tangent=tangent)
-    fast_joint = fast.joint_rotations(tree.kind, tree.start, tree.count, tree.axes, BASE, x, tangent)
+    fast_joint = fast.joint_rotations(tree.structure, x, tangent)
     np.testing.assert_allclose(fast_joint, R_joint, atol=1e-13)
+    places = kinematics.joint_places(tree, x, skeleton.offsets, skeleton.length)
+    fast_places = fast.joint_places(tree.structure, x, skeleton.offsets, skeleton.length)
+    np.testing.assert_allclose(fast_places, places, atol=1e-13)
     root = x[:, 3:6] @ BASE.T
-    R, p = kinematics.forward(tree, R_joint, skeleton.offsets, root)
-    fast_R, fast_p = fast.forward(tree.parents, fast_joint, skeleton.offsets, root)
+    R, p = kinematics.forward(tree, R_joint, places, root)
+    fast_R, fast_p = fast.forward(tree.parents, fast_joint, fast_places, root)
     np.testing.assert_allclose(fast_R, R, atol=1e-12)
     np.testing.assert_allclose(fast_p, p, atol=1e-12)
-    plain = kinematics.dof_axes(tree, x, R, p, tangent=tangent)
-    compiled = fast.dof_axes(tree.parents, tree.kind, tree.start, tree.count, tree.axes, BASE, x, R, p, tangent)
+    plain = kinematics.dof_twists(tree, skeleton.length, x, R, p, tangent=tangent)
+    compiled = fast.dof_twists(tree.structure, skeleton.length, x, R, p, tangent)
     for a, b in zip(compiled, plain, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_only_spine_and_knees_slide(skeleton):
+    """Everything else keeps its place in its parent, whatever the pose; the slides are nothing at zero."""
+    q = random_q(skeleton, 8, 7)
+    q[0] = 0.0
+    places = skeleton.joint_places(q)
+    np.testing.assert_allclose(places[0], skeleton.offsets, atol=1e-15)
+    moved = np.ptp(places, axis=0).max(-1) > 1e-9
+    arcs = {"lumbar_arc", "lumbar", "thorax_arc", "torso", "neck_arc", "head"}
+    assert {name for name, own in zip(skeleton.bodies, moved, strict=True) if own} == arcs | {"tibia_r", "tibia_l"}
+    plain = Skeleton.inside(standing(), knee="hinge")
+    still = np.ptp(plain.joint_places(q), axis=0).max(-1) < 1e-15
+    assert still[[plain.body_index("tibia_r"), plain.body_index("tibia_l")]].all()
+    assert plain.coordinates == skeleton.coordinates
 
 
 def test_zero_pose_has_all_frames_parallel_to_the_ground(skeleton):
@@ -54,6 +74,16 @@ def test_zero_pose_has_all_frames_parallel_to_the_ground(skeleton):
     above = [skeleton.body_index(b) for b in ("femur_r", "tibia_r", "talus_r", "toes_r")]
     assert (np.diff(p[above, 1]) < 0).all(), "the leg hangs downwards"
     assert p[skeleton.body_index("humerus_l"), 0] > 0, "left is +X"
+
+
+def test_landmarks_at_joint_centres_stay_at_the_joints(skeleton):
+    """Whatever the pose: the disc at an arc's end goes with the segment above it, also when that bends sideways."""
+    R, p = skeleton.forward(random_q(skeleton, 6, 8))
+    at = {"t12_l1": "lumbar", "t8_body": "torso", "head": "head", "elbow_r": "radius_r", "knee_l": "tibia_l"}
+    at |= {joint.centre: joint.body for joint in skeleton.joints if joint.centre not in at}
+    found = skeleton.points(R, p, tuple(at))
+    for i, (name, body) in enumerate(at.items()):
+        np.testing.assert_allclose(found[:, i], p[:, skeleton.body_index(body)], atol=1e-12, err_msg=name)
 
 
 def test_leading_dimensions_and_translation(skeleton):
@@ -89,8 +119,11 @@ def test_jacobian_of_coordinates(seed):
 def test_jacobian_of_tangent_increments(skeleton):
     rng = np.random.default_rng(3)
     q = rng.normal(0, 0.7, len(skeleton.coordinates))
-    bodies, local = np.arange(0, 53, 4), rng.normal(0, 0.1, (14, 3))
+    bodies = np.arange(0, len(skeleton.bodies), 2)
+    local = rng.normal(0, 0.1, (len(bodies), 3))
     J = skeleton.jacobian(q, bodies, local, tangent=True)
+    hinged = np.setdiff1d(np.arange(6, len(q)), skeleton.tree.ball_slots)
+    np.testing.assert_allclose(J[..., hinged], skeleton.jacobian(q, bodies, local)[..., hinged], atol=1e-12)
     R_joint, h = skeleton.joint_rotations(q), 1e-6
     tree = skeleton.tree
     for _, d, _ in tree.balls:
@@ -108,8 +141,11 @@ def test_jacobian_of_tangent_increments(skeleton):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31))
 def test_tangent_round_trip_keeps_every_rotation(seed):
+    """A knee's flexion is read off its coupled turns within its range, and a good way beyond."""
     skeleton = Skeleton.inside(standing())
     q = np.random.default_rng(seed).normal(0, 1.2, (4, len(skeleton.coordinates)))
+    knees = [skeleton.index(f"knee_angle_{side}") for side in "rl"]
+    q[:, knees] = np.clip(q[:, knees], *np.radians([-45.0, 180.0]))
     x = skeleton.to_tangent(q)
     R = skeleton.joint_rotations(q)
     np.testing.assert_allclose(skeleton.joint_rotations(x, tangent=True), R, atol=1e-9)
@@ -143,7 +179,7 @@ def test_arm_angles_are_the_humerus_against_the_thorax(skeleton):
         q[:, skeleton.index(f"gh_flex_{side}")] = 0.4
         q[:, skeleton.index(f"gh_add_{side}")] = -0.3
         q[:, skeleton.index(f"gh_rot_{side}")] = 0.2
-    q[:, skeleton.index("lumbar_bending")] = 0.5  # must not show
+    q[:, skeleton.index("lumbar_seg_bending")] = 0.5  # must not show
     arm = skeleton.derived_angles(q)
     for side in "rl":
         found = [arm[f"arm_{name}_{side}"] for name in ("flex", "add", "rot")]
@@ -152,6 +188,40 @@ def test_arm_angles_are_the_humerus_against_the_thorax(skeleton):
     raised = skeleton.derived_angles(q)
     assert (raised["arm_add_l"] < arm["arm_add_l"] - 0.1).all(), "raising the girdle abducts the arm"
     np.testing.assert_allclose(raised["arm_add_r"], arm["arm_add_r"], atol=1e-12)
+    q[:, skeleton.index("scap_upward_l")] = 0.3
+    turned = skeleton.derived_angles(q)
+    assert (turned["arm_add_l"] < raised["arm_add_l"] - 0.1).all(), "so does turning the scapula upwards"
+
+
+@pytest.mark.parametrize(
+    ("coordinate", "derived"),
+    [
+        ("lumbar_seg_extension", "lumbar_extension"),
+        ("thorax_extension", "lumbar_extension"),
+        ("lumbar_seg_bending", "lumbar_bending"),
+        ("thorax_bending", "lumbar_bending"),
+        ("lumbar_seg_rotation", "lumbar_rotation"),
+        ("thorax_rotation", "lumbar_rotation"),
+    ],
+)
+def test_trunk_angles_are_the_rib_cage_against_the_pelvis(skeleton, coordinate, derived):
+    q = np.zeros(len(skeleton.coordinates))
+    q[skeleton.index(coordinate)] = 0.2
+    q[:3] = 0.4, -0.3, 0.8  # where the pelvis points must not show
+    q[skeleton.index("neck_extension")] = 0.5
+    found = skeleton.derived_angles(q)
+    assert tuple(found) == DERIVED
+    for name in DERIVED[:3]:
+        assert found[name] == pytest.approx(0.2 if name == derived else 0.0, abs=1e-12)
+
+
+def test_derived_angles_follow_an_arm_over_the_head(skeleton):
+    q = np.zeros((80, len(skeleton.coordinates)))
+    q[:, skeleton.index("gh_add_l")] = np.linspace(0.0, -2.6, 80)  # beyond the pole of the Z-X-Y angles
+    together = skeleton.derived_angles(q)["arm_add_l"]
+    np.testing.assert_allclose(together, q[:, skeleton.index("gh_add_l")], atol=1e-9)
+    alone = skeleton.derived_angles(q[:, None])["arm_add_l"][:, 0]
+    assert np.abs(alone).max() < np.pi / 2 + 1e-9, "each frame alone stays on the principal branch"
 
 
 def test_without_fingers_moves_the_rest_alike(skeleton):
@@ -163,8 +233,9 @@ def test_without_fingers_moves_the_rest_alike(skeleton):
     bodies = [skeleton.body_index(b) for b in small.bodies]
     np.testing.assert_allclose(R2, R[:, bodies], atol=1e-14)
     np.testing.assert_allclose(p2, p[:, bodies], atol=1e-14)
-    assert len(small.bodies) == 23
+    assert len(small.bodies) == 29
     direct = Skeleton.inside(standing(), fingers=False)
+    np.testing.assert_allclose(direct.length, small.length, atol=1e-14)
     np.testing.assert_allclose(direct.offsets, small.offsets, atol=1e-14)
     assert set(small.point_names) == set(direct.point_names)
 
@@ -173,7 +244,7 @@ def mirrored_coordinates(skeleton: Skeleton, q: np.ndarray) -> np.ndarray:
     """The pose seen in a mirror: sides swapped, what leans, turns or lies sideways in the midline reversed."""
     out = np.empty_like(q)
     flipped = {"pelvis_list", "pelvis_rotation", "pelvis_tz"}
-    flipped |= {f"{part}_{way}" for part in ("lumbar", "neck") for way in ("bending", "rotation")}
+    flipped |= {f"{part}_{way}" for part in ("lumbar_seg", "thorax", "neck") for way in ("bending", "rotation")}
     for i, name in enumerate(skeleton.coordinates):
         other = {"r": "l", "l": "r"}
         source = f"{name[:-1]}{other[name[-1]]}" if name[-2:] in ("_r", "_l") else name
@@ -206,6 +277,9 @@ def test_a_mirrored_pose_has_mirrored_joints(skeleton):
         ("mtp_angle", "toe_tip", (0, -1, 0)),
         ("clav_protraction", "shoulder", (0, 0, 1)),
         ("clav_elevation", "shoulder", (0, 1, 0)),
+        ("scap_protraction", "shoulder", (0, 0, 1)),
+        ("scap_upward", "elbow", "lateral"),
+        ("scap_tilt", "elbow", (0, 0, 1)),
         ("gh_flex", "elbow", (0, 0, 1)),
         ("gh_add", "elbow", "medial"),
         ("elbow_flex", "wrist", (0, 0, 1)),
@@ -239,9 +313,12 @@ def test_positive_means_what_the_field_means(skeleton, coordinate, point, direct
         ("pelvis_rotation", "hip_r", (0, 0, 1)),
         ("pelvis_tx", "head_top", (0, 0, 1)),
         ("pelvis_tz", "head_top", (-1, 0, 0)),
-        ("lumbar_extension", "head_top", (0, 0, -1)),
-        ("lumbar_bending", "head_top", (-1, 0, 0)),
-        ("lumbar_rotation", "shoulder_r", (0, 0, 1)),
+        ("lumbar_seg_extension", "head_top", (0, 0, -1)),
+        ("thorax_extension", "head_top", (0, 0, -1)),
+        ("lumbar_seg_bending", "head_top", (-1, 0, 0)),
+        ("thorax_bending", "head_top", (-1, 0, 0)),
+        ("lumbar_seg_rotation", "shoulder_r", (0, 0, 1)),
+        ("thorax_rotation", "shoulder_r", (0, 0, 1)),
         ("neck_extension", "head_top", (0, 0, -1)),
         ("neck_bending", "head_top", (-1, 0, 0)),
     ],
@@ -255,9 +332,11 @@ def test_positive_in_the_midline(skeleton, coordinate, point, direction):
 
 
 def test_wrong_sizes_and_names_are_refused(skeleton):
-    with pytest.raises(InputError, match=r"84"):
-        skeleton.forward(np.zeros(83))
+    with pytest.raises(InputError, match=r"93"):
+        skeleton.forward(np.zeros(92))
     with pytest.raises(InputError, match="knee_angle_r"):
         skeleton.index("knee_angel_r")
     with pytest.raises(InputError, match="tibia_r"):
         skeleton.body_index("tibia")
+    with pytest.raises(InputError, match="'rolling' or 'hinge', got 'ball'"):
+        Skeleton.inside(standing(), knee="ball")  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from marrow.skeleton import Skeleton
 from marrow.skeleton.osim.write import load_opensim
 from marrow.types import Float64, Motion
 
+FILES = ("skeleton.osim", "motion.mot", "markers.trc")
 #: Bounds of the root's random rotations, radians, and spread of its place, metres.
 _ROOT_TURN, _ROOT_WAY = (1.2, 1.2, np.pi), 1.0
 
@@ -103,6 +105,14 @@ def export_of(body: DefaultBody, rest: Rest, skeleton: Skeleton, motion: Motion)
         markers=skin_markers(rest, skeleton),
         bony=bony_landmarks(rest),
     )
+
+
+def written_and_replayed(person: io.PersonExport) -> Replay:
+    """The person's files, written to a folder that does not stay, in OpenSim."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in FILES:
+            io.save(Path(folder) / name, person)
+        return replay(Path(folder), person)
 
 
 def replay(folder: Path, person: io.PersonExport) -> Replay:

@@ -184,10 +184,9 @@ def _read(result: FitResult, kind: str) -> tuple[Float64, Float64, Float64, Floa
     if result.camera is None:
         raise InputError("a reconstruction from pictures without a camera")
     factor = np.array([calibration_of(name, load_calibration(kind)) for name in angle_names(motion.coordinates)])
-    told = (motion.q_sd, motion.derived_sd)
-    if told[0] is None or told[1] is None:
+    if motion.q_sd is None or motion.derived_sd is None:
         raise InputError("a reconstruction without standard deviations")
-    sd = np.concatenate(told, 1) / factor
+    sd = np.concatenate([motion.q_sd, motion.derived_sd], 1) / factor
     R_cam_pelvis = result.camera.R_cam_world @ person.skeleton.forward(motion.q)[0][:, 0]
     return to_camera(result.camera, joints), motion.q, sd, R_cam_pelvis
 

@@ -22,6 +22,7 @@ from marrow.errors import InputError
 from marrow.geometry.projection import camera_from_fov, look_at, project, to_camera
 from marrow.geometry.rotations import rotation_z
 from marrow.skeleton import Skeleton
+from marrow.skeleton.tree import relaxed
 from marrow.types import Camera, Float64, Keypoints
 
 #: Joint sets: what the simulated detector reports, and what position errors are measured on.
@@ -58,8 +59,8 @@ OTHERS: dict[str, Mapping[str, float]] = {
     },
 }  # fmt: skip
 
-#: What the motion pack does not know: forearms half turned in, fingers slightly bent (degrees, by end of the name).
-_AT_EASE = {"pro_sup": 60.0, "mcp_flex": 25.0, "pip_flex": 30.0, "dip_flex": 15.0, "ip_flex": 15.0}
+#: Forearms are half turned in: the motion pack does not know (degrees).
+_PRONATION = 60.0
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,9 @@ class Shot:
 
 def at_ease(coordinates: Sequence[str]) -> Float64:
     """(D,) coordinates of a person standing with relaxed hands."""
-    ends = [next((v for k, v in _AT_EASE.items() if name[:-2].endswith(k)), 0.0) for name in coordinates]
-    return np.radians(ends)
+    q = relaxed(coordinates)
+    q[[i for i, name in enumerate(coordinates) if name.startswith("pro_sup")]] = np.radians(_PRONATION)
+    return q
 
 
 def place(body: DefaultBody, rest: Rest, skeleton: Skeleton, q: Float64, joint_set: str) -> Float64:

@@ -267,6 +267,11 @@ class DefaultBody:
             tuple(skeleton.bodies) if "joints" in outputs else (),
         )
 
+    @property
+    def reference_frames(self) -> Float64:
+        """(104, 3, 3) frames of the rig's own bones in the pose that :meth:`pose_bones` turns them against."""
+        return self._store.arrays["reference_frames"]
+
     def bone_frames(self, rest: Rest) -> Float64:
         """(104, 3, 3) frames of the rig's own bones at rest: nearest rotations to what is linear in the shape."""
         a = self._store.arrays
@@ -289,7 +294,7 @@ class DefaultBody:
             self._parents,
             rest.bone_heads,
             self.bone_frames(rest),
-            self._store.arrays["reference_frames"],
+            self.reference_frames,
             rotations,
             translation,
         )

@@ -14,6 +14,7 @@ from marrow.cli._report import print_files, print_table, write_event
 from marrow.io.files import prepare_output_folder
 from marrow.io.writer import choose_encoder
 from marrow.progress import show_progress
+from marrow.skeleton.osim.geometry import read_geometry_folder
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Request:
     codec: str = "h264"
     influences: int | None = None
     mass_kg: tuple[float, ...] | None = None
+    bones: Path | None = None
     modern: bool = False
     overlay: bool = True
     commercial: bool = False
@@ -47,6 +49,8 @@ def capture_one(request: Request) -> int:
     begin = time.monotonic()
     if request.overlay:
         choose_encoder(request.codec)  # a codec that is not there is told before the long work
+    if request.bones is not None:
+        read_geometry_folder(request.bones)  # and so are bones
     with (
         _folder(request),
         show_progress(as_json=request.as_json, title=request.title or str(request.source)) as progress,
@@ -67,6 +71,7 @@ def capture_one(request: Request) -> int:
             codec=request.codec,
             influences=request.influences,
             mass_kg=request.mass_kg,
+            bones=request.bones,
             modern=request.modern,
             force=request.force,
             progress=progress,

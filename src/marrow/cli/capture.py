@@ -74,6 +74,14 @@ def run(
             "KG,…",
         ),
     ] = None,
+    bones: Annotated[
+        Path | None,
+        option(
+            "Folder Geometry of your own OpenSim (femur_r.vtp, r_femur.vtp …): skeleton.osim names its bones, scaled "
+            "to the person. Without it marrow's own bones are written beside the model.",
+            "FOLDER",
+        ),
+    ] = None,
     modern: Annotated[
         bool,
         option(
@@ -118,6 +126,7 @@ def run(
             codec=codec,
             influences=influences,
             mass_kg=masses,
+            bones=bones,
             modern=modern,
             overlay=overlay,
             commercial=commercial,

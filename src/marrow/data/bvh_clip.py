@@ -65,7 +65,7 @@ NAMINGS = (
         "Bip01_{}_Forearm", "Bip01_{}_Hand",
     ),
     Naming(
-        ("l", "r"), "pelvis", ("torso",), ("head",), ("head",), "femur_{}", "tibia_{}", "talus_{}", ("toes_{}",),
+        ("l", "r"), "pelvis", ("torso",), ("clavicle_l",), ("head",), "femur_{}", "tibia_{}", "talus_{}", ("toes_{}",),
         "humerus_{}", "ulna_{}", "hand_{}",
     ),
 )  # fmt: skip

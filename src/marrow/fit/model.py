@@ -30,9 +30,6 @@ class Templates(NamedTuple):
 #: Shapes (N, S) to their templates.
 Shaping = Callable[[Float64], Templates]
 
-#: Fingers at rest are slightly bent: degrees by the end of the coordinate's name (without side).
-_RELAXED = {"mcp_flex": 25.0, "pip_flex": 30.0, "dip_flex": 15.0, "ip_flex": 15.0}
-
 
 class Linear(NamedTuple):
     """The template around a shape, linear in the shape.
@@ -122,12 +119,7 @@ class Model:
 
 def relaxed_pose(structure: skeleton_tree.Tree) -> Float64:
     """(D,) coordinates of a person standing at ease."""
-    q = np.zeros(len(structure.coordinates))
-    for i, name in enumerate(structure.coordinates):
-        for end, degrees in _RELAXED.items():
-            if name[:-2].endswith(end):
-                q[i] = np.radians(degrees)
-    return q
+    return skeleton_tree.relaxed(structure.coordinates)
 
 
 def build_model(
@@ -137,6 +129,7 @@ def build_model(
     templates: Shaping,
     *,
     coupled: bool,
+    fingers: bool = False,
 ) -> Model:
     """Cut the skeleton down to the segments that carry points and to the coordinates that move them.
 
@@ -147,13 +140,14 @@ def build_model(
         templates: see :data:`Shaping`; for the whole skeleton.
         coupled: whether coordinates that few points tell apart go along with their leaders
             (:data:`marrow.skeleton.definition.FOLLOWERS`).
+        fingers: fit the fingers' joints too; else they stay relaxed, since detectors see them too coarsely.
     """
     parents = structure.parents
     below = _below(parents)
     entry_body = np.array([b for point in entries for b, _ in point], np.int64)
     kept = np.flatnonzero(below[entry_body].any(0)) if len(entry_body) else np.array([0])
     new = {int(b): i for i, b in enumerate(kept)}
-    tree, hinges, coordinates, balls = _tree(structure, kept, new, entry_body, moving, below, coupled)
+    tree, hinges, coordinates, balls = _tree(structure, kept, new, entry_body, moving, below, coupled, fingers)
     return Model(
         tree=tree,
         points=point_table(tree, [[(new[int(b)], w) for b, w in point] for point in entries], moving),
@@ -174,7 +168,7 @@ def _below(parents: NDArray[np.int64]) -> NDArray[np.bool_]:
     return below
 
 
-def _tree(structure, kept, new, entry_body, moving, below, coupled):
+def _tree(structure, kept, new, entry_body, moving, below, coupled, fingers):
     """The kernel's tree, its angles' coordinates, the unknowns' coordinates and the fitted balls."""
     leader = {f.name: f for f in definition.FOLLOWERS} if coupled else {}
     hinges = [c for b in kept if structure.kind[b] == skeleton_tree.HINGE for c in _of(structure, b)]
@@ -183,10 +177,10 @@ def _tree(structure, kept, new, entry_body, moving, below, coupled):
     body, kind, index, coordinates, balls = [], [], [], [], []
     for i, b in enumerate(kept):
         first = int(structure.start[b])
-        # a joint is worth fitting when some point beyond its centre hangs on it; fingers are not fitted
+        # a joint is worth fitting when some point beyond its centre hangs on it
         own = moving | bool(b in structure.sliding)
         seen = bool((below[entry_body, b] & ((entry_body != b) | own)).any())
-        seen &= structure.bodies[b] not in definition.FINGER_BODIES
+        seen &= fingers or structure.bodies[b] not in definition.FINGER_BODIES
         if structure.kind[b] == skeleton_tree.HINGE:
             for c in _of(structure, b) if seen else ():
                 name = structure.coordinates[c]

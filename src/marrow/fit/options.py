@@ -18,6 +18,7 @@ class FitOptions:
 
     Attributes:
         shape: shape parameters to fit.
+        fingers: fit the fingers' joints where points lie on them; else they stay relaxed.
         pose_prior: factor on the pose prior; 0 = none. The base is what makes neighbouring frames count once.
         shape_prior: factor on the precision of the shape prior.
         smoothness: factor on the acceleration precision; 0 = none.
@@ -33,6 +34,7 @@ class FitOptions:
     """
 
     shape: tuple[str, ...] = SHAPE
+    fingers: bool = False
     pose_prior: float = 1.5
     shape_prior: float = 1.0
     smoothness: float = 0.5

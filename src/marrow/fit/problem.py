@@ -91,7 +91,14 @@ def prepare(
         sources += [*_TRUNK, *(sole_sources() if feet else ())]
     names = () if evidence.known_shape is not None else options.shape
     riders = make_riders(body, sources, names, dict(evidence.known_shape or {}))
-    model = build_model(trees.whole(), riders.entries, riders.moving, riders.templates, coupled=not _on_skin(evidence))
+    model = build_model(
+        trees.whole(),
+        riders.entries,
+        riders.moving,
+        riders.templates,
+        coupled=not _on_skin(evidence),
+        fingers=options.fingers,
+    )
     feet_at = np.arange(extra + len(_TRUNK), len(sources))
     pixels, keypoints = _pixels(evidence.views, view_points, share)
     places = _places(evidence, place_points)

@@ -20,7 +20,7 @@ from marrow.skeleton import tree as trees
 from marrow.types import Float64
 
 #: Skinning weights below this are dropped (and the rest made to sum to one): they cost time and move nothing.
-_SMALLEST_WEIGHT = 0.02
+SMALLEST_WEIGHT = 0.02
 
 #: Points of the sole, found on the average body at rest: where, as a share of the foot's length from heel to toe tip.
 SOLE = ("heel", "ball", "toe")
@@ -145,7 +145,7 @@ def _skin() -> tuple[NDArray, NDArray, NDArray]:
 def _vertex_weights(vertex: int) -> list[tuple[int, float]]:
     start, body, weight = _skin()
     span = slice(start[vertex], start[vertex + 1])
-    kept = weight[span] >= _SMALLEST_WEIGHT
+    kept = weight[span] >= SMALLEST_WEIGHT
     bodies, values = body[span][kept], weight[span][kept].astype(float)
     return [(int(b), float(w)) for b, w in zip(bodies, values / values.sum(), strict=True)]
 

@@ -38,12 +38,12 @@ def from_guess(prepared: Prepared, guess: Guess) -> State:
     R = np.asarray(guess.R_joint, float)[:, model.bodies]
     state = _relaxed(prepared, len(R))
     ball, angle = state.ball.copy(), state.angle.copy()
-    fitted = model.carried.any(0)
+    fitted = np.flatnonzero(model.carried.any(0))
     for i, b in enumerate(model.bodies):
         columns = np.flatnonzero(model.tree.angle_body == i)
         if structure.kind[b] != trees.HINGE:
             ball[:, i] = R[:, i]
-        elif fitted[columns].all():
+        elif np.isin(columns, fitted).all():
             angle[:, columns] = binding.joint_coordinates(structure, int(b), R[:, i])
     shape = np.array([guess.shape.get(n, m) for n, m in zip(prepared.riders.names, state.shape, strict=True)])
     return State(rotations.nearest_rotation(ball), model.following(angle), np.array(guess.root_p, float), shape)

@@ -6,7 +6,7 @@ Importing this package is cheap; each writer is loaded when it is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,6 +54,7 @@ class PersonExport:
         skeleton: for OpenSim's formats; the same segments in the same order.
         markers: marker to its segment and place (3,) in that segment's frame, for OpenSim's formats.
         bony: landmarks on the bones in the bind pose, name to (3,) metres, by which ``.osim`` gets the person's bones.
+        geometry: folder of the user's own OpenSim meshes, which ``.osim`` takes instead of those bones; or None.
         modern: ``.osim`` and ``.mot`` with the joint classes of OpenSim 4.5 (:mod:`marrow.skeleton.osim.modern`).
         mass_kg: of the person, or None where it is not known.
         name: used inside files.
@@ -82,6 +83,7 @@ class PersonExport:
     skeleton: Skeleton | None = None
     markers: Mapping[str, tuple[str, Float64]] = field(default_factory=dict)
     bony: Mapping[str, Float64] = field(default_factory=dict)
+    geometry: Path | None = None
     modern: bool = False
     mass_kg: float | None = None
     name: str = "person"
@@ -96,7 +98,8 @@ def save(path: str | Path, person: PersonExport, *, influences: int | None = Non
         influences: for ``.glb``: keep only so many influences for each vertex.
 
     Returns:
-        Remarks for the user, such as what dropping influences or modern joints cost.
+        Remarks for the user, such as what dropping influences or modern joints cost, or which meshes a folder of bones
+        lacks.
 
     Raises:
         InputError: no exporter for that suffix.
@@ -196,6 +199,17 @@ def _save_trc(path: Path, person: PersonExport, influences: int | None) -> list[
     return []
 
 
+def _save_c3d(path: Path, person: PersonExport, influences: int | None) -> list[str]:
+    """The markers of ``.trc``, with Z up, as laboratories write C3D files."""
+    from marrow.io.c3d import C3d, write_c3d
+    from marrow.io.osim import marker_data
+
+    data = marker_data(path, person)
+    x, y, z = np.moveaxis(data.xyz, -1, 0)
+    write_c3d(path, C3d(replace(data, xyz=np.stack([x, -z, y], -1), units="mm")))
+    return []
+
+
 #: Suffix to exporter; a new format is one more line here and one more file in this folder.
 EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".npz": _save_npz,
@@ -205,4 +219,5 @@ EXPORTERS: dict[str, Callable[[Path, PersonExport, int | None], list[str]]] = {
     ".osim": _save_osim,
     ".mot": _save_mot,
     ".trc": _save_trc,
+    ".c3d": _save_c3d,
 }

@@ -1,6 +1,7 @@
-"""A person for OpenSim: the model with its meshes, the motion, and the markers on the skin.
+"""A person for OpenSim: the model with its bones, the motion, and the markers on the skin.
 
-The three belong together. ``.osim`` is the skeleton scaled to the person, with masses and markers; ``.mot`` holds its
+The three belong together. ``.osim`` is the skeleton scaled to the person, with masses, markers and meshes of the bones
+(:mod:`marrow.skeleton.bones`, the light set) in the segments' frames, a file for each segment; ``.mot`` holds its
 coordinates in degrees; ``.trc`` where its markers are, in metres. All are in OpenSim's ground (X forward, Y up, Z to
 the right) and at the video's times. Replaying the motion in the model gives the segments and markers that marrow has:
 nothing is fitted again.
@@ -13,6 +14,7 @@ in ``.trc`` their cells are empty.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,25 +26,21 @@ from marrow import __version__
 from marrow.conventions import to_ground
 from marrow.errors import InputError
 from marrow.io.files import GEOMETRY, output_error, temporary_beside, write_atomically
-from marrow.io.influences import rectangular
 from marrow.io.mot import Table, write_mot
 from marrow.io.tables import LENGTHS, left_out
 from marrow.io.trc import MarkerData, write_trc
-from marrow.types import Float32, Float64
+from marrow.types import Float32, Float64, Mesh
 
 if TYPE_CHECKING:
     from marrow.io import PersonExport
     from marrow.skeleton import Skeleton
-    from marrow.skeleton.osim.write import OtherJoint
+    from marrow.skeleton.osim.write import OsimMesh, OtherJoint
 
 #: Digits after the point: a micrometre in metres, and a hundred-millionth of a degree.
 _TRC_DIGITS, _MOT_DIGITS = 6, 8
 
 #: Radians by which a range is wider than the motion, so that rounding does not leave it.
 _HAIR = 1e-6
-
-#: Least weight of a segment on a triangle that its mesh also has.
-_OVERLAP = 0.3
 
 _PUBLICATIONS = (
     "Coordinates: Rajagopal et al. 2016, IEEE Trans. Biomed. Eng. 63(10); Lai et al. 2017, Ann. Biomed. Eng. 45; "
@@ -53,13 +51,14 @@ _PUBLICATIONS = (
 class _Played(NamedTuple):
     """A motion as the model plays it: coordinates of the joints that are not welded, and their values (T, D), radians.
 
-    ``fixed`` and ``joints`` are those of :class:`marrow.skeleton.osim.write.OsimExtras`.
+    ``fixed``, ``joints`` and ``version`` are those of :class:`marrow.skeleton.osim.write.OsimExtras`.
     """
 
     coordinates: tuple[str, ...]
     q: Float64
     fixed: Mapping[str, float]
     joints: Mapping[str, OtherJoint | None]
+    version: int
     remarks: list[str]
 
 
@@ -70,18 +69,17 @@ class _Influences(NamedTuple):
 
 
 def write_model(path: Path, person: PersonExport) -> list[str]:
-    """Write ``.osim``, and its meshes into the folder ``Geometry`` beside it.
+    """Write ``.osim``, and the bones into the folder ``Geometry`` beside it, unless the user gives a folder of bones.
 
     Returns:
-        Remarks: what modern joints cost.
+        Remarks: which bones the user's folder lacks; what modern joints cost.
 
     Raises:
-        InputError: the person has no skeleton, or the package ``opensim`` is missing.
+        InputError: the person has no skeleton, the user's folder has no bones, or the package ``opensim`` is missing.
         OutputError: a file cannot be written.
     """
     from marrow.skeleton.inertia import segment_masses
-    from marrow.skeleton.osim import modern
-    from marrow.skeleton.osim.write import DOCUMENT_VERSION, OsimExtras, write_osim
+    from marrow.skeleton.osim.write import OsimExtras, write_osim
 
     skeleton, played = _skeleton(path, person), _played(path, person)
     masses = segment_masses(
@@ -95,8 +93,13 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
         mass_kg=person.mass_kg,
     )
     if person.modern:
-        masses = modern.merged(masses, skeleton)
-    meshes = {body: f"{path.stem}_{body}.obj" for body in _write_meshes(path, person)}
+        from marrow.skeleton.osim.modern import merged
+
+        masses = merged(masses, skeleton)
+    if person.geometry is None:
+        meshes, remarks = _write_bones(path, person), []
+    else:
+        meshes, remarks = _users_bones(path, skeleton, person.geometry)
     extras = OsimExtras(
         name=person.name,
         markers=person.markers,
@@ -106,11 +109,11 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
         joints=played.joints,
         credits=" ".join([_credits(person), *(f"{remark}." for remark in played.remarks)]),
         publications=_PUBLICATIONS,
-        version=modern.DOCUMENT_VERSION if person.modern else DOCUMENT_VERSION,
+        version=played.version,
     )
     with temporary_beside(path) as part:
         write_osim(part, skeleton, masses, extras)
-    return played.remarks
+    return remarks + played.remarks
 
 
 def write_motion(path: Path, person: PersonExport) -> list[str]:
@@ -123,14 +126,14 @@ def write_motion(path: Path, person: PersonExport) -> list[str]:
         InputError: the person has no skeleton.
         OutputError: the file cannot be written.
     """
-    names, values, _, _, remarks = _played(path, person)
-    values = values.copy()
+    played = _played(path, person)
+    names, values = played.coordinates, played.q.copy()
     turns = [name not in LENGTHS for name in names]
     values[:, turns] = np.degrees(values[:, turns])
     values[:, [names.index(name) for name in LENGTHS]] = to_ground(person.motion.translation)
     table = Table(names, person.motion.time, np.round(values, _MOT_DIGITS), True, f"{person.name} by marrow")
     write_mot(path, table)
-    return remarks
+    return played.remarks
 
 
 def write_markers(path: Path, person: PersonExport) -> None:
@@ -139,6 +142,15 @@ def write_markers(path: Path, person: PersonExport) -> None:
     Raises:
         InputError: the person has no markers.
         OutputError: the file cannot be written.
+    """
+    write_trc(path, marker_data(path, person))
+
+
+def marker_data(path: Path, person: PersonExport) -> MarkerData:
+    """The model's markers over time in OpenSim's ground, metres; NaN where the person was not seen.
+
+    Raises:
+        InputError: the person has no markers; ``path`` is what was to be written.
     """
     skeleton = _skeleton(path, person)
     if not person.markers:
@@ -151,7 +163,7 @@ def write_markers(path: Path, person: PersonExport) -> None:
         xyz[~person.motion.observed] = np.nan
     time = person.motion.time
     rate = (len(time) - 1) / (time[-1] - time[0]) if len(time) > 1 else 1.0
-    write_trc(path, MarkerData(tuple(person.markers), time, xyz, float(np.round(rate, 6)), "m"))
+    return MarkerData(tuple(person.markers), time, xyz, float(np.round(rate, 6)), "m")
 
 
 def _skeleton(path: Path, person: PersonExport) -> Skeleton:
@@ -167,15 +179,18 @@ def _fixed(person: PersonExport) -> Mapping[str, float]:
 
 
 def _played(path: Path, person: PersonExport) -> _Played:
-    from marrow.skeleton.osim.modern import modernised
-    from marrow.skeleton.osim.write import is_welded
+    from marrow.skeleton.osim.write import DOCUMENT_VERSION, is_welded
 
     skeleton, fixed, motion = _skeleton(path, person), _fixed(person), person.motion
     if person.modern:
-        found = modernised(skeleton, person.bony, motion.q, fixed)
-        return _Played(found.coordinates, found.q, found.fixed, found.joints, [found.deviation.told()])
+        from marrow.skeleton.osim import modern
+
+        found = modern.modernised(skeleton, person.bony, motion.q, fixed)
+        told = [found.deviation.told()]
+        return _Played(found.coordinates, found.q, found.fixed, found.joints, modern.DOCUMENT_VERSION, told)
     names = [c.name for joint in skeleton.joints if not is_welded(joint, fixed) for c in joint.coordinates]
-    return _Played(tuple(names), motion.q[:, [motion.coordinates.index(name) for name in names]], fixed, {}, [])
+    q = motion.q[:, [motion.coordinates.index(name) for name in names]]
+    return _Played(tuple(names), q, fixed, {}, DOCUMENT_VERSION, [])
 
 
 def _reached(played: _Played) -> Mapping[str, tuple[float, float]]:
@@ -187,8 +202,14 @@ def _reached(played: _Played) -> Mapping[str, tuple[float, float]]:
 
 
 def _credits(person: PersonExport) -> str:
-    body = person.extras.get("body", "")
-    return f"Made by marrow {__version__}." + (f" Body: {body}." if body else "")
+    credits = [f"Made by marrow {__version__}."]
+    if "body" in person.extras:
+        credits.append(f"Body: {person.extras['body']}.")
+    if person.geometry is not None:
+        credits.append("Bones: meshes of the user's own OpenSim, scaled; their own terms hold.")
+    elif person.bony:
+        credits.append("Bones: marrow's, CC0, fitted to the person's landmarks; not an image of their own bones.")
+    return " ".join(credits)
 
 
 def _sparse(person: PersonExport) -> _Influences:
@@ -201,32 +222,61 @@ def _sparse(person: PersonExport) -> _Influences:
     return _Influences(start, body.astype(np.int32), weights[row, body].astype(np.float32))
 
 
-def _write_meshes(path: Path, person: PersonExport) -> list[str]:
-    """Write each segment's part of the skin as ``.obj`` in the segment's axes; the names of those that have one.
+def _write_bones(path: Path, person: PersonExport) -> dict[str, list[OsimMesh]]:
+    """Write the bones of each segment as one ``.obj`` in the segment's axes; segment to its mesh.
 
-    Parts overlap where the skin is blended, so that few holes open when rigid parts turn against each other.
+    A body without bony landmarks has no bones to write.
     """
-    skin = rectangular(person.weights, len(person.vertices), len(person.bodies))
-    dense = np.zeros((len(person.bodies), len(person.vertices)))
-    np.add.at(dense, (skin.joints.T, np.arange(len(person.vertices))), skin.weights.T)
-    share = dense[:, person.faces].mean(2)
-    own = share >= np.minimum(_OVERLAP, share.max(0))
+    from marrow.skeleton.bones import bones
+    from marrow.skeleton.joint_centres import joint_centres
+    from marrow.skeleton.osim.write import OsimMesh
+
+    if not person.bony:
+        return {}
+    frames = dict(zip(person.bodies, person.bind, strict=True))
     folder = path.parent / GEOMETRY
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(error, folder) from error
-    written = []
-    for b in np.flatnonzero(own.any(1)):
-        used, faces = np.unique(person.faces[own[b]], return_inverse=True)
-        local = (person.vertices[used] - person.bind[b, :3, 3]) @ person.bind[b, :3, :3]
-        _write_obj(folder / f"{path.stem}_{person.bodies[b]}.obj", local, faces.reshape(-1, 3))
-        written.append(person.bodies[b])
-    return written
+    meshes = {}
+    for segment, mesh in bones(person.bony, joint_centres(person.bony), frames, detail="light").items():
+        file = f"{path.stem}_{segment}.obj"
+        _write_obj(folder / file, mesh)
+        meshes[segment] = [OsimMesh(file)]
+    return meshes
 
 
-def _write_obj(path: Path, vertices: Float64, faces: NDArray[np.integer]) -> None:
-    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices.tolist()]
-    lines += [f"f {a} {b} {c}" for a, b, c in (faces + 1).tolist()]
+def _users_bones(path: Path, skeleton: Skeleton, folder: Path) -> tuple[dict[str, list[OsimMesh]], list[str]]:
+    """Segment to the user's own meshes, and what is missing among them.
+
+    A folder that lies beside or below the model is named from there, so that the two can be moved together; any other
+    by its whole path. Files in the model's own ``Geometry`` need no folder.
+    """
+    from marrow.skeleton.osim.geometry import placed_meshes, read_geometry_folder
+
+    found = read_geometry_folder(folder)
+    home = path.absolute().parent
+    if found.path in (home, home / GEOMETRY):
+        prefix = Path()
+    else:
+        prefix = found.path.relative_to(home) if found.path.is_relative_to(home) else found.path
+    meshes = {
+        segment: [dataclasses.replace(mesh, file=(prefix / mesh.file).as_posix()) for mesh in own]
+        for segment, own in placed_meshes(found, skeleton).items()
+    }
+    if not found.missing:
+        return meshes, []
+    some = ", ".join(found.missing[:6]) + (" …" if len(found.missing) > 6 else "")
+    every = len(found.missing) + len(found.files)
+    told = (
+        f"{found.path} lacks {len(found.missing)} of {every} bones (legs of {found.model}), which are left out: {some}"
+    )
+    return meshes, [f"{path.name}: {told}"]
+
+
+def _write_obj(path: Path, mesh: Mesh) -> None:
+    # One template for all lines: several times faster than a line at a time.
+    lines = "v %.5f %.5f %.5f\n" * len(mesh.vertices) + "f %d %d %d\n" * len(mesh.faces)
     with write_atomically(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write(lines % (*mesh.vertices.ravel().tolist(), *(mesh.faces + 1).ravel().tolist()))

@@ -8,6 +8,7 @@ from marrow.metrics.angles import angle_error, angle_rmse, rotation_error, wrap
 from marrow.metrics.bootstrap import Interval, bootstrap, paired_difference
 from marrow.metrics.calibration import calibration_curve, coverage, expected_calibration_error, interval_factor
 from marrow.metrics.pose import absolute_mpjpe, acceleration_error, mpjpe, n_mpjpe, pa_mpjpe, root_error, root_indices
+from marrow.metrics.surface import inside
 
 __all__ = [
     "Interval",
@@ -19,6 +20,7 @@ __all__ = [
     "calibration_curve",
     "coverage",
     "expected_calibration_error",
+    "inside",
     "interval_factor",
     "mpjpe",
     "n_mpjpe",

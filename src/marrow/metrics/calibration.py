@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from marrow.errors import InputError
 
@@ -63,4 +62,6 @@ def _ratio(error: ArrayLike, sd: ArrayLike) -> Float64:
 def _z(level: float) -> float:
     if not 0.0 < level < 1.0:
         raise InputError(f"level: expected a share in (0, 1), got {level}")
+    from scipy.special import ndtri  # slow to import, and listing the systems comes past here
+
     return float(ndtri(0.5 + 0.5 * level))

@@ -11,9 +11,9 @@ from marrow.types import Float64
 if TYPE_CHECKING:
     from marrow.skeleton import Skeleton
 
-#: Ends of segments that carry no further joint.
 #: Points where bones start that begin elsewhere than the segment before them has its origin.
 _STARTS = {"l5_s1": ("lumbar_arc",), "neck": ("neck_arc", "clavicle_r", "clavicle_l")}
+#: Ends of segments that carry no further joint.
 _ENDS = ("head_top", "heel", "toe_tip", "thumb_tip", "index_tip", "middle_tip", "ring_tip", "little_tip")
 
 

@@ -15,15 +15,17 @@ from marrow._compile import kernel
 _FREE, _BALL = 0, 1
 
 
-@kernel()
-def rotate(axis, angle, out):
-    """``out (3, 3) = exp(axis * angle)`` for a unit ``axis``."""
+@kernel(inline="always")
+def turn(R, axis, angle):
+    """``R (3, 3) = R @ exp(axis * angle)`` in place, for a unit ``axis``."""
     s, c = np.sin(angle), np.cos(angle)
     x, y, z = axis[0], axis[1], axis[2]
-    k = 1.0 - c
-    out[0, 0], out[0, 1], out[0, 2] = c + k * x * x, k * x * y - s * z, k * x * z + s * y
-    out[1, 0], out[1, 1], out[1, 2] = k * x * y + s * z, c + k * y * y, k * y * z - s * x
-    out[2, 0], out[2, 1], out[2, 2] = k * x * z - s * y, k * y * z + s * x, c + k * z * z
+    for i in range(3):  # a row turns the other way round: Rodrigues' formula with -angle
+        u, v, w = R[i, 0], R[i, 1], R[i, 2]
+        along = (1.0 - c) * (u * x + v * y + w * z)
+        R[i, 0] = c * u + along * x + s * (v * z - w * y)
+        R[i, 1] = c * v + along * y + s * (w * x - u * z)
+        R[i, 2] = c * w + along * z + s * (u * y - v * x)
 
 
 @kernel()
@@ -79,28 +81,20 @@ def joint_rotations(tree, x, tangent):
     n_frames, n_bodies = x.shape[0], tree.kind.shape[0]
     turns = tree.turns
     out = np.empty((n_frames, n_bodies, 3, 3))
-    one, chain = np.empty((3, 3)), np.empty((3, 3))
+    identity, local = np.eye(3), np.empty((3, 3))
     for t in range(n_frames):
         for b in range(n_bodies):
-            d = tree.start[b]
-            R = out[t, b]
+            start = tree.base if tree.kind[b] == _FREE else identity
             if tangent and tree.kind[b] <= _BALL:
-                exp_so3(x[t, d : d + 3], R)
+                exp_so3(x[t, tree.start[b] : tree.start[b] + 3], local)
+                multiply(start, local, out[t, b])
             else:
-                first = turns.start[b]
-                for i in range(first, turns.start[b + 1]):
+                out[t, b] = start
+                for i in range(turns.start[b], turns.start[b + 1]):
                     angle = x[t, turns.coordinate[i]]
                     if not turns.linear[i]:
                         angle = value(turns.polynomial[i], angle)
-                    if i == first:
-                        rotate(turns.axis[i], angle, R)
-                    else:
-                        rotate(turns.axis[i], angle, one)
-                        multiply(R, one, chain)
-                        R[:] = chain
-            if tree.kind[b] == _FREE:
-                multiply(tree.base, R, chain)
-                R[:] = chain
+                    turn(out[t, b], turns.axis[i], angle)
     return out
 
 
@@ -152,6 +146,38 @@ def forward(parents, R_joint, places, root_p):
 
 
 @kernel()
+def pose(tree, x, offsets, length, root_p):
+    """What :func:`joint_rotations`, :func:`joint_places` and :func:`forward` give one after the other, in one pass."""
+    n_frames, n_bodies = x.shape[0], tree.kind.shape[0]
+    turns, slides = tree.turns, tree.slides
+    R, p = np.empty((n_frames, n_bodies, 3, 3)), np.empty((n_frames, n_bodies, 3))
+    place = np.empty(3)
+    for t in range(n_frames):
+        for b in range(n_bodies):
+            a = tree.parents[b]
+            if a < 0:
+                R[t, b] = tree.base
+                p[t, b] = root_p[t]
+            else:
+                place[:] = offsets[b]
+                for i in range(slides.start[b], slides.start[b + 1]):
+                    way = length[b] * value(slides.polynomial[i], x[t, slides.coordinate[i]])
+                    for k in range(3):
+                        place[k] += way * slides.axis[i, k]
+                for i in range(3):
+                    p[t, b, i] = p[t, a, i]
+                    for k in range(3):
+                        p[t, b, i] += R[t, a, i, k] * place[k]
+                        R[t, b, i, k] = R[t, a, i, k]
+            for i in range(turns.start[b], turns.start[b + 1]):
+                angle = x[t, turns.coordinate[i]]
+                if not turns.linear[i]:
+                    angle = value(turns.polynomial[i], angle)
+                turn(R[t, b], turns.axis[i], angle)
+    return R, p
+
+
+@kernel()
 def dof_twists(tree, length, x, R, p, tangent):
     """World axes, pivots and slides (T, D, 3) of all coordinates.
 
@@ -168,7 +194,7 @@ def dof_twists(tree, length, x, R, p, tangent):
         np.empty((n_frames, n_dofs, 3)),
         np.zeros((n_frames, n_dofs, 3)),
     )
-    so_far, one, chain = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    so_far = np.empty((3, 3))
     for t in range(n_frames):
         for b in range(n_bodies):
             d, a = tree.start[b], tree.parents[b]
@@ -187,9 +213,7 @@ def dof_twists(tree, length, x, R, p, tangent):
                     for k in range(3):
                         axis[t, c, k] += rate * dot(so_far[k], turns.axis[i])
                     if i + 1 < turns.start[b + 1]:
-                        rotate(turns.axis[i], angle, one)
-                        multiply(so_far, one, chain)
-                        so_far[:] = chain
+                        turn(so_far, turns.axis[i], angle)
             for i in range(slides.start[b], slides.start[b + 1]):
                 c = slides.coordinate[i]
                 rate = length[b] * slope(slides.polynomial[i], x[t, c])
@@ -202,3 +226,29 @@ def dof_twists(tree, length, x, R, p, tangent):
             for i in range(tree.count[b]):
                 pivot[t, d + i] = p[t, b]
     return axis, pivot, slide
+
+
+@kernel()
+def jacobian(moves, bodies, points, axis, pivot, slide, first, last):
+    """Derivative (T, N, 3, D) of world points (T, N, 3) fixed to ``bodies`` (N,), from :func:`dof_twists`' result.
+
+    ``moves`` (B, D) says which coordinate moves which segment; coordinates ``first`` to ``last`` are translations.
+    """
+    n_frames, n_points, n_dofs = points.shape[0], points.shape[1], moves.shape[1]
+    out = np.zeros((n_frames, n_points, 3, n_dofs))
+    for t in range(n_frames):
+        for n in range(n_points):
+            for d in range(n_dofs):
+                if not moves[bodies[n], d]:
+                    continue
+                a, b, c = axis[t, d, 0], axis[t, d, 1], axis[t, d, 2]
+                if first <= d < last:
+                    out[t, n, 0, d], out[t, n, 1, d], out[t, n, 2, d] = a, b, c
+                    continue
+                x = points[t, n, 0] - pivot[t, d, 0]
+                y = points[t, n, 1] - pivot[t, d, 1]
+                z = points[t, n, 2] - pivot[t, d, 2]
+                out[t, n, 0, d] = b * z - c * y + slide[t, d, 0]
+                out[t, n, 1, d] = c * x - a * z + slide[t, d, 1]
+                out[t, n, 2, d] = a * y - b * x + slide[t, d, 2]
+    return out

@@ -21,7 +21,7 @@ from marrow.errors import InputError
 from marrow.geometry import rotations
 from marrow.skeleton import _fast_kinematics as fast
 from marrow.skeleton.definition import FINGERS, THUMB_FLEXION, mirrored
-from marrow.skeleton.tree import Tree, whole
+from marrow.skeleton.tree import Tree, term_value, whole
 from marrow.types import Float64
 
 _UP = np.array([0.0, 1.0, 0.0])  # of the world, and the long axis of a segment in its own frame
@@ -111,8 +111,8 @@ def joint_coordinates(tree: Tree, b: int, R: Float64) -> Float64:
         rest = R
         for i in reversed(coupled):
             x = q[..., int(tree.turns.coordinate[i]) - first]
-            angle = np.polyval(np.append(tree.turns.polynomial[i][::-1], 0.0), x)
-            rest = rest @ np.swapaxes(_rotation(tree.turns.axis[i], angle), -1, -2)
+            turn = _rotation(tree.turns.axis[i], term_value(tree.turns, i, x))
+            rest = rest @ np.swapaxes(turn, -1, -2)
         q = hinge_coordinates(axes, rest)
     return q
 
@@ -203,7 +203,7 @@ def _knees(tree: Tree, bend: Float64) -> Float64:
         turns, b = tree.turns, tree.bodies.index(f"tibia_{side}")
         R = np.broadcast_to(np.eye(3), (*bend.shape[:-1], 3, 3))
         for k in range(int(turns.start[b]), int(turns.start[b + 1])):
-            R = R @ _rotation(turns.axis[k], np.polyval(np.append(turns.polynomial[k][::-1], 0.0), bend[..., i]))
+            R = R @ _rotation(turns.axis[k], term_value(turns, k, bend[..., i]))
         out.append(R)
     return np.stack(out, -3)
 

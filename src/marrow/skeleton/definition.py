@@ -329,13 +329,27 @@ COORDINATES: tuple[str, ...] = tuple(c.name for j in JOINTS for c in j.coordinat
 #: Segments of the fingers; :meth:`Skeleton.without_fingers` drops them.
 FINGER_BODIES: frozenset[str] = frozenset(f"{j.body}_{s}" for j in _hand() for s in "rl")
 
+#: Hands at rest, degrees by the end of the coordinate's name (without side): fingers slightly bent, the thumb beside
+#: the palm. At zero the thumb would lie in the palm.
+RELAXED_HAND = {
+    "mcp_flex": 25.0,
+    "pip_flex": 30.0,
+    "dip_flex": 15.0,
+    "ip_flex": 15.0,
+    "thumb_cmc_flex": -30.0,
+    "thumb_cmc_abd": 20.0,
+}
+
 #: Landmarks that are not joint centres, and the segment each is fixed to.
 _ENDS = {"heel": "calcn", "toe_tip": "toes", "hand": "hand", "thumb_tip": "thumb_distal"} | {
     f"{f}_tip": f"{f}_distal" for f in FINGERS
 }
-END_LANDMARKS: dict[str, str] = {"l5_s1": "pelvis", "neck": "torso", "head_top": "head"} | {
-    f"{name}_{s}": f"{body}_{s}" for s in "rl" for name, body in _ENDS.items()
-}
+END_LANDMARKS: dict[str, str] = {
+    "lumbar": "pelvis",
+    "l5_s1": "pelvis",
+    "neck": "torso",
+    "head_top": "head",
+} | {f"{name}_{s}": f"{body}_{s}" for s in "rl" for name, body in _ENDS.items()}
 
 #: Whole trunk against pelvis, and humerus against thorax: read out beside the tree's own coordinates.
 DERIVED: tuple[str, ...] = (

@@ -54,14 +54,14 @@ DE_LEVA: Mapping[str, tuple[float, float]] = {
 
 #: Density of each part over the body's: the mean of the default body's average man and woman has the table's mean mass.
 DENSITY: Mapping[str, float] = {
-    "head": 1.176,
-    "trunk": 0.942,
-    "upper_arm": 0.986,
-    "forearm": 1.185,
+    "head": 1.177,
+    "trunk": 0.941,
+    "upper_arm": 0.987,
+    "forearm": 1.186,
     "hand": 1.109,
     "thigh": 1.063,
     "shank": 0.944,
-    "foot": 0.984,
+    "foot": 0.985,
 }
 
 #: Depths, from the skin to the core, between which a prism is cut into pieces.
@@ -141,7 +141,7 @@ def segment_masses(
     moments = segment_moments(vertices, faces, weights, bind[:, :3, 3] if cuts is None else cuts, parents)
     bare = moments[:, 0] <= 1e-3 * moments[:, 0].sum() / len(bodies) ** 2
     for b in np.flatnonzero(bare)[::-1]:
-        stem = bodies[b].removesuffix("_r").removesuffix("_l")
+        stem = str(bodies[int(b)]).removesuffix("_r").removesuffix("_l")
         _share_with_child(moments, int(b), bind, parents, bare, _SKINLESS.get(stem, _LIGHT))
     volume = moments[:, 0]
     if not (volume > 0).all():

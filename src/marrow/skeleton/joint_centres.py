@@ -10,6 +10,7 @@
 | shoulder | under the acromion by 10.4 % of the upper arm (de Leva 1996, J. Biomech. 29(9):1231), midway between acromion and AC joint front to back |
 | elbow, wrist | middle of the humeral epicondyles; of the styloids (ISB: Wu et al. 2005, J. Biomech. 38(5)) |
 | knuckles and finger joints | along the middle line of the finger, at the lengths of Buryanov and Kotiuk 2010, Int. J. Morphol. 28(3) |
+| back | the one back joint of Rajagopal et al. 2016, scaled with the distance of the hips; for their meshes only |
 | shoulder blade | the AC joint |
 | spine and skull | discs between the vertebrae before the spinous processes; below the tragi: :data:`VERTEBRAE`, :data:`SKULL_BASE` |
 
@@ -34,6 +35,8 @@ from marrow.types import Float64
 #: Smallest pelvic width and leg length of the children studied by Harrington and Hara (five years), metres.
 SMALLEST = {"pelvic_width": 0.16, "leg_length": 0.52}
 
+#: Rajagopal 2016's pelvis: distance of the hips, and the back joint from the mid-ASIS (forward, up), metres.
+_RAJAGOPAL_HIPS, _RAJAGOPAL_BACK = 0.1546, (-0.1007, 0.0815)
 #: A point of Rajagopal's subtalar axis under the ankle (forward, up, right of the right foot) on a foot of 0.27 m:
 #: the joint's origin there moved 40 mm along its axis.
 _SUBTALAR, _FOOT = (-0.0173, -0.0178, 0.0031), 0.27
@@ -78,9 +81,9 @@ def joint_centres(
 
     Returns:
         Name to (..., 3): ``pelvis`` (mid-ASIS), ``hip_r`` … ``hip_l``, ``knee``, ``ankle``, ``subtalar``, ``mtp``,
-        ``l5_s1``, ``t12_l1``, ``neck`` (C7 and T1), ``head`` (atlanto-occipital), ``clavicle`` (sternoclavicular),
-        ``acromioclavicular``, ``shoulder``, ``elbow``, ``wrist``, the fingers' joints; centres of vertebrae ``c7_body``
-        …; ends ``heel``, ``toe_tip``, ``head_top``, finger tips.
+        ``lumbar``, ``l5_s1``, ``t12_l1``, ``neck`` (C7 and T1), ``head`` (atlanto-occipital), ``clavicle``
+        (sternoclavicular), ``acromioclavicular``, ``shoulder``, ``elbow``, ``wrist``, the fingers' joints; centres of
+        vertebrae ``c7_body`` …; ends ``heel``, ``toe_tip``, ``head_top``, finger tips.
 
     Raises:
         InputError: a landmark is missing or not finite, or ``hip`` is neither equation.
@@ -170,7 +173,10 @@ def _pelvis(x: dict[str, Float64], hip: str) -> dict[str, Float64]:
         local = hara(np.mean(legs, axis=0))
     mirrored = local * [1.0, 1.0, -1.0]
     hips = [centre + np.einsum("...ij,...j->...i", axes, v) for v in (local, mirrored)]
-    return {"pelvis": centre, "hip_r": hips[0], "hip_l": hips[1]}
+    scale = np.linalg.norm(hips[0] - hips[1], axis=-1)[..., None] / _RAJAGOPAL_HIPS
+    forward, up = _upright(x)
+    back = centre + scale * (_RAJAGOPAL_BACK[0] * forward + _RAJAGOPAL_BACK[1] * up)
+    return {"pelvis": centre, "hip_r": hips[0], "hip_l": hips[1], "lumbar": back}
 
 
 def _upright(x: Mapping[str, Float64]) -> tuple[Float64, Float64]:

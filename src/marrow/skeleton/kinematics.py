@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow.geometry import rotations
-from marrow.skeleton.tree import BASE, FREE, HINGE, Terms, Tree
+from marrow.skeleton.tree import BASE, FREE, HINGE, Terms, Tree, term_value
 from marrow.types import Float64
 
 
 def driven(terms: Terms, i: int, x: Float64) -> Float64:
     """Angle (or share of the joint's length) (...,) of term i at coordinates x (..., D)."""
-    return np.polyval(np.append(terms.polynomial[i][::-1], 0.0), x[..., terms.coordinate[i]])
+    return term_value(terms, i, x[..., terms.coordinate[i]])
 
 
 def rate(terms: Terms, i: int, x: Float64) -> Float64:
     """Derivative (...,) of :func:`driven` by the term's coordinate."""
-    return np.polyval(np.polyder(np.append(terms.polynomial[i][::-1], 0.0)), x[..., terms.coordinate[i]])
+    slope = np.polyder(np.append(terms.polynomial[i][::-1], 0.0))
+    return np.asarray(np.polyval(slope, x[..., terms.coordinate[i]]), np.float64)
 
 
 def of_joint(terms: Terms, b: int) -> range:
     """The terms of joint b."""
     return range(int(terms.start[b]), int(terms.start[b + 1]))
+
+
+def joint_rotation(tree: Tree, b: int, x: Float64) -> Float64:
+    """Rotation (..., 3, 3) of joint b at coordinates x (..., D), by its turns in their order."""
+    R = np.broadcast_to(np.eye(3), (*x.shape[:-1], 3, 3))
+    for i in of_joint(tree.turns, b):
+        R = R @ rotations.axis_angle(tree.turns.axis[i], driven(tree.turns, i, x))
+    return R
+
+
+def joint_slide(tree: Tree, b: int, x: Float64) -> Float64:
+    """Slide (..., 3) of joint b at coordinates x (..., D), in its parent's axes, for a length of 1."""
+    out = np.zeros((*x.shape[:-1], 3))
+    for i in of_joint(tree.slides, b):
+        out += driven(tree.slides, i, x)[..., None] * tree.slides.axis[i]
+    return out
 
 
 def joint_rotations(tree: Tree, x: Float64, *, tangent: bool = False) -> Float64:
@@ -32,12 +50,8 @@ def joint_rotations(tree: Tree, x: Float64, *, tangent: bool = False) -> Float64
     """
     out = []
     for b, start in enumerate(tree.start):
-        if tangent and tree.kind[b] != HINGE:
-            R = rotations.exp(x[..., start : start + 3])
-        else:
-            R = np.broadcast_to(np.eye(3), (*x.shape[:-1], 3, 3))
-            for i in of_joint(tree.turns, b):
-                R = R @ rotations.axis_angle(tree.turns.axis[i], driven(tree.turns, i, x))
+        ball = tangent and tree.kind[b] != HINGE
+        R = rotations.exp(x[..., start : start + 3]) if ball else joint_rotation(tree, b, x)
         out.append(BASE @ R if tree.kind[b] == FREE else R)
     return np.stack(out, -3)
 
@@ -46,8 +60,7 @@ def joint_places(tree: Tree, x: Float64, offsets: Float64, length: Float64) -> F
     """Origins (..., B, 3) of the segments in their parents' frames, metres; see the kernel of the same name."""
     out = np.broadcast_to(offsets, (*x.shape[:-1], *offsets.shape)).copy()
     for b in tree.sliding:
-        for i in of_joint(tree.slides, b):
-            out[..., b, :] += length[b] * driven(tree.slides, i, x)[..., None] * tree.slides.axis[i]
+        out[..., b, :] += length[b] * joint_slide(tree, b, x)
     return out
 
 
@@ -83,3 +96,12 @@ def dof_twists(
         if tree.kind[b] == FREE:
             axis[..., start + 3 : start + count, :] = tree.axes[start + 3 : start + count] @ BASE.T
     return axis, pivot, slide
+
+
+def jacobian(
+    tree: Tree, bodies: NDArray[np.int64], points: Float64, axis: Float64, pivot: Float64, slide: Float64
+) -> Float64:
+    """Derivative (..., N, 3, D) of world points (..., N, 3) fixed to segments; see the kernel of the same name."""
+    J = np.cross(axis[..., None, :, :], points[..., :, None, :] - pivot[..., None, :, :]) + slide[..., None, :, :]
+    J[..., tree.translation, :] = axis[..., None, tree.translation, :]
+    return np.swapaxes(J * tree.moves[bodies][..., None], -1, -2)

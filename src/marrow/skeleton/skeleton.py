@@ -173,10 +173,7 @@ class Skeleton:
         q, flat = self._flat(q)
         root = from_ground(flat[:, self.tree.translation]) if translation is None else np.asarray(translation, float)
         root = np.ascontiguousarray(np.broadcast_to(root, q.shape[:-1] + (3,)) if translation is not None else root)
-        structure = self.tree.structure
-        R_joint = fast.joint_rotations(structure, flat, False)
-        places = fast.joint_places(structure, flat, self.offsets, self.length)
-        R, p = fast.forward(self.tree.parents, R_joint, places, root.reshape(-1, 3))
+        R, p = fast.pose(self.tree.structure, flat, self.offsets, self.length, root.reshape(-1, 3))
         return R.reshape(q.shape[:-1] + R.shape[1:]), p.reshape(q.shape[:-1] + p.shape[1:])
 
     def compose(self, R_joint: ArrayLike, root_p: ArrayLike) -> tuple[Float64, Float64]:
@@ -227,10 +224,9 @@ class Skeleton:
         axis, pivot, slide = fast.dof_twists(t.structure, self.length, flat, R_flat, p_flat, tangent)
         bodies, points = np.asarray(bodies, np.int64), np.asarray(points, float)
         x = p_flat[:, bodies] + np.einsum("tnij,nj->tni", R_flat[:, bodies], points)
-        J = np.cross(axis[:, None], x[:, :, None] - pivot[:, None]) + slide[:, None]
-        J[:, :, t.translation] = axis[:, None, t.translation]
-        J *= t.moves[bodies][None, :, :, None]
-        return np.swapaxes(J, -1, -2).reshape(*lead, len(bodies), 3, len(self.coordinates))
+        first, last = t.translation.start, t.translation.stop
+        J = fast.jacobian(t.moves, bodies, x, axis, pivot, slide, first, last)
+        return J.reshape(*lead, len(bodies), 3, len(self.coordinates))
 
     # -- coordinates ----------------------------------------------------------------------------------------------
 

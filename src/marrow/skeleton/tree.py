@@ -32,6 +32,11 @@ class Terms(NamedTuple):
     linear: NDArray[np.bool_]  # (N,) the coordinate itself
 
 
+def term_value(terms: Terms, i: int, x: Float64) -> Float64:
+    """Angle (or share of the joint's length) (...,) of term i at values x (...,) of its coordinate."""
+    return np.asarray(np.polyval(np.append(terms.polynomial[i][::-1], 0.0), x), np.float64)
+
+
 class Structure(NamedTuple):
     """What the kernels read of a tree."""
 
@@ -148,6 +153,14 @@ def build(joints: tuple[Joint, ...]) -> Tree:
         ranges=np.radians([(c.low, c.high) for c in coordinates]),
         moves=ancestor[:, dof_body],
     )
+
+
+def relaxed(coordinates: Sequence[str]) -> Float64:
+    """(D,) radians: all zero but the hands, which are as :data:`definition.RELAXED_HAND` has them."""
+    hand = definition.RELAXED_HAND.items()
+    # The longest end that fits: a thumb's own before a finger's.
+    ends = [max(((len(k), v) for k, v in hand if name[:-2].endswith(k)), default=(0, 0.0))[1] for name in coordinates]
+    return np.radians(ends)
 
 
 def _terms(of_joints: Sequence[Sequence[Coupled]], number: dict[str, int]) -> Terms:

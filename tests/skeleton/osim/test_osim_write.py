@@ -18,15 +18,20 @@ from marrow.skeleton import Skeleton
 from marrow.skeleton.inertia import SegmentMasses
 from marrow.skeleton.osim import Kinematics, read_osim
 from marrow.skeleton.osim.frames import rotation_xyz
-from marrow.skeleton.osim.write import DOCUMENT_VERSION, OsimExtras, body_fixed_xyz, write_osim
+from marrow.skeleton.osim.write import DOCUMENT_VERSION, OsimExtras, OsimMesh, body_fixed_xyz, write_osim
 
 opensim = pytest.importorskip("opensim")
 
-FIXED = {"wrist_flex_r": 0.2, "thumb_mcp_flex_r": 0.4, "thumb_cmc_flex_l": -0.1, "thumb_cmc_abd_l": 0.3}
+#: Welded: a thumb's joints, and a knee and a spine whose segments are then held where they have slid to.
+WELDED = {
+    "thumb_mcp_flex_r": 0.4, "thumb_cmc_flex_l": -0.1, "thumb_cmc_abd_l": 0.3, "knee_angle_l": 0.6,
+    "lumbar_seg_extension": -0.3,
+}  # fmt: skip
+FIXED = {"wrist_flex_r": 0.2, **WELDED}
 EXTRAS = OsimExtras(
     name="a person & more",
     markers={"TOP": ("head", (0.01, 0.2, 0.0)), "RTIP": ("thumb_distal_r", (0.0, -0.03, 0.0))},
-    meshes={"femur_r": "a&b.obj"},
+    meshes={"femur_r": [OsimMesh("a&b.obj")]},
     fixed=FIXED,
     reached={"knee_angle_r": (-0.5, 1.0), "pelvis_tilt": (-4.0, 0.0)},
     credits="Made & given <freely>",
@@ -37,6 +42,13 @@ CLASSES = {
     "elbow_l": "PinJoint",
     "radius_hand_r": "CustomJoint",
     "ground_pelvis": "CustomJoint",
+    "knee_r": "CustomJoint",
+    "lumbar_lateral": "CustomJoint",
+    "thorax_sagittal": "CustomJoint",
+    "neck_lateral": "CustomJoint",
+    "sternoclavicular_r": "CustomJoint",
+    "acromioclavicular_l": "CustomJoint",
+    "shoulder_r": "CustomJoint",
 }
 
 
@@ -83,7 +95,8 @@ def test_classes_names_and_texts(written):
     joints = {joint.get("name"): joint.tag for joint in document.find("Model/JointSet/objects") or ()}
     assert len(joints) == len(written[1].bodies)
     assert {name: joints[name] for name in CLASSES} == CLASSES
-    assert joints["thumb_mcp_r"] == joints["thumb_cmc_l"] == "WeldJoint"
+    welded = {name for name, kind in joints.items() if kind == "WeldJoint"}
+    assert welded == {"thumb_mcp_r", "thumb_cmc_l", "knee_l", "lumbar_sagittal"}
     assert joints["thumb_mcp_l"] == "PinJoint"
     assert set(joints.values()) == {"CustomJoint", "PinJoint", "WeldJoint"}
     assert document.findtext("Model/credits") == EXTRAS.credits
@@ -93,8 +106,7 @@ def test_classes_names_and_texts(written):
 def test_coordinates_ranges_and_defaults(written, loaded):
     own, (model, state, _) = written[1], loaded
     names = [c.getName() for c in model.getCoordinateSet()]
-    gone = {"thumb_mcp_flex_r", "thumb_cmc_flex_l", "thumb_cmc_abd_l"}
-    assert set(names) == set(own.coordinates) - gone
+    assert set(names) == set(own.coordinates) - set(WELDED)
     for coordinate in model.getCoordinateSet():
         name = coordinate.getName()
         assert coordinate.getLocked(state) == (name == "wrist_flex_r")
@@ -157,6 +169,18 @@ def test_opensim_and_our_reader_move_it_as_the_skeleton_moves(written, loaded):
             np.testing.assert_allclose(place, to_ground(p[t, b] + R[t, b] @ local), atol=1e-9)
 
 
+def test_the_plain_knee_is_a_pin_joint_and_moves_alike(tmp_path):
+    own = Skeleton.inside(load_body("default").rest().landmarks, knee="hinge")
+    write_osim(tmp_path / "plain.osim", own, masses(own))
+    joints = ET.parse(tmp_path / "plain.osim").getroot().find("Model/JointSet/objects")
+    assert {joint.get("name"): joint.tag for joint in joints or ()}["knee_r"] == "PinJoint"
+    ours = Kinematics(read_osim(tmp_path / "plain.osim"))
+    q = np.random.default_rng(1).uniform(-0.7, 0.7, (5, len(own.coordinates)))
+    _, p_read = ours.forward(q[:, [own.index(name) for name in ours.model.coordinate_names]])
+    order = [ours.bodies.index(name) for name in own.bodies]
+    np.testing.assert_allclose(p_read[:, order], to_ground(own.forward(q)[1]), atol=1e-9)
+
+
 @given(st.tuples(*[st.floats(-3.1, 3.1)] * 3))
 def test_body_fixed_angles_come_back(angles):
     R = rotation_xyz(np.array(angles))
@@ -173,11 +197,11 @@ def test_bad_input_is_told(tmp_path, monkeypatch):
     own = skeleton()
     fine = masses(own)
     few = SegmentMasses(fine.volume[:3], fine.mass[:3], fine.centre[:3], fine.inertia[:3])
-    with pytest.raises(InputError, match="3 masses for 53 segments"):
+    with pytest.raises(InputError, match="3 masses for 59 segments"):
         write_osim(tmp_path / "a.osim", own, few)
     for extras, what in (
         (OsimExtras(markers={"A": ("femurr", (0, 0, 0))}), "no segment 'femurr'"),
-        (OsimExtras(meshes={"spleen": "a.obj"}), "no segment 'spleen'"),
+        (OsimExtras(meshes={"spleen": [OsimMesh("a.obj")]}), "no segment 'spleen'"),
         (OsimExtras(fixed={"knee_angle": 0.0}), "no coordinate 'knee_angle'"),
         (OsimExtras(reached={"hip_r": (0.0, 1.0)}), "no coordinate 'hip_r'"),
     ):

@@ -3,6 +3,7 @@
 The meshes are made from formulas by ``scripts/build_bones.py`` inside the average adult (CC0). For a person each bone
 is carried over by the affine map that its own landmarks define (length, width and depth apart) and then bent so that
 every landmark of its region is met; see :mod:`marrow.skeleton.bones.fitting`. Topology is the same for everybody.
+There are two sets: the full one, and a light one with an eighth of the vertices for files and programs with windows.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ import functools
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.errors import AssetError, InputError
-from marrow.skeleton.bones.fitting import FINGERS, needed, region_of, warp
+from marrow.skeleton.bones.fitting import FINGERS, region_of, warp
 from marrow.types import Float64, Mesh
 
-DATA = Path(__file__).resolve().parent / "data" / "bones.npz"
+Detail: TypeAlias = Literal["full", "light"]
+
+_DATA = Path(__file__).resolve().parent / "data"
+#: Where each set of bones is stored.
+FILES: Mapping[Detail, Path] = {"full": _DATA / "bones.npz", "light": _DATA / "bones_light.npz"}
 
 #: Metres per step of the stored coordinates.
 UNIT = 6e-5
@@ -42,10 +48,11 @@ class Template:
 
 
 @functools.cache
-def template() -> Template:
+def template(detail: Detail = "full") -> Template:
     """The shipped bones. Raises AssetError where the file is missing or broken."""
+    path = FILES[detail]
     try:
-        with np.load(DATA) as data:
+        with np.load(path) as data:
             ends = np.cumsum(data["sizes"], axis=0)[:-1]
             stored = zip(
                 data["names"].tolist(),
@@ -63,23 +70,26 @@ def template() -> Template:
                 vertices[f"{name}_l"], faces[f"{name}_l"] = v, f
                 vertices[f"{name}_r"], faces[f"{name}_r"] = v * [-1.0, 1.0, 1.0], np.ascontiguousarray(f[:, ::-1])
     except (OSError, KeyError, ValueError) as error:
-        raise AssetError(f"The file of bones {DATA} cannot be read ({error}): reinstall marrow.") from error
+        raise AssetError(f"The file of bones {path} cannot be read ({error}): reinstall marrow.") from error
     return Template(vertices, faces, marks)
 
 
-def bone_meshes(landmarks: Mapping[str, ArrayLike], centres: Mapping[str, ArrayLike]) -> dict[str, Mesh]:
+def bone_meshes(
+    landmarks: Mapping[str, ArrayLike], centres: Mapping[str, ArrayLike], *, detail: Detail = "full"
+) -> dict[str, Mesh]:
     """Every bone by name, in the bind pose of the person's body (marrow's world, metres).
 
     Args:
         landmarks: bony landmarks by name, (3,) metres, as :func:`marrow.body.anatomy.bony_landmarks` gives them.
         centres: as :func:`marrow.skeleton.joint_centres.joint_centres` gives them.
+        detail: ``"full"`` (90,000 vertices) or ``"light"`` (11,000); the same bones.
 
     Raises:
         InputError: a landmark or centre is missing, not finite or not (3,).
     """
-    bones = template()
-    places = {name: np.asarray(x, float) for name, x in {**landmarks, **centres}.items() if name in needed()}
-    missing = sorted(needed() - set(places))
+    bones = template(detail)
+    places = {name: np.asarray(x, float) for name, x in {**landmarks, **centres}.items() if name in bones.marks}
+    missing = sorted(set(bones.marks) - set(places))
     if missing:
         raise InputError(f"bones: {', '.join(missing)} missing; give bony_landmarks(rest) and joint_centres(landmarks)")
     bad = sorted(name for name, x in places.items() if x.shape != (3,) or not np.isfinite(x).all())
@@ -90,12 +100,16 @@ def bone_meshes(landmarks: Mapping[str, ArrayLike], centres: Mapping[str, ArrayL
 
 
 def bones(
-    landmarks: Mapping[str, ArrayLike], centres: Mapping[str, ArrayLike], frames: Mapping[str, ArrayLike]
+    landmarks: Mapping[str, ArrayLike],
+    centres: Mapping[str, ArrayLike],
+    frames: Mapping[str, ArrayLike],
+    *,
+    detail: Detail = "full",
 ) -> dict[str, Mesh]:
     """Bones by segment, in the segments' own frames (X forward, Y up, Z right), metres.
 
     Args:
-        landmarks, centres: see :func:`bone_meshes`.
+        landmarks, centres, detail: see :func:`bone_meshes`.
         frames: segment name to (4, 4), world from segment in the bind pose: ``dict(zip(s.bodies, s.bind))`` of
             ``s = Skeleton.inside(centres)``. A tree that lacks a segment (scapula, lumbar spine, fingers) gets its
             bones with the next one that it has.
@@ -104,7 +118,7 @@ def bones(
         InputError: as :func:`bone_meshes`, or no segment of ``frames`` takes a bone.
     """
     parts: dict[str, list[tuple[Float64, NDArray[np.int32]]]] = {}
-    for name, mesh in bone_meshes(landmarks, centres).items():
+    for name, mesh in bone_meshes(landmarks, centres, detail=detail).items():
         segment = segment_of(name, frames)
         frame = np.asarray(frames[segment], float)
         local = (mesh.vertices.astype(float) - frame[:3, 3]) @ frame[:3, :3]

@@ -8,7 +8,6 @@ exactly and nothing is extrapolated. Left regions are right ones with the sides 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -125,16 +124,6 @@ def _phalanges() -> dict[str, Region]:
 
 
 _PHALANGES: Mapping[str, Region] = _phalanges()
-
-
-@functools.cache
-def needed() -> frozenset[str]:
-    """Landmarks and joint centres that the regions follow."""
-    names = set()
-    for region in (*REGIONS.values(), *_PHALANGES.values()):
-        for name in (*region.controls, *region.primary, *region.second, *(n for pair in region.scale for n in pair)):
-            names |= {name.replace("*", side) for side in "rl"}
-    return frozenset(names)
 
 
 def region_of(stem: str) -> str:

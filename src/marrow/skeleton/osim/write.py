@@ -9,7 +9,7 @@ are the skeleton's; the ground is OpenSim's (X forward, Y up, Z to the right).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -50,8 +50,24 @@ JOINT_NAMES: Mapping[str, str] = {
 #: Range that files give for what is free: a turn to either side, and metres from where the person started.
 _FREE_TURN, _FREE_WAY = np.pi, 50.0
 
-#: How meshes look: bone white, the bones' joints just visible through them.
-_COLOUR, _OPACITY = (0.85, 0.72, 0.62), 0.7
+#: How meshes look: red, green and blue of bone.
+_COLOUR = (0.89, 0.86, 0.77)
+
+
+@dataclass(frozen=True)
+class OsimMesh:
+    """A mesh that is fixed to a segment.
+
+    Attributes:
+        file: as OpenSim finds it: in the model's folder, in ``Geometry`` beside it, or anywhere by its whole path.
+        scale: factors along the mesh's own axes.
+        R, p: the mesh's axes (3, 3) and origin (3,), metres, in the segment's frame.
+    """
+
+    file: str
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    R: Float64 = field(default_factory=lambda: np.eye(3))
+    p: Float64 = field(default_factory=lambda: np.zeros(3))
 
 
 class OtherJoint(Protocol):
@@ -75,7 +91,7 @@ class OsimExtras:
     Attributes:
         name: of the model.
         markers: name to (segment, (3,) metres in its frame).
-        meshes: segment to the file of its mesh, as OpenSim finds it (in ``Geometry`` beside the model).
+        meshes: segment to its meshes.
         fixed: coordinates that are held at a value (radians): joints all of whose are, are welded, others locked.
         reached: coordinate to the least and largest value (radians) of a motion that the model is to play.
         joints: segment to the joint that takes the place of its own (:mod:`marrow.skeleton.osim.modern`); None leaves
@@ -86,7 +102,7 @@ class OsimExtras:
 
     name: str = "marrow"
     markers: Mapping[str, tuple[str, ArrayLike]] = field(default_factory=dict)
-    meshes: Mapping[str, str] = field(default_factory=dict)
+    meshes: Mapping[str, Sequence[OsimMesh]] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     reached: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     joints: Mapping[str, OtherJoint | None] = field(default_factory=dict)
@@ -116,8 +132,8 @@ def write_osim(path: str | Path, skeleton: Skeleton, masses: SegmentMasses, extr
     text = Path(path).read_text(encoding="utf-8")
     text = re.sub(r'(<OpenSimDocument Version=")\d+', rf"\g<1>{extras.version}", text, count=1)
     # Attached through the package, a mesh would be looked for at once, and not beside the file.
-    for body, file in extras.meshes.items():
-        text = text.replace(f'<Body name="{body}">', f'<Body name="{body}">\n{_mesh(body, file)}', 1)
+    for body, meshes in extras.meshes.items():
+        text = text.replace(f'<Body name="{body}">', f'<Body name="{body}">\n{_attached(body, meshes)}', 1)
     Path(path).write_text(text, encoding="utf-8")
 
 
@@ -168,7 +184,7 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
     bodies: dict[str, Any] = {}
     still = np.array([extras.fixed.get(name, 0.0) for name in skeleton.coordinates])
     rotations, places = skeleton.joint_rotations(still), skeleton.joint_places(still)
-    height = _standing(skeleton)
+    height = _standing(skeleton, still)
     for b, joint in enumerate(skeleton.joints):
         other = extras.joints.get(joint.body)
         if other is None and joint.body in extras.joints:
@@ -194,13 +210,36 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
     return model
 
 
-def _mesh(body: str, file: str) -> str:
-    colour = " ".join(str(value) for value in _COLOUR)
+def _attached(body: str, meshes: Sequence[OsimMesh]) -> str:
+    """XML of a body's meshes: attached to it where they lie in its frame, else to frames of their own on it."""
+    own: list[str] = []
+    shifted: dict[str, list[str]] = {}
+    for number, mesh in enumerate(meshes, 1):
+        text = _mesh(f"{body}_geom_{number}", mesh)
+        if np.array_equal(mesh.R, np.eye(3)) and not mesh.p.any():
+            own.append(text)
+        else:
+            translation, orientation = _numbers(mesh.p), _numbers(body_fixed_xyz(mesh.R))
+            place = f"<translation>{translation}</translation><orientation>{orientation}</orientation>"
+            shifted.setdefault(place, []).append(text)
+    frames = [
+        f'<PhysicalOffsetFrame name="{body}_bones_{number}"><attached_geometry>{"".join(texts)}</attached_geometry>'
+        f"<socket_parent>..</socket_parent>{place}</PhysicalOffsetFrame>"
+        for number, (place, texts) in enumerate(shifted.items(), 1)
+    ]
+    components = f"<components>{''.join(frames)}</components>" if frames else ""
+    return components + (f"<attached_geometry>{''.join(own)}</attached_geometry>" if own else "")
+
+
+def _mesh(name: str, mesh: OsimMesh) -> str:
     return (
-        f'<attached_geometry><Mesh name="{body}_geom_1"><socket_frame>..</socket_frame>'
-        f"<mesh_file>{escape(file)}</mesh_file><Appearance><opacity>{_OPACITY}</opacity><color>{colour}</color>"
-        "</Appearance></Mesh></attached_geometry>"
+        f'<Mesh name="{name}"><socket_frame>..</socket_frame><scale_factors>{_numbers(mesh.scale)}</scale_factors>'
+        f"<mesh_file>{escape(mesh.file)}</mesh_file><Appearance><color>{_numbers(_COLOUR)}</color></Appearance></Mesh>"
     )
+
+
+def _numbers(values: ArrayLike) -> str:
+    return " ".join(f"{float(value):.10g}" for value in np.asarray(values))
 
 
 def _body(osim: Any, name: str, masses: SegmentMasses, b: int) -> Any:
@@ -314,9 +353,9 @@ def _function(osim: Any, polynomial: Float64) -> Any:
     return osim.PolynomialFunction(vector)
 
 
-def _standing(skeleton: Skeleton) -> float:
-    """Height of the pelvis at ``q = 0`` with the lowest landmark where it is in the bind pose, metres."""
-    R, p = skeleton.forward(np.zeros(len(skeleton.coordinates)), np.zeros(3))
+def _standing(skeleton: Skeleton, q: Float64) -> float:
+    """Height of the pelvis at ``q`` (D,) with the lowest landmark where it is in the bind pose, metres."""
+    R, p = skeleton.forward(q, np.zeros(3))
     bind = skeleton.points(skeleton.bind[:, :3, :3], skeleton.bind[:, :3, 3])
     lowest = min(skeleton.points(R, p)[:, 1].min(), p[:, 1].min())
     return float(min(bind[:, 1].min(), skeleton.bind[:, 1, 3].min()) - lowest)
