@@ -66,14 +66,20 @@ class Converted:
     residual: Mapping[str, Float64]
     warnings: tuple[str, ...] = ()
 
-    def save(self, path: str | Path, *, influences: int | None = None, bones: str | Path | None = None) -> list[str]:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        influences: int | None = None,
+        bones: str | Path | None = None,
+        modern: bool = False,
+    ) -> list[str]:
         """Write one file; its kind follows the suffix. Returns remarks; raises InputError for an unknown suffix.
 
-        ``influences`` and ``bones`` are those of :meth:`marrow.person.Person.save`.
+        ``influences``, ``bones`` and ``modern`` are those of :meth:`marrow.person.Person.save`.
         """
         export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
-        if bones is not None:
-            export = replace(export, geometry=Path(bones))
+        export = replace(export, geometry=None if bones is None else Path(bones), modern=modern)
         return io.save(path, export, influences=influences)
 
     def summary(self) -> dict[str, Any]:

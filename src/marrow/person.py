@@ -136,6 +136,7 @@ class Person:
         influences: int | None = None,
         mass_kg: float | None = None,
         bones: str | Path | None = None,
+        modern: bool = False,
     ) -> list[str]:
         """Write one file; its kind follows the suffix: ``.npz .csv .glb .bvh .osim .mot .trc .html``.
 
@@ -148,9 +149,11 @@ class Person:
             mass_kg: for ``.osim``: the person's mass; by default the body's volume times a usual density.
             bones: for ``.osim``: the folder ``Geometry`` of your own OpenSim, whose bones the model then names, scaled
                 to the person; see :mod:`marrow.skeleton.osim.geometry`.
+            modern: for ``.osim`` and ``.mot``, which then belong together: the joint classes of OpenSim 4.5 for spine
+                and scapula; see :mod:`marrow.skeleton.osim.modern`.
 
         Returns:
-            remarks, such as what fewer influences cost.
+            remarks, such as what fewer influences or modern joints cost.
 
         Raises:
             InputError: an unknown suffix, or a folder without bones.
@@ -165,9 +168,8 @@ class Person:
 
             write_html(path, scene_of(self))
             return []
-        export = self._export
-        if mass_kg is not None or bones is not None:
-            export = dataclasses.replace(export, mass_kg=mass_kg, geometry=None if bones is None else Path(bones))
+        geometry = None if bones is None else Path(bones)
+        export = dataclasses.replace(self._export, mass_kg=mass_kg, geometry=geometry, modern=modern)
         return io.save(path, export, influences=influences)
 
     @functools.cached_property

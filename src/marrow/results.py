@@ -146,6 +146,7 @@ class Capture:
         influences: int | None = None,
         mass_kg: float | Sequence[float] | None = None,
         bones: str | Path | None = None,
+        modern: bool = False,
         force: bool = False,
         progress: Progress | None = None,
     ) -> Path:
@@ -161,13 +162,15 @@ class Capture:
             mass_kg: of each person in their order (one number: the first person's), for ``skeleton.osim``.
             bones: folder ``Geometry`` of your own OpenSim, whose bones ``skeleton.osim`` then names; by default
                 marrow's are written beside it.
+            modern: ``skeleton.osim`` and ``motion.mot`` with the joint classes of OpenSim 4.5; see
+                :meth:`Person.save`.
             force: replace earlier results.
 
         Raises:
             InputError: a mass that is not positive, or a folder without bones.
             OutputError: the folder is taken or cannot be written.
         """
-        masses, options = _masses(mass_kg), {"influences": influences, "bones": bones}
+        masses, options = _masses(mass_kg), {"influences": influences, "bones": bones, "modern": modern}
         if bones is not None:
             read_geometry_folder(bones)  # before earlier results are removed
         progress = progress or silent
@@ -187,7 +190,7 @@ class Capture:
         else:
             remarks += self._save_people(folder, masses, options, progress)
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
-        about["settings"] |= {"overlay": overlay, "codec": codec, "influences": influences, "mass_kg": list(masses)}
+        about["settings"] |= {"overlay": overlay, "codec": codec, "mass_kg": list(masses)} | options
         about["settings"]["bones"] = None if bones is None else str(bones)
         text = msgspec.json.format(msgspec.json.encode(about), indent=2)
         with write_atomically(folder / "capture.json", "wb") as stream:
@@ -205,7 +208,8 @@ class Capture:
             own = folder / person.name
             own.mkdir(exist_ok=True)
             told = person.save(own / file, mass_kg=mass_of.get(person.name), **options)
-            remarks += [f"{person.name}: {remark}" for remark in told]
+            named = [f"{person.name}: {remark}" for remark in told]
+            remarks += [remark for remark in named if remark not in remarks]  # files that belong together say the same
         progress("write files", total, total)
         return remarks
 

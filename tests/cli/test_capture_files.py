@@ -114,6 +114,18 @@ def test_the_users_own_bones_are_named_and_not_copied(keypoints: Path, capsys: p
     assert not [part for part in about["licences"] if part["name"].startswith("bones")]
 
 
+@pytest.mark.usefixtures("road")
+def test_modern_joints_tell_what_they_cost(keypoints: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["capture", str(keypoints), "--modern", "--out", "new"]) == 0
+    kinds = {joint.kind for joint in read_osim(Path("new/person_1/skeleton.osim")).joints}
+    assert {"ConstantCurvatureJoint", "ScapulothoracicJoint"} < kinds
+    told = [line for line in capsys.readouterr().out.splitlines() if "modern joints" in line]
+    assert len(told) == 1
+    about = json.loads(Path("new/capture.json").read_text())
+    assert told[0] in [f"warning: {warning}" for warning in about["warnings"]]
+    assert about["settings"]["modern"] is True
+
+
 @pytest.mark.parametrize("mass", ["0", "nan", "70;80", "70000"])
 def test_an_impossible_mass_is_refused_at_once(keypoints: Path, capsys: pytest.CaptureFixture[str], mass: str) -> None:
     assert main(["capture", str(keypoints), f"--mass={mass}"]) == InputError.exit_code

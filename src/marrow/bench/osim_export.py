@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from marrow.body import DefaultBody
 from marrow.body.anatomy import bony_landmarks, landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import MARKERS, skin_markers
-from marrow.conventions import to_ground
+from marrow.conventions import R_GROUND_WORLD, from_ground, to_ground
 from marrow.io.files import GEOMETRY
 from marrow.skeleton import Skeleton
 from marrow.skeleton.osim.write import load_opensim
@@ -44,6 +46,26 @@ class Replay:
     markers_mm: float
     meshes_mm: float
     coordinates_deg: float
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """A written model as OpenSim moves it through the T rows of its motion.
+
+    Attributes:
+        log: warnings and errors while the files were loaded and played; empty if all is well.
+        model: of the package ``opensim``.
+        coordinates, q: names, and (T, D) values, radians and metres.
+        bodies, R, p: names, and their frames in marrow's world, (T, B, 3, 3) and (T, B, 3) metres.
+    """
+
+    log: str
+    model: Any
+    coordinates: tuple[str, ...]
+    q: Float64
+    bodies: tuple[str, ...]
+    R: Float64
+    p: Float64
 
 
 def random_person(body: DefaultBody, rng: np.random.Generator, poses: int) -> tuple[Rest, Skeleton, Motion]:
@@ -96,17 +118,9 @@ def written_and_replayed(person: io.PersonExport) -> Replay:
 def replay(folder: Path, person: io.PersonExport) -> Replay:
     """``skeleton.osim``, ``motion.mot`` and ``markers.trc`` of a folder in OpenSim, moved through all rows."""
     osim: Any = load_opensim()
-    sink = osim.StringLogSink()
-    osim.Logger.setLevelString("Warn")
-    osim.Logger.addSink(sink)
-    try:
-        model = osim.Model(str(folder / "skeleton.osim"))
-        state = model.initSystem()
-        motion = osim.TimeSeriesTable(str(folder / "motion.mot"))
-        model.getSimbodyEngine().convertDegreesToRadians(motion)
+    with _listening(osim) as sink:
+        model, state, motion = _loaded(osim, folder)
         tracked = osim.TimeSeriesTableVec3(str(folder / "markers.trc"))
-    finally:
-        osim.Logger.removeSink(sink)
     names, values = motion.getColumnLabels(), motion.getMatrix().to_numpy()
     known = [person.motion.coordinates.index(name) for name in names]
     worst = np.zeros(4)
@@ -133,6 +147,54 @@ def replay(folder: Path, person: io.PersonExport) -> Replay:
             worst[2] = max(worst[2], _apart(local @ R[b].T + p[b], ours))
     centres, markers, vertices = (float(value) for value in 1000 * worst[:3])
     return Replay(sink.getString(), model.getTotalMass(state), centres, markers, vertices, float(worst[3]))
+
+
+def moved(folder: Path) -> Moved:
+    """``skeleton.osim`` and ``motion.mot`` of a folder in OpenSim; it clamps coordinates as its window does."""
+    osim: Any = load_opensim()
+    with _listening(osim) as sink:
+        model, state, motion = _loaded(osim, folder)
+        played = [model.getCoordinateSet().get(name) for name in motion.getColumnLabels()]
+        bodies, coordinates = list(model.getBodySet()), list(model.getCoordinateSet())
+        q, frames = [], []
+        for row in motion.getMatrix().to_numpy():
+            for coordinate, value in zip(played, row, strict=True):
+                if not coordinate.getLocked(state):
+                    coordinate.setValue(state, float(value))
+            model.realizePosition(state)
+            q.append([coordinate.getValue(state) for coordinate in coordinates])
+            frames.append(_frames(bodies, state))
+    R, p = (np.array(part) for part in zip(*frames, strict=True))
+    return Moved(
+        log=sink.getString(),
+        model=model,
+        coordinates=tuple(coordinate.getName() for coordinate in coordinates),
+        q=np.array(q),
+        bodies=tuple(body.getName() for body in bodies),
+        R=R_GROUND_WORLD.T @ R,
+        p=from_ground(p),
+    )
+
+
+@contextlib.contextmanager
+def _listening(osim: Any) -> Iterator[Any]:
+    """A sink of what OpenSim says from warnings upwards."""
+    sink = osim.StringLogSink()
+    osim.Logger.setLevelString("Warn")
+    osim.Logger.addSink(sink)
+    try:
+        yield sink
+    finally:
+        osim.Logger.removeSink(sink)
+
+
+def _loaded(osim: Any, folder: Path) -> tuple[Any, Any, Any]:
+    """Model, state and motion (radians) of a folder."""
+    model = osim.Model(str(folder / "skeleton.osim"))
+    state = model.initSystem()
+    motion = osim.TimeSeriesTable(str(folder / "motion.mot"))
+    model.getSimbodyEngine().convertDegreesToRadians(motion)
+    return model, state, motion
 
 
 def blended(body: DefaultBody, rest: Rest, skeleton: Skeleton, person: io.PersonExport) -> dict[str, Float64]:

@@ -32,6 +32,7 @@ class Request:
     influences: int | None = None
     mass_kg: tuple[float, ...] | None = None
     bones: Path | None = None
+    modern: bool = False
     overlay: bool = True
     commercial: bool = False
     force: bool = False
@@ -71,6 +72,7 @@ def capture_one(request: Request) -> int:
             influences=request.influences,
             mass_kg=request.mass_kg,
             bones=request.bones,
+            modern=request.modern,
             force=request.force,
             progress=progress,
         )

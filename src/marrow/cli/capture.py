@@ -82,6 +82,12 @@ def run(
             "FOLDER",
         ),
     ] = None,
+    modern: Annotated[
+        bool,
+        option(
+            "OpenSim's model and motion with the joints of OpenSim 4.5 for spine and scapula; what they cost is told."
+        ),
+    ] = False,
     overlay: Annotated[bool, option("Leave out the overlay video.")] = True,
     commercial: Annotated[bool, option("Refuse every part whose licence forbids commercial use.")] = False,
     force: Annotated[bool, option("Replace earlier results in the folder.")] = False,
@@ -121,6 +127,7 @@ def run(
             influences=influences,
             mass_kg=masses,
             bones=bones,
+            modern=modern,
             overlay=overlay,
             commercial=commercial,
             force=force,

@@ -53,6 +53,9 @@ def run(
         Path | None,
         option("For an .osim: folder Geometry of your own OpenSim, whose bones it then names, scaled.", "FOLDER"),
     ] = None,
+    modern: Annotated[
+        bool, option("For .osim and .mot: the joints of OpenSim 4.5 for spine and scapula; what they cost is told.")
+    ] = False,
     force: Annotated[bool, option("Replace earlier files.")] = False,
     json: Annotated[bool, option("Write the result, or the error, as JSON lines to the standard output.")] = False,
 ) -> int:
@@ -62,10 +65,12 @@ def run(
     """
     given = {"skeleton": skeleton, "rest_frame": rest, "metres_per_unit": unit, "fps": fps}
     given |= {"up": up, "static": static, "height": height, "bones": bones}
-    return run_guarded(lambda: _convert(source, out, given, force, json), as_json=json)
+    return run_guarded(lambda: _convert(source, out, given, modern, force, json), as_json=json)
 
 
-def _convert(source: Path, out: tuple[Path, ...], given: dict[str, Any], force: bool, as_json: bool) -> int:
+def _convert(
+    source: Path, out: tuple[Path, ...], given: dict[str, Any], modern: bool, force: bool, as_json: bool
+) -> int:
     from marrow.conversion import convert
     from marrow.errors import InputError
     from marrow.io import exporter
@@ -76,10 +81,14 @@ def _convert(source: Path, out: tuple[Path, ...], given: dict[str, Any], force: 
     for path in out:
         exporter(path)  # before the first file is written
         refuse_existing(path, force=force)
-    if given["bones"] is not None and not any(path.suffix.lower() == ".osim" for path in out):
+    has_model = any(path.suffix.lower() == ".osim" for path in out)
+    if given["bones"] is not None and not has_model:
         raise InputError(f"--bones: only an .osim has bones; name one too, such as {source.stem}.osim")
+    if modern and not has_model:
+        raise InputError(f"--modern: only an .osim has these joints; name one too, such as {source.stem}.osim")
     found = convert(source, **given)
-    remarks = [*found.warnings, *(remark for path in out for remark in found.save(path, bones=given["bones"]))]
+    saved = [remark for path in out for remark in found.save(path, bones=given["bones"], modern=modern)]
+    remarks = [*found.warnings, *dict.fromkeys(saved)]  # files that belong together have the same to say
     if as_json:
         write_event("converted", files=[str(path) for path in out], remarks=remarks, **found.summary())
         return 0

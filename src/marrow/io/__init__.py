@@ -43,6 +43,7 @@ class PersonExport:
         markers: marker to its segment and place (3,) in that segment's frame, for OpenSim's formats.
         bony: landmarks on the bones in the bind pose, name to (3,) metres, by which ``.osim`` gets the person's bones.
         geometry: folder of the user's own OpenSim meshes, which ``.osim`` takes instead of those bones; or None.
+        modern: ``.osim`` and ``.mot`` with the joint classes of OpenSim 4.5 (:mod:`marrow.skeleton.osim.modern`).
         mass_kg: of the person, or None where it is not known.
         name: used inside files.
         extras: provenance for formats that can hold it.
@@ -70,6 +71,7 @@ class PersonExport:
     markers: Mapping[str, tuple[str, Float64]] = field(default_factory=dict)
     bony: Mapping[str, Float64] = field(default_factory=dict)
     geometry: Path | None = None
+    modern: bool = False
     mass_kg: float | None = None
     name: str = "person"
     extras: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +85,8 @@ def save(path: str | Path, person: PersonExport, *, influences: int | None = Non
         influences: for ``.glb``: keep only so many influences for each vertex.
 
     Returns:
-        Remarks for the user, such as what dropping influences costs, or which meshes a folder of bones lacks.
+        Remarks for the user, such as what dropping influences or modern joints cost, or which meshes a folder of bones
+        lacks.
 
     Raises:
         InputError: no exporter for that suffix.
@@ -177,8 +180,7 @@ def _save_osim(path: Path, person: PersonExport, influences: int | None) -> list
 def _save_mot(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.osim import write_motion
 
-    write_motion(path, person)
-    return []
+    return write_motion(path, person)
 
 
 def _save_trc(path: Path, person: PersonExport, influences: int | None) -> list[str]:

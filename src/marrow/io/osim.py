@@ -29,12 +29,12 @@ from marrow.io.files import GEOMETRY, output_error, temporary_beside, write_atom
 from marrow.io.mot import Table, write_mot
 from marrow.io.tables import LENGTHS, left_out
 from marrow.io.trc import MarkerData, write_trc
-from marrow.types import Float32, Mesh
+from marrow.types import Float32, Float64, Mesh
 
 if TYPE_CHECKING:
     from marrow.io import PersonExport
     from marrow.skeleton import Skeleton
-    from marrow.skeleton.osim.write import OsimMesh
+    from marrow.skeleton.osim.write import OsimMesh, OtherJoint
 
 #: Digits after the point: a micrometre in metres, and a hundred-millionth of a degree.
 _TRC_DIGITS, _MOT_DIGITS = 6, 8
@@ -48,6 +48,20 @@ _PUBLICATIONS = (
 )
 
 
+class _Played(NamedTuple):
+    """A motion as the model plays it: coordinates of the joints that are not welded, and their values (T, D), radians.
+
+    ``fixed``, ``joints`` and ``version`` are those of :class:`marrow.skeleton.osim.write.OsimExtras`.
+    """
+
+    coordinates: tuple[str, ...]
+    q: Float64
+    fixed: Mapping[str, float]
+    joints: Mapping[str, OtherJoint | None]
+    version: int
+    remarks: list[str]
+
+
 class _Influences(NamedTuple):
     start: NDArray[np.int32]
     body: NDArray[np.int32]
@@ -58,7 +72,7 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
     """Write ``.osim``, and the bones into the folder ``Geometry`` beside it, unless the user gives a folder of bones.
 
     Returns:
-        Remarks: which bones the user's folder lacks.
+        Remarks: which bones the user's folder lacks; what modern joints cost.
 
     Raises:
         InputError: the person has no skeleton, the user's folder has no bones, or the package ``opensim`` is missing.
@@ -67,7 +81,7 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
     from marrow.skeleton.inertia import segment_masses
     from marrow.skeleton.osim.write import OsimExtras, write_osim
 
-    skeleton = _skeleton(path, person)
+    skeleton, played = _skeleton(path, person), _played(path, person)
     masses = segment_masses(
         person.vertices,
         person.faces,
@@ -78,6 +92,10 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
         cuts=skeleton.cuts,
         mass_kg=person.mass_kg,
     )
+    if person.modern:
+        from marrow.skeleton.osim.modern import merged
+
+        masses = merged(masses, skeleton)
     if person.geometry is None:
         meshes, remarks = _write_bones(path, person), []
     else:
@@ -86,33 +104,36 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
         name=person.name,
         markers=person.markers,
         meshes=meshes,
-        fixed=_fixed(person),
-        reached=_reached(person),
-        credits=_credits(person),
+        fixed=played.fixed,
+        reached=_reached(played),
+        joints=played.joints,
+        credits=" ".join([_credits(person), *(f"{remark}." for remark in played.remarks)]),
         publications=_PUBLICATIONS,
+        version=played.version,
     )
     with temporary_beside(path) as part:
         write_osim(part, skeleton, masses, extras)
-    return remarks
+    return remarks + played.remarks
 
 
-def write_motion(path: Path, person: PersonExport) -> None:
+def write_motion(path: Path, person: PersonExport) -> list[str]:
     """Write ``.mot``: the coordinates of :func:`write_model`'s model in degrees (``pelvis_tx, ty, tz`` in metres).
+
+    Returns:
+        Remarks: what modern joints cost.
 
     Raises:
         InputError: the person has no skeleton.
         OutputError: the file cannot be written.
     """
-    from marrow.skeleton.osim.write import is_welded
-
-    skeleton, fixed = _skeleton(path, person), _fixed(person)
-    names = [c.name for joint in skeleton.joints if not is_welded(joint, fixed) for c in joint.coordinates]
-    values = person.motion.q[:, [person.motion.coordinates.index(name) for name in names]].copy()
+    played = _played(path, person)
+    names, values = played.coordinates, played.q.copy()
     turns = [name not in LENGTHS for name in names]
     values[:, turns] = np.degrees(values[:, turns])
     values[:, [names.index(name) for name in LENGTHS]] = to_ground(person.motion.translation)
-    table = Table(tuple(names), person.motion.time, np.round(values, _MOT_DIGITS), True, f"{person.name} by marrow")
+    table = Table(names, person.motion.time, np.round(values, _MOT_DIGITS), True, f"{person.name} by marrow")
     write_mot(path, table)
+    return played.remarks
 
 
 def write_markers(path: Path, person: PersonExport) -> None:
@@ -157,12 +178,27 @@ def _fixed(person: PersonExport) -> Mapping[str, float]:
     return {name: float(motion.q[0, motion.coordinates.index(name)]) for name in left_out(motion)}
 
 
-def _reached(person: PersonExport) -> Mapping[str, tuple[float, float]]:
-    """Least and largest value of each angle, radians."""
-    motion = person.motion
-    low, high = motion.q.min(0) - _HAIR, motion.q.max(0) + _HAIR
-    ends = zip(motion.coordinates, low.tolist(), high.tolist(), strict=True)
-    return {name: (a, b) for name, a, b in ends if name not in LENGTHS}
+def _played(path: Path, person: PersonExport) -> _Played:
+    from marrow.skeleton.osim.write import DOCUMENT_VERSION, is_welded
+
+    skeleton, fixed, motion = _skeleton(path, person), _fixed(person), person.motion
+    if person.modern:
+        from marrow.skeleton.osim import modern
+
+        found = modern.modernised(skeleton, person.bony, motion.q, fixed)
+        told = [found.deviation.told()]
+        return _Played(found.coordinates, found.q, found.fixed, found.joints, modern.DOCUMENT_VERSION, told)
+    names = [c.name for joint in skeleton.joints if not is_welded(joint, fixed) for c in joint.coordinates]
+    q = motion.q[:, [motion.coordinates.index(name) for name in names]]
+    return _Played(tuple(names), q, fixed, {}, DOCUMENT_VERSION, [])
+
+
+def _reached(played: _Played) -> Mapping[str, tuple[float, float]]:
+    """Least and largest value of each angle of the skeleton's own joints, radians."""
+    other = {name for joint in played.joints.values() if joint is not None for name in joint.coordinates}
+    low, high = played.q.min(0) - _HAIR, played.q.max(0) + _HAIR
+    ends = zip(played.coordinates, low.tolist(), high.tolist(), strict=True)
+    return {name: (a, b) for name, a, b in ends if name not in LENGTHS and name not in other}
 
 
 def _credits(person: PersonExport) -> str:

@@ -107,25 +107,49 @@ def _ellipsoid(element: Element, q: tuple[str, ...]) -> tuple[Motion, ...]:
 
 
 def _scapulothoracic(element: Element, q: tuple[str, ...]) -> tuple[Motion, ...]:
-    """Abduction, elevation, upward rotation on the thorax's ellipsoid, seen a quarter turn about z away; then winging
-    about an axis in the scapula's plane.
+    return scapulothoracic(
+        element.numbers("thoracic_ellipsoid_radii_x_y_z", 3),
+        element.numbers("scapula_winging_axis_origin", 2, (0.0, 0.0)),
+        element.number("scapula_winging_axis_direction", 0.0),
+        q,
+    )
+
+
+def scapulothoracic(radii: Float64, origin: Float64, direction: float, q: tuple[str, ...]) -> tuple[Motion, ...]:
+    """Motions of a ScapulothoracicJoint: abduction, elevation, upward rotation on the thorax's ellipsoid, seen a
+    quarter turn about z away; then winging about an axis in the scapula's plane.
+
+    Args:
+        radii: (3,) metres, along the axes of the parent's frame.
+        origin: (2,) metres, a point of the winging axis in the scapula's plane.
+        direction: radians, of that axis in that plane, counter-clockwise from its y axis.
+        q: names of the four coordinates.
     """
-    x, y, z = element.numbers("thoracic_ellipsoid_radii_x_y_z", 3)
-    origin = np.array([*element.numbers("scapula_winging_axis_origin", 2, (0.0, 0.0)), 0.0])
-    way = element.number("scapula_winging_axis_direction", 0.0)
+    x, y, z = radii
+    point = np.array([*origin, 0.0])
     return (
         _fixed_turn(_Z, np.pi / 2),
         *_on_ellipsoid(np.array([y, x, z]), q[:3]),
         _fixed_turn(_Z, -np.pi / 2),
-        Motion(False, origin, constant(1.0), ()),
-        _turn(np.array([-np.sin(way), np.cos(way), 0.0]), q[3]),
-        Motion(False, -origin, constant(1.0), ()),
+        Motion(False, point, constant(1.0), ()),
+        _turn(np.array([-np.sin(direction), np.cos(direction), 0.0]), q[3]),
+        Motion(False, -point, constant(1.0), ()),
     )
 
 
 def _constant_curvature(element: Element, q: tuple[str, ...]) -> tuple[Motion, ...]:
     neutral = element.numbers("neutral_angle_x_z_y", 3, (0.0, 0.0, 0.0))
-    length = element.number("length", 1.0)
+    return constant_curvature(element.number("length", 1.0), neutral, q)
+
+
+def constant_curvature(length: float, neutral: Float64, q: tuple[str, ...]) -> tuple[Motion, ...]:
+    """Motions of a ConstantCurvatureJoint: along an arc of the length to its end, and the turn X-Z-Y there.
+
+    Args:
+        length: metres.
+        neutral: (3,) radians, added to the coordinates.
+        q: names of the three coordinates, about x, z and y.
+    """
     shifts = [
         Motion(False, axis, Function(ARC, np.array([length, neutral[0], neutral[1], float(i)]), 2), q[:2])
         for i, axis in enumerate((_X, _Y, _Z))

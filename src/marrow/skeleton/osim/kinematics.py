@@ -147,7 +147,7 @@ class Kinematics:
         q = np.asarray(q, float)
         if q.shape[-1:] != (len(self.coordinates),):
             raise InputError(f"q: expected (..., {len(self.coordinates)}), the model's coordinates, got {q.shape}")
-        return q, np.ascontiguousarray(q.reshape(-1, q.shape[-1]))
+        return q, np.ascontiguousarray(q.reshape(int(np.prod(q.shape[:-1], dtype=int)), q.shape[-1]))
 
 
 def forward_subjects(bodies: Sequence[Kinematics], q: ArrayLike) -> tuple[Float64, Float64]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -70,6 +70,20 @@ class OsimMesh:
     p: Float64 = field(default_factory=lambda: np.zeros(3))
 
 
+class OtherJoint(Protocol):
+    """A joint that takes the place of one that the tree describes: the segment it hangs on, its coordinates."""
+
+    @property
+    def parent(self) -> str: ...
+
+    @property
+    def coordinates(self) -> tuple[str, ...]: ...
+
+    def make(self, osim: Any, parent: Any, child: Any) -> Any:
+        """The joint between the frames of two bodies, its coordinates with names, ranges and defaults."""
+        ...
+
+
 @dataclass(frozen=True)
 class OsimExtras:
     """What a model holds besides its joints.
@@ -80,7 +94,10 @@ class OsimExtras:
         meshes: segment to its meshes.
         fixed: coordinates that are held at a value (radians): joints all of whose are, are welded, others locked.
         reached: coordinate to the least and largest value (radians) of a motion that the model is to play.
+        joints: segment to the joint that takes the place of its own (:mod:`marrow.skeleton.osim.modern`); None leaves
+            the segment out.
         credits, publications: free text.
+        version: of the document.
     """
 
     name: str = "marrow"
@@ -88,8 +105,10 @@ class OsimExtras:
     meshes: Mapping[str, Sequence[OsimMesh]] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     reached: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    joints: Mapping[str, OtherJoint | None] = field(default_factory=dict)
     credits: str = ""
     publications: str = ""
+    version: int = DOCUMENT_VERSION
 
 
 def write_osim(path: str | Path, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExtras | None = None) -> None:
@@ -111,7 +130,7 @@ def write_osim(path: str | Path, skeleton: Skeleton, masses: SegmentMasses, extr
     model = _model(osim, skeleton, masses, extras)
     model.printToXML(str(path))
     text = Path(path).read_text(encoding="utf-8")
-    text = re.sub(r'(<OpenSimDocument Version=")\d+', rf"\g<1>{DOCUMENT_VERSION}", text, count=1)
+    text = re.sub(r'(<OpenSimDocument Version=")\d+', rf"\g<1>{extras.version}", text, count=1)
     # Attached through the package, a mesh would be looked for at once, and not beside the file.
     for body, meshes in extras.meshes.items():
         text = text.replace(f'<Body name="{body}">', f'<Body name="{body}">\n{_attached(body, meshes)}', 1)
@@ -148,7 +167,7 @@ def is_welded(joint: Joint, fixed: Mapping[str, float]) -> bool:
 def _check(skeleton: Skeleton, masses: SegmentMasses, extras: OsimExtras) -> None:
     if len(masses.mass) != len(skeleton.bodies):
         raise InputError(f"write_osim: {len(masses.mass)} masses for {len(skeleton.bodies)} segments")
-    for body in [*extras.meshes, *(body for body, _ in extras.markers.values())]:
+    for body in [*extras.meshes, *extras.joints, *(body for body, _ in extras.markers.values())]:
         skeleton.body_index(body)
     for name in [*extras.fixed, *extras.reached]:
         skeleton.index(name)
@@ -162,19 +181,25 @@ def _model(osim: Any, skeleton: Skeleton, masses: SegmentMasses, extras: OsimExt
     model.set_length_units("meters")
     model.set_force_units("N")
     # Everything stays referenced from Python until the model is connected: OpenSim owns what it is given.
-    bodies = []
+    bodies: dict[str, Any] = {}
     still = np.array([extras.fixed.get(name, 0.0) for name in skeleton.coordinates])
     rotations, places = skeleton.joint_rotations(still), skeleton.joint_places(still)
     height = _standing(skeleton, still)
     for b, joint in enumerate(skeleton.joints):
-        parent = model.getGround() if b == 0 else bodies[skeleton.parents[b]]
+        other = extras.joints.get(joint.body)
+        if other is None and joint.body in extras.joints:
+            continue
         body = _body(osim, joint.body, masses, b)
-        made = _joint(osim, skeleton, b, parent, body, (rotations[b], places[b]), extras)
+        if other is None:
+            parent = model.getGround() if b == 0 else bodies[skeleton.bodies[skeleton.parents[b]]]
+            made = _joint(osim, skeleton, b, parent, body, (rotations[b], places[b]), extras)
+        else:
+            made = other.make(osim, bodies[other.parent], body)
         if b == 0:
             made.upd_coordinates(4).set_default_value(height)
         model.addBody(body)
         model.addJoint(made)
-        bodies.append(body)
+        bodies[joint.body] = body
     for name, (body, local) in extras.markers.items():
         marker = osim.Marker()
         marker.setName(name)
@@ -252,23 +277,37 @@ def _joint(
         made = osim.CustomJoint(joint_name(joint), parent, place, zero, body, zero, zero, transform)
         made.finalizeFromProperties()  # makes the coordinates
     for k, name in enumerate(names):
-        _set_coordinate(made.upd_coordinates(k), name, skeleton, extras, clamped=joint.kind != FREE)
+        _describe(made.upd_coordinates(k), name, skeleton, extras, clamped=joint.kind != FREE)
     return made
 
 
-def _set_coordinate(coordinate: Any, name: str, skeleton: Skeleton, extras: OsimExtras, *, clamped: bool) -> None:
+def _describe(coordinate: Any, name: str, skeleton: Skeleton, extras: OsimExtras, *, clamped: bool) -> None:
     """Name, range and default. The fit's ranges are soft, so a range grows to what the motion reached: OpenSim would
     clip it otherwise. Where it is clamped, OpenSim's inverse kinematics stays in it."""
     d = skeleton.index(name)
     free = _FREE_TURN if d < skeleton.tree.translation.start else _FREE_WAY
     low, high = skeleton.ranges[d] if clamped else (-free, free)
     least, most = extras.reached.get(name, (low, high))
+    set_coordinate(
+        coordinate,
+        name,
+        (min(low, least), max(high, most)),
+        extras.fixed.get(name, 0.0),
+        clamped=clamped,
+        locked=name in extras.fixed,
+    )
+
+
+def set_coordinate(
+    coordinate: Any, name: str, limits: tuple[float, float], default: float, *, clamped: bool, locked: bool = False
+) -> None:
+    """Name a coordinate of the package ``opensim`` and give it its range and default, radians or metres."""
     coordinate.setName(name)
-    coordinate.set_range(0, float(min(low, least)))
-    coordinate.set_range(1, float(max(high, most)))
-    coordinate.set_default_value(float(extras.fixed.get(name, 0.0)))
+    coordinate.set_range(0, float(limits[0]))
+    coordinate.set_range(1, float(limits[1]))
+    coordinate.set_default_value(float(default))
     coordinate.set_clamped(clamped)
-    coordinate.set_locked(name in extras.fixed)
+    coordinate.set_locked(locked)
 
 
 def _spatial_transform(osim: Any, skeleton: Skeleton, b: int) -> Any:
