@@ -111,9 +111,9 @@ def test_points_outside_are_counted_outside(body, bench):
     inwards = anatomy.bony_landmarks(rest)
     names = ["patella_r", "c7", "asis_l", "vertex", "rib_6_r"]
     out = np.array([skin[n] + 0.2 * (skin[n] - inwards[n]) for n in names])
-    assert not measure.inside(rest, out).any()
+    assert not measure.inside(rest.vertices, out).any()
     mouth = 0.5 * (skin["subnasale"] + skin["menton"]) + [0.0, 0.0, -0.035]
-    assert measure.inside(rest, mouth[None]).all()
+    assert measure.inside(rest.vertices, mouth[None]).all()
 
 
 def test_bones_ride_on_the_segments(adult):
@@ -149,7 +149,7 @@ def test_the_meshes_beside_a_written_model_are_bones_inside_the_skin(body, bench
         local = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
         frame = skeleton.bind[skeleton.body_index(segment)]
         world[segment] = local @ frame[:3, :3].T + frame[:3, 3]
-    assert bench.Measure(body).inside(rest, np.concatenate(list(world.values()))).mean() >= 0.995
+    assert bench.Measure(body).inside(rest.vertices, np.concatenate(list(world.values()))).mean() >= 0.995
     for segment, x in world.items():
         if segment.endswith("_r"):
             np.testing.assert_allclose(x * [-1, 1, 1], world[f"{segment[:-1]}l"], atol=2e-5, err_msg=segment)

@@ -54,14 +54,14 @@ DE_LEVA: Mapping[str, tuple[float, float]] = {
 
 #: Density of each part over the body's: the mean of the default body's average man and woman has the table's mean mass.
 DENSITY: Mapping[str, float] = {
-    "head": 1.177,
-    "trunk": 0.941,
-    "upper_arm": 0.987,
-    "forearm": 1.186,
-    "hand": 1.109,
-    "thigh": 1.063,
-    "shank": 0.944,
-    "foot": 0.985,
+    "head": 1.179,
+    "trunk": 0.932,
+    "upper_arm": 1.058,
+    "forearm": 1.189,
+    "hand": 1.112,
+    "thigh": 1.066,
+    "shank": 0.947,
+    "foot": 0.987,
 }
 
 #: Depths, from the skin to the core, between which a prism is cut into pieces.

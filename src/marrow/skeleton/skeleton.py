@@ -306,7 +306,9 @@ def landmark_bodies(tree: Tree) -> dict[str, int]:
     """Landmark name to the segment it is fixed to: joint centres to their own segment, ends to theirs."""
     where: dict[str, int] = {}
     for b, joint in enumerate(tree.joints):
-        where.setdefault(joint.centre, b)
+        # the disc above an arc goes with the segment that its second half carries too
+        if joint.centre not in where or (joint.slides and tree.parents[b] == where[joint.centre]):
+            where[joint.centre] = b
     for name, body in definition.END_LANDMARKS.items():
         if body in tree.bodies:
             where[name] = tree.bodies.index(body)

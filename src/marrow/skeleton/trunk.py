@@ -24,14 +24,14 @@ _WIDER = 1.5  # a trunk is bent by no more than so many times its range
 def trunk_coordinates(tree: Tree, R: Float64) -> dict[str, Float64]:
     """Lumbar and thoracic coordinates (...,) by name, radians, that turn the rib cage by R against the pelvis.
 
-    Newton's method on the three that lead; a turn beyond what a trunk can do ends at the edge.
+    Gauss-Newton within bounds on the three that lead; a turn beyond what a trunk can do ends at the edge.
 
     Args:
         R: (..., 3, 3) rotation of the rib cage in the pelvis' frame.
     """
     chain, ratio, low, high = _chain(tree)
     axes = tree.axes[chain]
-    x = rotations.euler_zxy(R) / ratio.sum(0)
+    x = rotations.log(R)[..., [2, 0, 1]] / ratio.sum(0)
     for _ in range(_ROUNDS):
         x = np.clip(x, low, high)
         steps = [rotations.axis_angle(a, v) for a, v in zip(axes, np.moveaxis(x @ ratio.T, -1, 0), strict=True)]
@@ -42,7 +42,12 @@ def trunk_coordinates(tree: Tree, R: Float64) -> dict[str, Float64]:
             columns.append(np.swapaxes(after, -1, -2) @ axis)
         J = np.stack(columns[::-1], -1) @ ratio
         left = rotations.log(np.swapaxes(after, -1, -2) @ R)
-        x = x + np.linalg.solve(J, left[..., None])[..., 0]
+        step = np.linalg.solve(J, left[..., None])[..., 0]
+        # a leader at its edge that would go further stays there, and the step is found anew without it
+        held = (x <= low) & (step < 0) | (x >= high) & (step > 0)
+        J = np.where(held[..., None, :], 0.0, J)
+        normal = np.swapaxes(J, -1, -2) @ J + np.where(held[..., None], np.eye(3), 0.0)
+        x = x + np.linalg.solve(normal, np.swapaxes(J, -1, -2) @ left[..., None])[..., 0]
     q = np.clip(x, low, high) @ ratio.T
     return {tree.coordinates[d]: q[..., i] for i, d in enumerate(chain)}
 
