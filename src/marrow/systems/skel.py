@@ -149,6 +149,7 @@ SYSTEM = System(
         text="Joint centres regressed from the skin lie nearer to independent anatomical references than the graphics "
         "rig's joints.",
         metric="distance of hip, knee, ankle, elbow and wrist centres from the references (mm)",
+        from_abstract=True,
     ),
     notes=("SKEL's own code and data are for research only; nothing of them is used here.",),
 )  # fmt: skip
