@@ -13,10 +13,10 @@ from marrow.geometry.projection import camera_from_fov, project
 from marrow.io import EXPORTERS
 from marrow.io.mot import read_mot
 from marrow.io.trc import read_trc
-from marrow.person import Person, derived_mark, derived_sd, derived_variance, standing_height_px
-from marrow.skeleton import Skeleton
+from marrow.person import Person, standing_height_px
+from marrow.skeleton import DERIVED, Skeleton
 from marrow.skeleton.osim import Kinematics, read_osim
-from marrow.types import OBSERVED, PRIOR, WEAK, Camera, Keypoints, Motion, Track
+from marrow.types import OBSERVED, WEAK, Camera, Keypoints, Motion, Track
 
 T = 6
 
@@ -34,7 +34,8 @@ def person() -> Person:
             q[:, skeleton.index(f"{name}_{side}")] = np.radians(degrees)
     q += np.radians(rng.normal(0, 3, q.shape))
     mark = np.full(q.shape, OBSERVED, np.uint8)
-    mark[:, skeleton.index("gh_rot_l")] = WEAK
+    derived_mark = np.full((T, len(DERIVED)), OBSERVED, np.uint8)
+    derived_mark[: T - 2, DERIVED.index("arm_rot_l")] = WEAK
     motion = Motion(
         time=np.arange(T) / 30,
         coordinates=skeleton.coordinates,
@@ -43,6 +44,8 @@ def person() -> Person:
         shape={},
         q_sd=np.radians(rng.uniform(1, 3, q.shape)),
         mark=mark,
+        derived_sd=np.radians(rng.uniform(1, 3, derived_mark.shape)),
+        derived_mark=derived_mark,
         observed=np.ones(T, bool),
     )
     points = Keypoints("coco17", np.zeros((T, 17, 2), np.float32), np.ones((T, 17), np.float32))
@@ -64,40 +67,23 @@ def person() -> Person:
     )
 
 
-def test_derived_deviations_are_those_of_a_sample(person):
-    motion, rng = person.motion, np.random.default_rng(1)
-    sample = motion.q + motion.q_sd * rng.normal(size=(20_000, *motion.q.shape))
-    for name, values in person.skeleton.derived_angles(sample).items():
-        np.testing.assert_allclose(person.confidence[name], np.degrees(values).std(0), rtol=0.06, err_msg=name)
-
-
 def test_derived_angles_are_told_like_the_others(person):
     assert set(person.confidence) == set(person.observed) == set(person.angles)
-    assert person.observed["arm_flex_r"] == "observed"
-    assert person.observed["arm_rot_l"] == "weak"  # as gh_rot_l, which decides it
-    assert person.observed["arm_flex_l"] == "observed"  # gh_rot_l has next to no part in it
-    without = dataclasses.replace(person, motion=dataclasses.replace(person.motion, q_sd=None, mark=None))
+    angles = person.skeleton.derived_angles(person.motion.q)
+    for i, name in enumerate(DERIVED):
+        np.testing.assert_allclose(person.angles[name], np.degrees(angles[name]))
+        np.testing.assert_allclose(person.confidence[name], np.degrees(person.motion.derived_sd[:, i]))
+    assert person.observed["arm_flex_r"] == person.observed["arm_flex_l"] == "observed"
+    assert person.observed["arm_rot_l"] == "weak"  # in most frames
+
+
+def test_what_was_not_estimated_is_not_told(person):
+    bare = dataclasses.replace(person.motion, q_sd=None, mark=None, derived_sd=None, derived_mark=None)
+    without = dataclasses.replace(person, motion=bare)
+    assert set(without.confidence) == set(without.angles)
     assert np.isnan(without.confidence["arm_flex_r"]).all()
+    assert np.isnan(without.confidence["knee_angle_r"]).all()
     assert without.observed == {}
-
-
-def test_nothing_is_claimed_where_angles_are_singular(person):
-    q = person.motion.q.copy()
-    q[:, [person.skeleton.index(name) for name in ("clav_elevation_r", "clav_protraction_r")]] = 0
-    q[:3, person.skeleton.index("gh_add_r")] = np.radians(-88)
-    angles = person.skeleton.derived_angles(q)
-    parts = derived_variance(person.skeleton, q, person.motion.q_sd)
-    sd = derived_sd(angles, {name: own for name, (_, own) in parts.items()})
-    for name in ("arm_flex_r", "arm_rot_r"):
-        assert np.all(np.degrees(sd[name][:3]) > 100)
-        assert np.all(np.degrees(sd[name][3:]) < 10)
-    assert np.all(np.degrees(sd["arm_add_r"]) < 10)
-
-
-def test_the_worst_mark_that_matters_counts():
-    variance = np.array([[1.0, 1.0, 1.0, 0.0], [0.05, 0.5, 9.0, 0.0]])
-    mark = np.array([[OBSERVED, PRIOR], [OBSERVED, PRIOR], [WEAK, OBSERVED], [OBSERVED, OBSERVED]], np.uint8)
-    assert derived_mark(mark, variance).tolist() == [OBSERVED, PRIOR, WEAK, PRIOR]
 
 
 def test_a_wrong_name_is_answered_with_near_ones(person):

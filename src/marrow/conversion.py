@@ -6,7 +6,6 @@ body's topology, are fitted: shape first, then all frames. marrow's own ``motion
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +79,7 @@ class Converted:
         ``influences``, ``bones`` and ``modern`` are those of :meth:`marrow.person.Person.save`.
         """
         export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
-        export = dataclasses.replace(export, geometry=None if bones is None else Path(bones), modern=modern)
+        export = replace(export, geometry=None if bones is None else Path(bones), modern=modern)
         return io.save(path, export, influences=influences)
 
     def summary(self) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from marrow.body import DefaultBody
 from marrow.body.anatomy import bony_landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import skin_markers
-from marrow.body.skin_bones import SkinBones
 from marrow.conventions import nearest_names
 from marrow.errors import InputError, UnknownNameError
 from marrow.io.tables import LENGTHS, MARKS, left_out
@@ -225,7 +224,6 @@ def exported(
 ) -> io.PersonExport:
     """A motion on a body as the exporters need it; without a video every sample is a frame of its own."""
     R, p = skeleton.forward(motion.q, motion.translation)
-    bones = SkinBones.of(skeleton)
     return io.PersonExport(
         motion=motion,
         frames=np.arange(len(motion.q)) if frames is None else frames,
@@ -238,7 +236,6 @@ def exported(
         vertices=rest.vertices,
         faces=body.faces,
         weights=body.skin_weights(skeleton.bodies),
-        skin=io.SkinExport(bones.names, bones.parents, bones.bind, *bones.frames(R, p), body.skin_weights(bones.names)),
         uv=body.uv,
         faces_uv=body.faces_uv,
         derived=skeleton.derived_angles(motion.q),

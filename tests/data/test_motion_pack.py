@@ -6,6 +6,7 @@ import pytest
 from marrow.data import motion_pack
 from marrow.data.motion_pack import PackedMotion, read_motion_pack, write_motion_pack
 from marrow.errors import InputError
+from marrow.skeleton.definition import COORDINATES, FOLLOWERS
 
 NAMES = ("pelvis_rotation", "pelvis_tx", "hip_flexion_r", "knee_angle_r")
 
@@ -74,3 +75,16 @@ def test_the_shipped_pack_is_small_and_holds_all_splits():
         assert np.ptp(knee) > 40
         assert knee.min() > -10
     assert np.corrcoef(walk[:, column["hip_flexion_r"]], walk[:, column["hip_flexion_l"]])[0, 1] < -0.5
+
+
+def test_trunks_of_the_shipped_pack_are_shared_out_along_the_spine():
+    """Its clips' points do not tell lumbar from thoracic spine: one follows the other."""
+    pack = motion_pack.motion_pack()
+    assert set(pack.coordinates) <= set(COORDINATES)
+    column = {name: i for i, name in enumerate(pack.coordinates)}
+    spine = [f for f in FOLLOWERS if f.name in column]
+    assert {f.name for f in spine} == {"thorax_extension", "thorax_bending", "lumbar_seg_rotation"}
+    for f in spine:
+        lead, follower = pack.q[:, column[f.leader]], pack.q[:, column[f.name]]
+        assert np.ptp(lead) > np.radians(30)
+        np.testing.assert_allclose(follower, f.ratio * lead, rtol=2e-3, atol=1e-4, err_msg=f.name)

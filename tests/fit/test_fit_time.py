@@ -9,7 +9,9 @@ from stepping_person import JOINT_SET, camera_at, directions, near, pixels, prov
 from marrow.fit import Evidence, View, fit
 from marrow.geometry import rotations
 from marrow.geometry.projection import project, to_camera
-from marrow.types import OBSERVED
+from marrow.skeleton import DERIVED
+from marrow.skeleton.definition import FOLLOWERS
+from marrow.types import OBSERVED, PRIOR, WEAK
 
 CAMERA = camera_at(0.8, 1.5, 4.0)
 LEGS = ("hip_flexion_r", "hip_flexion_l", "knee_angle_r", "knee_angle_l")
@@ -72,7 +74,13 @@ def test_result_is_complete_and_finite(plain):
     assert np.isfinite(motion.q_sd).all()
     assert np.isfinite(motion.joints_sd).all()
     assert motion.observed.all()
-    assert (motion.mark[:, _columns(person)] == OBSERVED).mean() > 0.8
+    assert motion.derived_sd.shape == motion.derived_mark.shape == (len(motion.q), len(DERIVED))
+    assert np.isfinite(motion.derived_sd).all()
+    knees, hips = (motion.mark[:, _columns(person, names)] for names in (LEGS[2:], LEGS[:2]))
+    assert (knees == OBSERVED).mean() > 0.8
+    # the prior tells a hip's flexion from the knee's to some 12 degrees, one camera to 8: seen, if not half as sure
+    assert (hips != PRIOR).mean() > 0.9
+    assert np.degrees(np.median(motion.q_sd[:, _columns(person)], axis=0)).max() < 10
     np.testing.assert_allclose(motion.q[:, 3:6] @ [[0, 0, 1], [0, 1, 0], [-1, 0, 0]], motion.translation, atol=1e-12)
     joints = result.people[0].skeleton.forward(motion.q)[1]
     seen = to_camera(result.camera, joints)[:, :12]
@@ -86,6 +94,34 @@ def test_what_is_not_seen_is_not_called_observed(plain):
     hidden = [person.skeleton.index(n) for n in ("clav_elevation_r", "index_pip_flex_l", "subtalar_angle_r")]
     assert (motion.mark[:, hidden] > OBSERVED).mean() > 0.7
     assert (motion.q_sd[:, hidden] > np.radians(2.0)).all()
+
+
+def test_what_only_follows_is_not_called_known(plain):
+    """Keypoints do not tell the lower ribs from the lumbar spine, nor the shoulder blade from the collar bone."""
+    person, result = plain
+    motion, at = result.people[0].motion, person.skeleton.index
+    for f in FOLLOWERS:
+        lead, own = motion.q[:, at(f.leader)], motion.q[:, at(f.name)]
+        np.testing.assert_allclose(own, f.ratio * lead, atol=1e-9, err_msg=f.name)
+        assert (motion.mark[:, at(f.name)] == PRIOR).all(), f.name
+        assert (motion.q_sd[:, at(f.name)] >= np.radians(f.sd) - 1e-12).all(), f.name
+        for name in f.against:
+            assert (motion.mark[:, at(name)] >= WEAK).all(), name
+
+
+def test_the_whole_trunk_is_surer_than_its_shares(plain):
+    """What is unknown of the division between lumbar and thoracic spine leaves the sum of both alone."""
+    person, result = plain
+    motion = result.people[0].motion
+    for whole, part, spread in (
+        ("lumbar_bending", "lumbar_seg_bending", 5.0),
+        ("lumbar_rotation", "thorax_rotation", 4.0),
+    ):
+        sd = motion.derived_sd[:, DERIVED.index(whole)]
+        assert (motion.q_sd[:, person.skeleton.index(part)] > np.radians(spread)).all()
+        share = sum(f.ratio for f in FOLLOWERS if f.leader == part)
+        alone = np.sqrt(motion.q_sd[:, person.skeleton.index(part)] ** 2 - np.radians(spread) ** 2)
+        assert np.median(sd / ((1.0 + share) * alone)) == pytest.approx(1.0, abs=0.25), whole
 
 
 def test_frame_rate_does_not_matter():

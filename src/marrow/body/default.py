@@ -19,7 +19,6 @@ from marrow.body._store import Store, file_sha256, read_store
 from marrow.body.landmarks import Landmarks
 from marrow.body.rig import grouped_weights, rig_matrix
 from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
-from marrow.body.skin_bones import SkinBones
 from marrow.body.skinning import SkinWeights, skin
 from marrow.errors import InputError
 from marrow.types import Float32, Float64, Mesh, Motion
@@ -204,10 +203,7 @@ class DefaultBody:
         return BodySubset(self, vertex_ids, names)
 
     def skin_weights(self, bodies: Sequence[str]) -> SkinWeights:
-        """Exact skinning weights of the skeleton's segments ``bodies``, or of the names of their :class:`SkinBones`.
-
-        Raises InputError where one is missing.
-        """
+        """Exact skinning weights of the skeleton's segments ``bodies``. Raises InputError where one is missing."""
         key = tuple(bodies)
         if key not in self._skins:
             a = self._store.arrays
@@ -255,7 +251,7 @@ class DefaultBody:
         ids = None if vertex_ids is None else check_vertex_ids(vertex_ids, self.vertex_count)
         if "vertices" not in outputs:
             ids = np.zeros(0, np.intp)
-        weights = self.skin_weights(SkinBones.of(skeleton).names)
+        weights = self.skin_weights(skeleton.bodies)
         vertices = rest.vertices
         if ids is not None:
             weights, vertices = weights.rows(ids), vertices[ids]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.body.skin_bones import SkinBones
 from marrow.body.skinning import SkinWeights, skin
 from marrow.errors import InputError
 from marrow.types import Float32, Float64
@@ -43,13 +42,9 @@ def pose_by_skeleton(
     translation: ArrayLike | None,
     threads: int | None,
 ) -> tuple[Float32, Float64]:
-    """Vertices (..., n, 3) and segment origins (..., B, 3) for coordinates q (..., D); see ``Skeleton.forward``.
-
-    ``weights`` are those of the :class:`SkinBones` of the skeleton.
-    """
+    """Vertices (..., n, 3) and segment origins (..., B, 3) for coordinates q (..., D); see ``Skeleton.forward``."""
     R, p = skeleton.forward(q, translation)
-    bones = SkinBones.of(skeleton)
-    transforms = segment_transforms(bones.bind, *bones.frames(R, p))
+    transforms = segment_transforms(skeleton.bind, R, p)
     lead = transforms.shape[:-3]
     posed = skin(vertices, weights, transforms.reshape(-1, *transforms.shape[-3:]), threads)
     return posed.reshape(*lead, *posed.shape[1:]), p

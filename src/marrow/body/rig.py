@@ -37,8 +37,8 @@ _SIDED: Mapping[str, Mapping[str, float]] = {
     "lowerleg02": {"tibia": 1.0},
     "foot": {"calcn": 1.0},
     "clavicle": {"clavicle": 0.7, "scapula": 0.3},
-    "shoulder01": {"clavicle": 0.1, "scapula": 0.65, "humerus_swing": 0.25},
-    "upperarm01": {"humerus_swing": 0.6, "humerus": 0.4},
+    "shoulder01": {"clavicle": 0.1, "scapula": 0.75, "humerus": 0.15},
+    "upperarm01": {"humerus": 0.82, "scapula": 0.18},
     "upperarm02": {"humerus": 1.0},
     "lowerarm01": {"ulna": 0.8, "radius": 0.2},
     "lowerarm02": {"ulna": 0.25, "radius": 0.75},
@@ -55,16 +55,11 @@ _SIDED: Mapping[str, Mapping[str, float]] = {
     },
 }
 
-#: Bones that carry skin besides the skeleton's segments, and the segment that each goes with.
-UNTWISTED: Mapping[str, str] = {f"humerus_swing_{side}": f"humerus_{side}" for side in "rl"}
-
 _NO_SIDE = ("pelvis", "lumbar", "torso", "head")
 
 
 def rig_matrix(bones: Sequence[str], bodies: Sequence[str]) -> NDArray[np.float64]:
     """(N, B) shares: row n tells which bodies move bone n. Rows sum to one.
-
-    Where ``bodies`` leaves out the bones of :data:`UNTWISTED`, their segments take their place.
 
     Raises InputError where a bone has no place, or a body that it needs is not in ``bodies``.
     """
@@ -72,7 +67,6 @@ def rig_matrix(bones: Sequence[str], bodies: Sequence[str]) -> NDArray[np.float6
     out = np.zeros((len(bones), len(bodies)))
     for row, bone in enumerate(bones):
         for body, share in _shares(bone).items():
-            body = body if body in column else UNTWISTED.get(body, body)
             if body not in column:
                 raise InputError(f"The skeleton has no segment {body!r}, which the body's bone {bone!r} hangs on.")
             out[row, column[body]] += share

@@ -185,7 +185,7 @@ def derived_spread(
         euler = np.stack([s * x for s, x in zip(signs, of, strict=True)], -1)
         own = _euler_sd(euler, np.swapaxes(J, -1, -2) @ covariance @ J)
         carried = (J**2).sum(-1) * np.diagonal(covariance, axis1=1, axis2=2)
-        worst = _worst_mark(mark[:, model.coordinates], carried)
+        worst = _worst_mark(_marks_of_unknowns(model, mark), carried)
         factor = np.array([calibration_of(name, known) for name in names])
         sd.append(np.minimum(own * factor, _MAX_ANGLE_SD))
         marks_.append(np.repeat(worst[:, None], len(names), 1))
@@ -199,6 +199,14 @@ def _turns(model: Model, axis: Float64) -> Float64:
     out[:, ~hinged] = axis[:, model.coordinates[~hinged]]
     out[:, 3:6] = 0.0  # the root's place turns nothing
     return out + model.carried @ axis[:, model.hinges]
+
+
+def _marks_of_unknowns(model: Model, mark: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(T, d) marks of the unknowns from those of the coordinates (T, D): a ball's are about x, y, z and Z, X, Y."""
+    out = mark[:, model.coordinates]
+    for _, f in model.balls:
+        out[:, f : f + 3] = out[:, [f + 1, f + 2, f]]
+    return out
 
 
 def _worst_mark(mark: NDArray[np.uint8], variance: Float64) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,6 @@ from marrow.types import Float32, Float64, Motion, Track
 if TYPE_CHECKING:
     from marrow.io.influences import Influences
     from marrow.skeleton import Skeleton
-
-
-class SkinExport(NamedTuple):
-    """Bones that pose a skin: names, parents and bind frames, motion and weights as in :class:`PersonExport`."""
-
-    bodies: tuple[str, ...]
-    parents: NDArray[np.int64]
-    bind: Float64
-    R: Float64
-    p: Float64
-    weights: Influences | Float64
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,6 @@ class PersonExport:
         R, p: (T, B, 3, 3) and (T, B, 3) segments in the world (``Skeleton.forward``).
         vertices, faces: (V, 3) bind pose and (F, 3) (``body.rest(motion.shape).vertices``, ``body.faces``).
         weights: skinning weights by segment (``body.skin_weights(bodies)``).
-        skin: what poses the skin where that is more than the segments, for ``.glb``; or None.
         uv, faces_uv: texture coordinates, or None.
         derived, derived_sd: derived angles (``arm_*``), name to (T,) radians.
         derived_mark: their marks, name to (T,).
@@ -72,7 +60,6 @@ class PersonExport:
     vertices: Float32
     faces: NDArray[np.int32]
     weights: Influences | Float64
-    skin: SkinExport | None = None
     uv: Float32 | None = None
     faces_uv: NDArray[np.int32] | None = None
     derived: Mapping[str, Float64] = field(default_factory=dict)
@@ -147,12 +134,16 @@ def _save_csv(path: Path, person: PersonExport, influences: int | None) -> list[
 def _save_glb(path: Path, person: PersonExport, influences: int | None) -> list[str]:
     from marrow.io.gltf import write_glb
 
-    skin = person.skin or SkinExport(person.bodies, person.parents, person.bind, person.R, person.p, person.weights)
     error = write_glb(
         path,
         vertices=person.vertices,
         faces=person.faces,
-        **skin._asdict(),
+        weights=person.weights,
+        bodies=person.bodies,
+        parents=person.parents,
+        bind=person.bind,
+        R=person.R,
+        p=person.p,
         time=person.motion.time,
         uv=person.uv,
         faces_uv=person.faces_uv,

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.body import load_body
-from marrow.body.skin_bones import SkinBones
 from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
 from marrow.io.npz import read_motion
@@ -81,8 +80,6 @@ def person_of_motion(motion: Motion, time: Float64, name: str, colour: tuple[int
         )
     R, p = skeleton.forward(motion.q, motion.translation)
     joints, bones = stick_figure(skeleton, R, p)
-    carriers = SkinBones.of(skeleton)
-    skin_R, skin_p = carriers.frames(R, p)
     rows = np.searchsorted(time, np.round(motion.time, 6))
     seen = np.zeros(len(time), bool)
     seen[rows] = True if motion.observed is None else motion.observed
@@ -94,10 +91,10 @@ def person_of_motion(motion: Motion, time: Float64, name: str, colour: tuple[int
         colour,
         skin=Skin(
             rest.vertices,
-            _dense(body.skin_weights(carriers.names), len(carriers.names)),
-            carriers.bind,
-            _spread(skin_R, rows, len(time)),
-            _spread(skin_p, rows, len(time)),
+            _dense(body.skin_weights(skeleton.bodies), len(skeleton.bodies)),
+            skeleton.bind,
+            _spread(R, rows, len(time)),
+            _spread(p, rows, len(time)),
         ),
         observed=seen,
     )
