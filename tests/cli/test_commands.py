@@ -76,7 +76,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
             [
                 *words.split(),
                 *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial", "--mass", "80,64.5"],
-                *["--bones", "Geometry"],
+                *["--bones", "Geometry", "--modern"],
             ]
         )
         == 0
@@ -89,7 +89,8 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
     assert saving.pop("bones") == Path("Geometry")
-    assert saving == {"overlay": False, "codec": "vp9", "influences": 4, "mass_kg": (80.0, 64.5), "force": False}
+    kept = {"overlay": False, "codec": "vp9", "influences": 4, "mass_kg": (80.0, 64.5), "modern": True}
+    assert saving == kept | {"force": False}
     out, err = capsys.readouterr()
     assert "person_1" in out
     assert "1.8" in out
@@ -110,6 +111,7 @@ def test_what_is_not_given_is_left_open(road: Road) -> None:
     assert saving["overlay"] is True
     assert saving["codec"] == "h264"
     assert saving["influences"] is saving["mass_kg"] is saving["bones"] is None
+    assert saving["modern"] is False
 
 
 def test_a_folder_without_bones_is_told_before_the_long_work(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
