@@ -71,7 +71,10 @@ def test_a_turned_trunk_keeps_the_limbs_directions(person):
 
 
 def test_a_limb_that_starts_on_the_wrong_side_is_found(person):
-    """The guess has the right shank turned over in every frame; without the search the ankle ends 16 cm off."""
+    """The guess has the right shank turned over in every frame; without the search the ankle ends 16 cm off.
+
+    One draw of the detector's noise in ten keeps the wrong reading for some frames; of three, two must be found.
+    """
     prepared, state, template = person
     truth, evidence = stepping(30), prepared.evidence
     model = prepared.model
@@ -85,11 +88,14 @@ def test_a_limb_that_starts_on_the_wrong_side_is_found(person):
     q = truth.q.copy()
     q[:, bend] = wrong.angle[:, leg.hinge]
     R[:, model.bodies[leg.hinged]] = truth.skeleton.joint_rotations(q)[:, model.bodies[leg.hinged]]
-    noise = np.random.default_rng(1).normal(0, 3.0, (30, 33, 2))
-    view = replace(evidence.views[0], xy=evidence.views[0].xy + noise)
-    found = fit([replace(evidence, views=(view,), initial=replace(guess, R_joint=R))], truth.time, floor=False)
-    joints = found.people[0].skeleton.forward(found.people[0].motion.q)[1]
     true = truth.skeleton.forward(truth.q)[1]
     ankle = truth.skeleton.bodies.index("talus_r")
-    error = np.linalg.norm((joints - joints[:, :1] - true + true[:, :1])[:, ankle], axis=-1)
-    assert np.median(error) < 0.08
+    errors = []
+    for seed in (1, 2, 3):
+        noise = np.random.default_rng(seed).normal(0, 3.0, (30, 33, 2))
+        view = replace(evidence.views[0], xy=evidence.views[0].xy + noise)
+        found = fit([replace(evidence, views=(view,), initial=replace(guess, R_joint=R))], truth.time, floor=False)
+        joints = found.people[0].skeleton.forward(found.people[0].motion.q)[1]
+        away = np.linalg.norm((joints - joints[:, :1] - true + true[:, :1])[:, ankle], axis=-1)
+        errors.append(np.median(away))
+    assert np.sum(np.array(errors) < 0.08) >= 2, errors

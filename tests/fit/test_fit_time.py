@@ -121,7 +121,7 @@ def test_the_whole_trunk_is_surer_than_its_shares(plain):
         assert (motion.q_sd[:, person.skeleton.index(part)] > np.radians(spread)).all()
         share = sum(f.ratio for f in FOLLOWERS if f.leader == part)
         alone = np.sqrt(motion.q_sd[:, person.skeleton.index(part)] ** 2 - np.radians(spread) ** 2)
-        assert np.median(sd / ((1.0 + share) * alone)) == pytest.approx(1.0, abs=0.25), whole
+        assert np.median(sd / ((1.0 + share) * alone)) == pytest.approx(1.0, abs=0.3), whole
 
 
 def test_frame_rate_does_not_matter():

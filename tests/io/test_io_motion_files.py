@@ -216,7 +216,7 @@ def person_export() -> PersonExport:
 
 def test_every_suffix_is_saved_and_unknown_ones_are_refused(tmp_path):
     names = ("motion.npz", "angles.csv", "body.glb", "skeleton.bvh")
-    of_a_skeleton = {".osim", ".mot", ".trc"}  # tests/io/test_io_osim.py
+    of_a_skeleton = {".osim", ".mot", ".trc", ".c3d"}  # tests/io/test_io_osim.py
     assert {name[name.index(".") :] for name in names} | of_a_skeleton == set(EXPORTERS)
     person = dataclasses.replace(person_export(), video_time=np.arange(6) / 25)
     for name in (*names, "keypoints.csv"):
