@@ -17,6 +17,7 @@ It is run with several numbers of iterations, as its speed and its residual trad
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -70,11 +71,21 @@ class TorchSkin:
         self.order = torch.as_tensor(np.argsort(np.argsort(depth, kind="stable")))
         self.parents = torch.tensor(tree.parents)
         self.offsets = as_tensor(skeleton.offsets)
-        # up to three turns of each joint: coordinate and axis; what is missing turns about nothing
+        # up to three turns of each joint: value and axis; what is missing turns about nothing
         turns, axes = np.zeros((len(depth), 3), int), np.zeros((len(depth), 3, 3))
-        for b, (first, count) in enumerate(zip(tree.start, np.minimum(tree.count, 3), strict=True)):
-            turns[b, :count] = np.arange(first, first + count)
-            axes[b, :count] = tree.axes[first : first + count]
+        bent = np.flatnonzero(~tree.turns.linear)
+        place = np.array(tree.turns.coordinate)
+        place[bent] = len(tree.coordinates) + np.arange(len(bent))  # among the coordinates and what follows them
+        for b, (first, stop) in enumerate(itertools.pairwise(tree.turns.start)):
+            turns[b, : stop - first] = place[first:stop]
+            axes[b, : stop - first] = tree.turns.axis[first:stop]
+        self.followed = torch.as_tensor(np.concatenate([tree.turns.coordinate[bent], tree.slides.coordinate]))
+        self.polynomial = as_tensor(np.concatenate([tree.turns.polynomial[bent], tree.slides.polynomial]))
+        self.powers = torch.arange(1, self.polynomial.shape[1] + 1)
+        slide = np.zeros((len(tree.slides.axis), len(depth), 3))
+        slider = np.repeat(np.arange(len(depth)), np.diff(tree.slides.start))
+        slide[np.arange(len(slider)), slider] = tree.slides.axis * skeleton.length[slider, None]
+        self.slide, self.slides = as_tensor(slide), len(slide)
         K = np.zeros((len(depth), 3, 3, 3))
         K[..., 0, 1], K[..., 0, 2], K[..., 1, 2] = -axes[..., 2], axes[..., 1], -axes[..., 0]
         K -= np.swapaxes(K, -1, -2)
@@ -91,7 +102,9 @@ class TorchSkin:
 
     def __call__(self, q: torch.Tensor) -> torch.Tensor:
         """(T, N, 3) vertices of coordinates (T, D)."""
-        angle = q[:, self.turns][..., None, None]
+        follows = (q[:, self.followed, None] ** self.powers * self.polynomial).sum(-1)
+        angle = torch.cat([q, follows], -1)[:, self.turns][..., None, None]
+        offsets = self.offsets + torch.einsum("tn,nbi->tbi", follows[:, len(self.followed) - self.slides :], self.slide)
         turned = torch.eye(3) + angle.sin() * self.K + (1 - angle.cos()) * self.K2
         joint = turned[:, :, 0] @ turned[:, :, 1] @ turned[:, :, 2]
         R, p = [self.base @ joint[:, :1]], [(q[:, 3:6] @ self.world.T)[:, None]]
@@ -99,7 +112,7 @@ class TorchSkin:
         for level in self.levels:
             above[level] = torch.arange(len(level))
             up = above[self.parents[level]]
-            p.append(p[-1][:, up] + (R[-1][:, up] @ self.offsets[level][..., None])[..., 0])
+            p.append(p[-1][:, up] + (R[-1][:, up] @ offsets[:, level][..., None])[..., 0])
             R.append(R[-1][:, up] @ joint[:, level])
         R, p = torch.cat(R, 1)[:, self.order], torch.cat(p, 1)[:, self.order]
         linear = R @ self.bind_R.mT
