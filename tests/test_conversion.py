@@ -341,7 +341,7 @@ def test_a_folder_of_meshes_on_the_command_line(walk, skin, tmp_path, capsys):
     assert difference(again, Converted("", again, walk.skeleton, walk.rest, walk.body, {}), "knee_angle_r") == 0
     np.testing.assert_allclose(again.q[:, 4], walk.motion.q[9:12, 4], atol=1e-3)
     assert main(["convert", str(folder), str(tmp_path / "b.csv"), "--static", "a.trc"]) == 2
-    assert "leave out --static" in capsys.readouterr().err
+    assert "takes no --static" in capsys.readouterr().err
 
 
 def test_skin_that_no_shape_explains_is_told(walk, skin):

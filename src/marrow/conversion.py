@@ -143,12 +143,19 @@ def convert(
     if bones is not None:
         read_geometry_folder(bones)  # told before the long work
     body = load_body("default")
-    if is_mesh_source(source):
-        _refuse(source, skeleton=skeleton, rest=rest_frame, static=static, height=height)
+    kind, takes = _kind(source)
+    given = {
+        "skeleton": skeleton, "rest": rest_frame, "unit": metres_per_unit, "up": up, "static": static, "height": height,
+        "fps": fps,
+    }  # fmt: skip
+    idle = " and ".join(f"--{name}" for name, value in given.items() if value is not None and name not in takes)
+    if idle:
+        raise InputError(f"{source}: {kind} takes no {idle}; leave that out")
+    if kind == "a sequence of meshes":
         found = _from_mesh_files(source, up or "y", metres_per_unit, fps, body, progress or silent)
-    elif source.suffix.lower() == ".npz":
+    elif kind == "a motion of marrow's own":
         found = _own(source, body)
-    elif source.suffix.lower() in _USUAL_UP:
+    elif kind == "a marker file":
         found = _from_markers(source, static, up, height, body, progress or silent)
     else:
         clip = _clip(source, skeleton, rest_frame, metres_per_unit, fps)
@@ -205,11 +212,20 @@ def _from_mesh_files(
     return replace(found, warnings=(*meshes.remarks, *found.warnings, *_lying(found.skeleton, found.motion, up)))
 
 
-def _refuse(source: Path, **given: object) -> None:
-    """Refuse options that say nothing about this kind of file."""
-    idle = " and ".join(f"--{name}" for name, value in given.items() if value is not None)
-    if idle:
-        raise InputError(f"{source}: meshes hold the whole body; leave out {idle}")
+def _kind(source: Path) -> tuple[str, tuple[str, ...]]:
+    """What a source is, and the options that say something about it."""
+    suffix = source.suffix.lower()
+    if is_mesh_source(source):
+        return "a sequence of meshes", ("unit", "up", "fps")
+    if suffix == ".npz":
+        return "a motion of marrow's own", ()
+    if suffix in _USUAL_UP:
+        return "a marker file", ("up", "static", "height")
+    if suffix == ".amc":
+        return "an .amc", ("skeleton", "fps")
+    if suffix == ".bvh":
+        return "a .bvh", ("rest", "unit")
+    raise InputError(f"{source}: cannot read {suffix or 'a file without suffix'}; expected {' '.join(READABLE)}")
 
 
 def _upright(up: str) -> Float64:
@@ -271,18 +287,10 @@ def _clip(
     fps: float | None,
 ) -> PointClip:
     suffix = source.suffix.lower()
-    if suffix not in READABLE:
-        raise InputError(f"{source}: cannot read {suffix or 'a file without suffix'}; expected {' '.join(READABLE)}")
     if not source.is_file():
         raise InputError(f"{source}: no such file (in {Path.cwd()})")
     if suffix == ".bvh":
-        if skeleton is not None or fps is not None:
-            raise InputError(
-                f"{source}: a BVH file holds its skeleton and its frame time; leave out --skeleton and --fps"
-            )
         return read_bvh_clip(source, rest_frame=rest_frame, metres_per_unit=metres_per_unit)
-    if rest_frame is not None or metres_per_unit is not None:
-        raise InputError(f"{source}: an Acclaim skeleton has a neutral pose and a unit; leave out --rest and --unit")
     return read_clip(skeleton or _asf_beside(source), source, fps=fps or 120.0)
 
 

@@ -61,7 +61,7 @@ def keypoint_sources(joint_set: str) -> tuple[KeypointSource | None, ...]:
 
 
 def landmark_body(landmark: str) -> str:
-    """The skeleton segment a joint landmark moves with: the segment that begins there."""
+    """The skeleton segment a joint landmark moves with (of the spine, the one below an arc's foot or above its top)."""
     stem, _, side = landmark.rpartition("_")
     if side not in ("r", "l"):
         stem, side = landmark, ""

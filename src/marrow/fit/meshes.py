@@ -22,6 +22,7 @@ from marrow.fit.options import SHAPE, FitOptions
 from marrow.fit.result import PersonFit
 from marrow.fit.riders import SMALLEST_WEIGHT
 from marrow.geometry.procrustes import align
+from marrow.geometry.rotations import euler_zxy, rotation_z
 from marrow.progress import Progress
 from marrow.skeleton import Skeleton
 from marrow.skeleton.definition import FINGER_BODIES
@@ -29,7 +30,7 @@ from marrow.types import Float64, Guess, Motion
 
 #: Standard deviation of a vertex about its place, metres: how differently other rigs bend the skin.
 VERTEX_SD = 0.004
-#: Vertices taken of each segment, and of each segment of a finger: 216 in all. Three fix a rigid segment, more average
+#: Vertices taken of each segment, and of each segment of a finger: 222 in all. Three fix a rigid segment, more average
 #: out what another rig does differently; on such meshes 4 to 20 leave the same residual to 0.1 mm (median).
 EACH, EACH_FINGER = 6, 3
 _SHAPE_FRAMES = 60
@@ -193,6 +194,11 @@ def _first_guess(seen: Float64, ids: Sequence[int], shape: Mapping[str, float] |
         R.append(turn @ skeleton.bind[b, :3, :3])
         if b == 0:
             root = turn @ skeleton.bind[0, :3, 3] + shift
+    for c in (c for c, joint in enumerate(skeleton.joints) if joint.begins is not None):
+        # an arc of the spine has no skin: of the turn of the segment above, it takes what bends forwards and back
+        arc = int(skeleton.parents[c])
+        below = R[skeleton.parents[arc]]
+        R[arc] = below @ rotation_z(euler_zxy(np.swapaxes(below, -1, -2) @ R[c])[:, 0])
     joints = [R[0], *(np.swapaxes(R[p], -1, -2) @ R[b] for b, p in enumerate(skeleton.parents) if p >= 0)]
     return Guess(np.stack(joints, 1), root, np.zeros(len(seen)))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtbtrs, dtrtri  # pyright: ignore[reportAttributeAccessIssue]
 
 from marrow.fit import _fast_priors as fast_priors
-from marrow.fit._fast_kinematics import HINGE, joint_variances
+from marrow.fit._fast_kinematics import BALL, HINGE, joint_variances
 from marrow.fit._fast_residuals import Scales, Shared
 from marrow.fit.arrow import Factor, Normal
 from marrow.fit.model import Linear, Model, point_table
@@ -137,7 +137,7 @@ def angle_sd(
     model = problem.model
     sd = np.full(q.shape, np.nan)
     variance = np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0)
-    hinges = model.tree.dof_kind != 1
+    hinges = model.tree.dof_kind != BALL
     sd[:, model.coordinates[hinges]] = np.sqrt(variance[:, hinges])
     balls = {int(b): (first, signs) for b, first, signs in structure.balls}
     for b, f in model.balls:

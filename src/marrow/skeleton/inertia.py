@@ -142,7 +142,7 @@ def segment_masses(
     bare = moments[:, 0] <= 1e-3 * moments[:, 0].sum() / len(bodies) ** 2
     for b in np.flatnonzero(bare)[::-1]:
         stem = str(bodies[int(b)]).removesuffix("_r").removesuffix("_l")
-        _share_with_child(moments, int(b), bind, parents, bare, _SKINLESS.get(stem, _LIGHT))
+        _share_with_child(moments, int(b), bind, parents, _SKINLESS.get(stem, _LIGHT))
     volume = moments[:, 0]
     if not (volume > 0).all():
         at = int(np.argmin(volume))
@@ -311,9 +311,7 @@ def _tetrahedron_moments(a: Float64, b: Float64, c: Float64, d: Float64) -> Floa
     return np.stack([volume, *(volume * total[:, i] / 4.0 for i in range(3)), *second], axis=1)
 
 
-def _share_with_child(
-    moments: Float64, b: int, bind: Float64, parents: NDArray[np.int64], bare: NDArray, share: float
-) -> None:
+def _share_with_child(moments: Float64, b: int, bind: Float64, parents: NDArray[np.int64], share: float) -> None:
     """Give a segment without skin a ball between its joint and its child's: that share of the child's volume."""
     child = next((int(k) for k in np.flatnonzero(parents == b) if moments[k, 0] > 0), None)
     if child is None:
@@ -325,4 +323,3 @@ def _share_with_child(
     moments[b, 0], moments[b, 1:4] = volume, volume * x
     for k, (i, j) in enumerate(_PAIRS):
         moments[b, 4 + k] = volume * (x[i] * x[j] + (radius**2 / 5.0 if i == j else 0.0))
-    bare[b] = False

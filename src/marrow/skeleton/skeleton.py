@@ -267,7 +267,7 @@ class Skeleton:
         return self.from_tangent(self.tangent_from_joint_rotations(R_joint, root_p))
 
     def unwrap(self, q: ArrayLike) -> Float64:
-        """The same poses (T, D) with Z-X-Y angles on the branch nearest to the frame before; hinges unwrapped too."""
+        """The same poses (T, D) with Z-X-Y angles on the branch nearest to the frame before; hinges as they are."""
         out, slots = np.array(q, float), self.tree.ball_slots
         signs = self.tree.ball_signs
         out[:, slots] = signs * rotations.unwrap_zxy(signs * out[:, slots])

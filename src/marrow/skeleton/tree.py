@@ -204,11 +204,6 @@ def cut(tree: Tree) -> Tree:
     return build(tuple(j for j in tree.joints if j.body not in definition.FINGER_BODIES))
 
 
-def without_fingers() -> Tree:
-    """The skeleton without the segments of the fingers."""
-    return cut(whole())
-
-
 __all__ = [
     "BALL",
     "BASE",
@@ -218,7 +213,9 @@ __all__ = [
     "Terms",
     "Tree",
     "build",
+    "cut",
+    "relaxed",
+    "term_value",
     "whole",
     "with_hinged_knees",
-    "without_fingers",
 ]

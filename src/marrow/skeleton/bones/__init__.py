@@ -141,9 +141,9 @@ def segment_of(bone: str, segments: Container[str]) -> str:
 #: Segments that carry a region's bones, the best first; ``{}`` is the bone itself.
 _CARRIERS: Mapping[str, tuple[str, ...]] = {
     "skull": ("head",),
-    "cervical": ("cervical", "neck", "torso"),
-    "thorax": ("thorax", "thoracic", "torso"),
-    "lumbar": ("lumbar", "lumbar_spine", "torso"),
+    "cervical": ("torso",),
+    "thorax": ("torso",),
+    "lumbar": ("lumbar", "torso"),
     "pelvis": ("pelvis",),
     "clavicle": ("clavicle", "torso"),
     "scapula": ("scapula", "clavicle", "torso"),
