@@ -245,7 +245,7 @@ class _Run:
         cost, Y = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
         total = self.weights[frame].sum()
         if total == 0 or 2 * cost[0] / total < _GOOD_START**2:
-            return Y[0]
+            return self._freed(frame, Y[0])
         root, turning = self._root()
         if root:
             quarters = np.array(list(itertools.product((0.0, 0.5, 1.0, -0.5), repeat=len(turning))))
@@ -255,7 +255,30 @@ class _Run:
             turned[:, root] = part
             starts = np.concatenate([starts, turned[np.argsort(cost, kind="stable")[:3]]])
         cost, Y = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
-        return Y[np.argmin(cost)]
+        return self._freed(frame, Y[np.argmin(cost)])
+
+    def _freed(self, frame: int, y: Float64) -> Float64:
+        """Variables that fit better once those at a bound, and all of their joints, begin anew from the default pose.
+
+        Three turns about one point reach each orientation twice, and one of the two readings lies outside the bounds:
+        on the way to that one the solver stops at them.
+        """
+        low, high = self._bounds()
+        default = np.clip(self.held[frame, self.problem.variable], low, high)
+        tables = self.body.tables
+        joint = np.full(len(self.body.model.coordinates), -1)
+        joint[tables.column_coordinate] = tables.column_body
+        joint = joint[self.problem.variable]
+        cost = self._one_frame(frame, y[None], self.problem, 0)[0]
+        for _ in range(_ROUNDS):
+            stuck = np.isin(joint, joint[(y <= low) | (y >= high)])
+            new_cost, new = self._one_frame(
+                frame, np.where(stuck, default, y)[None], self.problem, _MOST_FIRST_STEPS
+            )
+            if not stuck.any() or new_cost[0] >= 0.99 * cost[0]:
+                break
+            y, cost = new[0], new_cost
+        return y
 
     def _root(self) -> tuple[list[int], list[int]]:
         """Variables of the joints on the ground, and those of them that turn (at most three)."""
@@ -267,7 +290,7 @@ class _Run:
         return root, turning[:3]
 
     def _again(self, Y: Float64, cost: Float64, steps: NDArray[np.int64]) -> tuple[Float64, NDArray[np.int64]]:
-        """Frames that fit far worse than the good ones are tried from new beginnings; the better result stays.
+        """Frames that fit far worse than the good ones or did not settle begin anew; the better result stays.
 
         A recording that goes wrong for some frames can leave the solver in another minimum for all that follow.
         """
@@ -275,7 +298,9 @@ class _Run:
         for _ in range(_ROUNDS):
             rms = np.sqrt(np.divide(2 * cost, total, out=np.zeros(len(cost)), where=total > 0))
             typical = float(np.percentile(rms[total > 0], 20)) if (total > 0).any() else 0.0
-            bad = np.flatnonzero(rms > max(3 * typical, typical + 0.02))
+            bound = ((self._bounds()[0] >= Y) | (self._bounds()[1] <= Y)).any(1)
+            few = np.where(bound, 0.001, 0.02)  # metres; at a bound less tells of a wrong reading
+            bad = np.flatnonzero((rms > np.maximum(3 * typical, typical + few)) | (steps >= _MOST_STEPS))
             runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
             better = [self._run_again(run, Y, cost, steps) for run in sorted(runs, key=len)[-_MOST_RUNS:]]
             if not any(better):
@@ -286,14 +311,10 @@ class _Run:
         """Neighbouring frames solved from the best of three of them outwards; whether any became better."""
         total = self.weights.sum(1)
         seeds = [int(run[i]) for i in sorted({0, len(run) // 2, len(run) - 1})]
-        starts = [self._first(frame) for frame in seeds]
-        found = [
-            self._one_frame(frame, y[None], self.problem, 0)[0][0] / total[frame]
-            for frame, y in zip(seeds, starts, strict=True)
-        ]
-        best = int(np.argmin(found))
-        seed, other = seeds[best], Y.copy()
-        other[seed] = starts[best]
+        starts = [(frame, y) for frame in seeds for y in (self._first(frame), self._freed(frame, Y[frame]))]
+        found = [self._one_frame(frame, y[None], self.problem, 0)[0][0] / total[frame] for frame, y in starts]
+        (seed, start), other = starts[int(np.argmin(found))], Y.copy()
+        other[seed] = start
         started = np.arange(len(cost)) - 1
         started[:seed] += 2
         started[seed] = -1
