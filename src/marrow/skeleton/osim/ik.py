@@ -270,14 +270,17 @@ class _Run:
         joint[tables.column_coordinate] = tables.column_body
         joint = joint[self.problem.variable]
         cost = self._one_frame(frame, y[None], self.problem, 0)[0]
+        root, _ = self._root()
+        placed = default.copy()
+        placed[root] = y[root]
         for _ in range(_ROUNDS):
             stuck = np.isin(joint, joint[(y <= low) | (y >= high)])
-            new_cost, new = self._one_frame(
-                frame, np.where(stuck, default, y)[None], self.problem, _MOST_FIRST_STEPS
-            )
-            if not stuck.any() or new_cost[0] >= 0.99 * cost[0]:
+            starts = np.stack([np.where(stuck, default, y), placed])
+            new_cost, new = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
+            best = np.argmin(new_cost)
+            if not stuck.any() or new_cost[best] >= 0.99 * cost[0]:
                 break
-            y, cost = new[0], new_cost
+            y, cost = new[best], new_cost[best : best + 1]
         return y
 
     def _root(self) -> tuple[list[int], list[int]]:
@@ -299,7 +302,7 @@ class _Run:
             rms = np.sqrt(np.divide(2 * cost, total, out=np.zeros(len(cost)), where=total > 0))
             typical = float(np.percentile(rms[total > 0], 20)) if (total > 0).any() else 0.0
             bound = ((self._bounds()[0] >= Y) | (self._bounds()[1] <= Y)).any(1)
-            few = np.where(bound, 0.001, 0.02)  # metres; at a bound less tells of a wrong reading
+            few = np.where(bound, 0.0003, 0.02)  # metres; at a bound less tells of a wrong reading
             bad = np.flatnonzero((rms > np.maximum(3 * typical, typical + few)) | (steps >= _MOST_STEPS))
             runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
             better = [self._run_again(run, Y, cost, steps) for run in sorted(runs, key=len)[-_MOST_RUNS:]]
