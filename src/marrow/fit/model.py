@@ -168,21 +168,31 @@ def _below(parents: NDArray[np.int64]) -> NDArray[np.bool_]:
     return below
 
 
-def _tree(structure, kept, new, entry_body, moving, below, coupled, fingers):
+def _tree(
+    structure: skeleton_tree.Tree,
+    kept: NDArray[np.int64],
+    new: dict[int, int],
+    entry_body: NDArray[np.int64],
+    moving: NDArray[np.bool_],
+    below: NDArray[np.bool_],
+    coupled: bool,
+    fingers: bool,
+) -> tuple[Tree, NDArray[np.int64], NDArray[np.int64], tuple[tuple[int, int], ...]]:
     """The kernel's tree, its angles' coordinates, the unknowns' coordinates and the fitted balls."""
     leader = {f.name: f for f in definition.FOLLOWERS} if coupled else {}
     hinges = [c for b in kept if structure.kind[b] == skeleton_tree.HINGE for c in _of(structure, b)]
     number = {structure.coordinates[c]: h for h, c in enumerate(hinges)}
     follower, ratio = np.full(len(hinges), -1), np.ones(len(hinges))
-    body, kind, index, coordinates, balls = [], [], [], [], []
+    unknowns: list[tuple[int, int, int, int]] = []  # segment, kind, index, coordinate
+    balls: list[tuple[int, int]] = []
     for i, b in enumerate(kept):
-        first = int(structure.start[b])
         # a joint is worth fitting when some point beyond its centre hangs on it
         own = moving | bool(b in structure.sliding)
         seen = bool((below[entry_body, b] & ((entry_body != b) | own)).any())
         seen &= fingers or structure.bodies[b] not in definition.FINGER_BODIES
+        columns = _of(structure, b)
         if structure.kind[b] == skeleton_tree.HINGE:
-            for c in _of(structure, b) if seen else ():
+            for c in columns if seen else ():
                 name = structure.coordinates[c]
                 h = number[name]
                 if name in leader and leader[name].leader in number:
@@ -191,14 +201,12 @@ def _tree(structure, kept, new, entry_body, moving, below, coupled, fingers):
                         last = follower[last]
                     follower[last], ratio[h] = h, leader[name].ratio
                 else:
-                    body.append(i), kind.append(HINGE), index.append(h), coordinates.append(c)
+                    unknowns.append((i, HINGE, h, c))
         elif seen or b == 0:
-            balls.append((i, len(body)))
-            for k in range(3):
-                body.append(i), kind.append(BALL), index.append(k), coordinates.append(first + k)
-            if b == 0:
-                for k in range(3):
-                    body.append(0), kind.append(TRANSLATION), index.append(k), coordinates.append(first + 3 + k)
+            balls.append((i, len(unknowns)))
+            unknowns += [(i, BALL, k, c) for k, c in enumerate(columns[:3])]
+            unknowns += [(i, TRANSLATION, k, c) for k, c in enumerate(columns[3:])]
+    body, kind, index, coordinates = np.array(unknowns, np.int64).T.copy()
     place = {c: h for h, c in enumerate(hinges)}
     tree = Tree(
         parents=np.array([-1 if structure.parents[b] < 0 else new[int(structure.parents[b])] for b in kept], np.int64),
@@ -208,12 +216,12 @@ def _tree(structure, kept, new, entry_body, moving, below, coupled, fingers):
         angle_body=np.array([new[int(structure.dof_body[c])] for c in hinges], np.int64),
         follower=follower,
         ratio=ratio,
-        dof_body=np.array(body, np.int64),
-        dof_kind=np.array(kind, np.int64),
-        dof_index=np.array(index, np.int64),
+        dof_body=body,
+        dof_kind=kind,
+        dof_index=index,
         below=np.ascontiguousarray(below[np.ix_(kept, kept)]),
     )
-    return tree, np.array(hinges, np.int64), np.array(coordinates, np.int64), tuple(balls)
+    return tree, np.array(hinges, np.int64), coordinates, tuple(balls)
 
 
 def _of(structure: skeleton_tree.Tree, b: int) -> range:
