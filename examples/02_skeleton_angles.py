@@ -23,7 +23,8 @@ DEEPEST = {
     "ankle_angle": 30,
     "gh_flex": 80,
     "pelvis_tilt": -20,
-    "lumbar_extension": -10,
+    "lumbar_seg_extension": -6.5,
+    "thorax_extension": -3.5,
 }
 
 

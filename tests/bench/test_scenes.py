@@ -10,6 +10,7 @@ from marrow.body import load_body
 from marrow.conventions import JOINT_SETS
 from marrow.data.motion_pack import motion_pack
 from marrow.geometry.projection import camera_centre, project, to_camera
+from marrow.skeleton import DERIVED
 
 EXACT = DetectorNoise(sd=0, outliers=0, hidden=0, lost=0), WorldNoise(direction_sd=0, length_sd=(0, 0))
 
@@ -100,6 +101,39 @@ def test_both_readings_of_a_ball_joint_are_the_same_angle(walk):
     error = bench.coordinate_error(skeleton, bent, q)
     np.testing.assert_allclose(error[:, skeleton.index("knee_angle_r")], 0.1)
     np.testing.assert_allclose(error[:, skeleton.index("pelvis_tx")], 7.0)
+
+
+def test_errors_of_trunk_and_arms_come_after_those_of_the_coordinates(walk):
+    skeleton, q = walk.skeleton, walk.q
+    names = bench.angle_names(skeleton.coordinates)
+    assert names == (*skeleton.coordinates, *DERIVED)
+    assert np.abs(bench.all_errors(skeleton, q, q)).max() == 0
+    bent = q.copy()
+    bent[:, skeleton.index("lumbar_seg_extension")] += 0.06
+    bent[:, skeleton.index("thorax_extension")] += 0.04
+    bent[:, skeleton.index("hip_flexion_l")] += 0.2
+    error = dict(zip(names, bench.all_errors(skeleton, bent, q).T, strict=True))
+    np.testing.assert_allclose(error["hip_flexion_l"], 0.2, atol=1e-9)
+    # the walker's trunk leans and twists by some degrees: bends do not add up to the last bit
+    np.testing.assert_allclose(error["lumbar_extension"], 0.1, atol=0.01)
+    for name in DERIVED[3:]:
+        np.testing.assert_allclose(error[name], 0.0, atol=1e-9, err_msg=name)
+    assert [names[i] for i in bench.columns(names, "lumbar")] == list(DERIVED[:3])
+    assert len(bench.columns(names, "arm against trunk")) == len(bench.columns(names, "shoulder")) == 6
+
+
+def test_both_readings_of_a_raised_arm_are_the_same_angle(walk):
+    """Derived angles are read on the principal branch, where an arm over the head may stand on either."""
+    skeleton, q = walk.skeleton, walk.q.copy()
+    for side in "rl":
+        q[:, skeleton.index(f"gh_flex_{side}")] = 0.3
+        q[:, skeleton.index(f"gh_add_{side}")] = np.linspace(-1.4, -1.75, len(q))  # over the pole at 90 degrees
+        q[:, skeleton.index(f"gh_rot_{side}")] = 0.2
+    near = q.copy()
+    columns = [skeleton.index(f"gh_add_{side}") for side in "rl"]
+    near[:, columns] -= 0.01
+    error = bench.all_errors(skeleton, near, q)[:, -len(DERIVED) :]
+    assert np.abs(error).max() < 0.3
 
 
 def test_exact_evidence_is_reconstructed_and_noise_costs(walk):

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from io_toy import BODIES, PARENTS, chain, smooth_rotations
 
+from marrow.body import load_body
 from marrow.conventions import R_GROUND_WORLD
 from marrow.errors import InputError
 from marrow.geometry import rotations
 from marrow.io.bvh import read_bvh, write_bvh
+from marrow.skeleton import Skeleton
 
 G = R_GROUND_WORLD.T
 CMU = Path(__file__).parents[3] / "shared" / "data" / "cmu" / "bvh"
@@ -41,6 +43,50 @@ def test_round_trip(tmp_path_factory, seed, frames, scale):
     np.testing.assert_allclose(read.R[:, order] @ G, written["R"], atol=1e-6)
     if frames > 1:
         assert read.frame_time == pytest.approx(1 / 50)
+
+
+def skeleton_motion(q: np.ndarray) -> tuple[Skeleton, dict]:
+    skeleton = Skeleton.inside(load_body().rest().landmarks)
+    R, p = skeleton.forward(q)
+    time = np.arange(len(q)) / 30
+    return skeleton, {"bodies": skeleton.bodies, "parents": skeleton.parents, "R": R, "p": p, "time": time}
+
+
+def placed(path: Path) -> set[str]:
+    """Joints of a file that have position channels."""
+    lines = [line.split() for line in path.read_text().splitlines()]
+    joints = [words[1] for words in lines if words[:1] in (["ROOT"], ["JOINT"])]
+    channels = [words for words in lines if words[:1] == ["CHANNELS"]]
+    return {name for name, words in zip(joints, channels, strict=True) if "Xposition" in words}
+
+
+def test_joints_that_slide_have_their_places_in_every_frame(tmp_path):
+    """Spine and knees: position channels bring them back to where they were; other joints have rotations only."""
+    count = len(Skeleton.inside(load_body().rest().landmarks).coordinates)
+    q = np.random.default_rng(2).normal(0, 0.3, (6, count))
+    skeleton, written = skeleton_motion(q)
+    for scale in (1.0, 100.0):
+        write_bvh(tmp_path / "a.bvh", **written, scale=scale)
+        read = read_bvh(tmp_path / "a.bvh")
+        order = [read.names.index(name) for name in skeleton.bodies]
+        np.testing.assert_allclose(read.p[:, order] / scale, written["p"], atol=2e-5)
+        np.testing.assert_allclose(read.R[:, order] @ G, written["R"], atol=1e-6)
+    sliding = {skeleton.bodies[b] for b in skeleton.tree.sliding}
+    assert placed(tmp_path / "a.bvh") == {"pelvis"} | sliding
+
+
+def test_joints_that_stay_have_rotations_only(tmp_path):
+    """A person who moves the arms only: nothing slides, and the file looks as any other maker's."""
+    skeleton = Skeleton.inside(load_body().rest().landmarks)
+    q = np.zeros((5, len(skeleton.coordinates)))
+    for name in ("gh_flex_r", "elbow_flex_l", "scap_upward_r", "clav_elevation_r"):
+        q[:, skeleton.index(name)] = np.linspace(0, 0.5, 5)
+    _, written = skeleton_motion(q)
+    write_bvh(tmp_path / "a.bvh", **written)
+    assert placed(tmp_path / "a.bvh") == {"pelvis"}
+    read = read_bvh(tmp_path / "a.bvh")
+    order = [read.names.index(name) for name in skeleton.bodies]
+    np.testing.assert_allclose(read.p[:, order], written["p"], atol=2e-5)
 
 
 def test_zero_channels_show_the_anatomical_pose(tmp_path):

@@ -42,6 +42,8 @@ def full(frames: int = 4) -> Motion:
         q_sd=rng.random((frames, 3)),
         mark=np.tile(np.array([OBSERVED, WEAK, PRIOR], np.uint8), (frames, 1)),
         observed=np.arange(frames) % 2 == 0,
+        derived_sd=rng.random((frames, 9)),
+        derived_mark=np.tile(np.repeat(np.array([PRIOR, WEAK, OBSERVED], np.uint8), 3), (frames, 1)),
         joints_sd=rng.random((frames, 5)),
         contact=rng.random((frames, 2)),
     )
@@ -101,8 +103,13 @@ def test_bad_motion_files_are_input_errors(tmp_path):
     np.savez(path, marrow_motion=np.array(99))
     with pytest.raises(InputError, match="format 99"):
         read_motion(path)
+    np.savez(path, marrow_motion=np.array(1))  # whose coordinates were another skeleton's
+    with pytest.raises(InputError, match="format 1; this marrow reads 2"):
+        read_motion(path)
     with pytest.raises(InputError, match="'q_sd' has shape"):
         write_motion(path, motion(4, q_sd=np.zeros((5, 3))))
+    with pytest.raises(InputError, match="'derived_sd' has shape"):
+        write_motion(path, motion(4, derived_sd=np.zeros((5, 9))))
 
 
 @pytest.mark.parametrize("field", ["q", "time", "coordinates", "shape_values"])

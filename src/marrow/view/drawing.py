@@ -252,7 +252,7 @@ def _bone_poses(joints: Float64 | Float32, pairs: NDArray[np.int64]) -> tuple[Fl
     d = d / np.maximum(np.linalg.norm(d, axis=-1, keepdims=True), 1e-12)
     zero = np.zeros(len(d))
     wxyz = np.stack([1 + d[:, 1], d[:, 2], zero, -d[:, 0]], -1)
-    wxyz[d[:, 1] < -1 + 1e-9] = (0, 1, 0, 0)
+    wxyz[d[:, 1] < -1 + 1e-14] = (0, 1, 0, 0)
     wxyz /= np.linalg.norm(wxyz, axis=-1, keepdims=True)
     return wxyz.astype(np.float32), start.astype(np.float32)
 
