@@ -386,3 +386,18 @@ def test_real_walk_agrees_with_opensim():
         assert float((ours - flexion).std()) < 5
     all_mm = 1000 * np.concatenate(list(found.residual.values()))
     assert np.nanmedian(all_mm) < 15
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "idle"),
+    [
+        ("a.bvh", {"fps": 30.0, "height": 1.7}, "--height and --fps"),
+        ("a.amc", {"metres_per_unit": 0.01}, "--unit"),
+        ("a.trc", {"metres_per_unit": 0.001}, "--unit"),
+        ("a.npz", {"up": "z"}, "--up"),
+    ],
+)
+def test_options_that_say_nothing_of_the_file_are_refused(tmp_path, file, options, idle):
+    np.savez(tmp_path / "a.npz", q=np.zeros(1))
+    with pytest.raises(InputError, match=f"takes no {idle}; leave"):
+        convert(tmp_path / file, **options)

@@ -275,10 +275,12 @@ class _Run:
         placed[root] = y[root]
         for _ in range(_ROUNDS):
             stuck = np.isin(joint, joint[(y <= low) | (y >= high)])
+            if not stuck.any():
+                break
             starts = np.stack([np.where(stuck, default, y), placed])
             new_cost, new = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
             best = np.argmin(new_cost)
-            if not stuck.any() or new_cost[best] >= 0.99 * cost[0]:
+            if new_cost[best] >= 0.99 * cost[0]:
                 break
             y, cost = new[best], new_cost[best : best + 1]
         return y
