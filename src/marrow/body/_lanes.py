@@ -34,20 +34,19 @@ def address(typing, array, offset):
 
 
 @intrinsic
-def skin_vertex(typing, body, weight, first, last, transforms, rest, step, out):
+def skin_vertex(typing, body, weight, first, last, transforms, rest, out):
     """One vertex: ``out = (sum of weight * transform) applied to rest``.
 
     Args:
         body, weight, first, last: its influences are ``body[first:last]`` with ``weight[first:last]``.
         transforms: (J, 12) rows, 3x4 matrices row by row.
-        rest: 3 rows, ``step`` floats apart.
-        out: 3 rows, side by side.
+        rest, out: 3 rows.
     """
 
     def generate(context, builder, signature, arguments):
-        body, weight, first, last, transforms, rest, step, out = arguments
+        body, weight, first, last, transforms, rest, out = arguments
         m = _blended(builder, (body, weight, first, last), transforms, range(12))
-        x = [_load(builder, rest, step, i) for i in range(3)]
+        x = [_load(builder, rest, i * LANES) for i in range(3)]
         for i in range(3):
             moved = m[4 * i + 3]
             for c in range(3):
@@ -55,27 +54,27 @@ def skin_vertex(typing, body, weight, first, last, transforms, rest, step, out):
             _store(builder, moved, out, i * LANES)
         return context.get_dummy_value()
 
-    return types.void(body, weight, first, last, transforms, rest, step, out), generate
+    return types.void(body, weight, first, last, transforms, rest, out), generate
 
 
 @intrinsic
-def skin_vertex_back(typing, body, weight, first, last, transforms, rest, step, grad, to_transforms, to_rest, to_step):
-    """The reverse of :func:`skin_vertex` for a gradient ``grad`` (3 rows side by side) at its result.
+def skin_vertex_back(typing, body, weight, first, last, transforms, rest, grad, to_transforms, to_rest):
+    """The reverse of :func:`skin_vertex` for a gradient ``grad`` (3 rows) at its result.
 
-    ``to_transforms`` (J, 12) is added to; ``to_rest`` (3 rows, ``to_step`` floats apart) is added to, too.
+    ``to_transforms`` (J, 12) and ``to_rest`` (3 rows) are added to.
     """
 
     def generate(context, builder, signature, arguments):
-        body, weight, first, last, transforms, rest, step, grad, to_transforms, to_rest, to_step = arguments
+        body, weight, first, last, transforms, rest, grad, to_transforms, to_rest = arguments
         influences = body, weight, first, last
         g = [_load(builder, grad, i * LANES) for i in range(3)]
         m = _blended(builder, influences, transforms, [4 * i + c for i in range(3) for c in range(3)])
         for c in range(3):
-            total = _load(builder, to_rest, to_step, c)
+            total = _load(builder, to_rest, c * LANES)
             for i in range(3):
                 total = _multiply_add(builder, m[3 * i + c], g[i], total)
-            _store(builder, total, to_rest, to_step, c)
-        x = [_load(builder, rest, step, c) for c in range(3)]
+            _store(builder, total, to_rest, c * LANES)
+        x = [_load(builder, rest, c * LANES) for c in range(3)]
         outer = [builder.fmul(g[i], x[c]) if c < 3 else g[i] for i in range(3) for c in range(4)]
         for j, w in _each_influence(builder, *influences):
             matrix = _moved(builder, to_transforms, j, 12 * LANES)
@@ -84,7 +83,7 @@ def skin_vertex_back(typing, body, weight, first, last, transforms, rest, step, 
                 _store(builder, total, matrix, entry * LANES)
         return context.get_dummy_value()
 
-    arguments = body, weight, first, last, transforms, rest, step, grad, to_transforms, to_rest, to_step
+    arguments = body, weight, first, last, transforms, rest, grad, to_transforms, to_rest
     return types.void(*arguments), generate
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Fewer frames are posed one after the other.
 _FEW = 6
 #: Vertices whose rest shape is blended and skinned while it lies in the cache.
-_TILE = 128
+_TILE = 256
 
 
 class SkinWeights(NamedTuple):
@@ -108,14 +108,15 @@ def _function():
                 rest = rest if blend is None or shift is None else rest + shift
                 skin_frames(*weights, rest.reshape(len(rest), -1, 3), matrices, out.numpy())
             else:
-                ctx.lanes = _Lanes(data, weights, matrices, threads, keep=ctx.needed)
-                ctx.lanes.pose(shift, blend, out.numpy())
+                ctx.lanes = _Lanes(data, weights, matrices, threads)
+                ctx.lanes.pose(shift, blend, out.numpy(), keep=ctx.needed)
             return out
 
         @staticmethod
         def backward(ctx, grad):
-            lanes = ctx.lanes
-            by_rest, by_blend, by_matrix = lanes.pull(np.ascontiguousarray(grad.numpy()), ctx.needs_input_grad[4])
+            grad = np.ascontiguousarray(grad.numpy(), np.float32)
+            to_blend, to_vertices = ctx.needs_input_grad[2], ctx.needs_input_grad[4]
+            by_rest, by_blend, by_matrix = ctx.lanes.pull(grad, to_vertices, to_blend)
             return (
                 None,
                 None,
@@ -131,99 +132,90 @@ def _function():
 class _Lanes:
     """Many frames at once: blended tile by tile while a tile lies in the cache, sixteen frames in a vector."""
 
-    def __init__(
-        self, basis: Float32 | None, weights: SkinWeights, matrices: Float32, threads: int | None, keep: bool = False
-    ) -> None:
-        from marrow.body._lanes import LANES
-
+    def __init__(self, basis: Float32 | None, weights: SkinWeights, matrices: Float32, threads: int | None) -> None:
         self.basis, self.weights, self.frames = basis, weights, len(matrices)
         self.count = len(weights.start) - 1
-        self.groups = -(-self.frames // LANES)
-        self.padded = self.groups * LANES
-        self.matrices = _side_by_side(matrices, self.groups)
+        self.matrices = _side_by_side(matrices)
         self.threads = min(4, os.cpu_count() or 1) if threads is None else max(1, threads)
-        self.keep = keep
+        self.kept: dict[int, Float32] = {}
 
-    def pose(self, vertices: Float32 | None, coefficients: Float32 | None, out: Float32) -> None:
-        """Fill ``out`` (T, n, 3) from vertices (3 n,) and coefficients (T, K); see :func:`blend_and_skin`."""
+    def pose(
+        self, vertices: Float32 | None, coefficients: Float32 | None, out: Float32, keep: bool = False
+    ) -> None:
+        """Fill ``out`` (T, n, 3) from vertices (3 n,) and coefficients (T, K); see :func:`blend_and_skin`.
+
+        ``keep`` the rest shapes for :meth:`pull`.
+        """
         from marrow.body._fast_skinning import skin_lanes
 
-        self.blend = None
-        if coefficients is not None:
-            self.blend = np.zeros((coefficients.shape[1], self.padded), np.float32)
-            self.blend[:, : self.frames] = coefficients.T
-        self.rest = None
-        if self.keep:
-            self.rest = np.empty((3 * self.count, 1 if self.blend is None else self.padded), np.float32)
-
-        def work(low: int, high: int) -> None:
-            buffer = None if self.keep or self.blend is None else np.empty((3 * _TILE, self.padded), np.float32)
-            for first in range(low, high, _TILE):
-                rows = slice(3 * first, 3 * min(first + _TILE, high))
-                rest = self._rest(rows, vertices, buffer)
-                skin_lanes(*self.weights, rest, self.matrices, first, out)
+        def work(tiles: Sequence[slice]) -> None:
+            buffer = np.empty(self.frames * 3 * _TILE, np.float32)
+            for tile in tiles:
+                rest = self._rest(tile, vertices, coefficients, None if keep else buffer)
+                skin_lanes(*self.weights, rest, self.matrices, tile.start // 3, out)
+                if keep:
+                    self.kept[tile.start] = rest
 
         self._spread(work)
 
-    def _rest(self, rows: slice, vertices: Float32 | None, buffer: Float32 | None) -> Float32:
-        """The rest shape of some vertices: (3 m, 16 C), or (3 m, 1) where all frames share it."""
-        if self.blend is None:
-            rest = vertices[rows, None]
-            if self.rest is not None:
-                self.rest[rows] = rest
-            return rest
-        rest = buffer[: rows.stop - rows.start] if self.rest is None else self.rest[rows]
-        np.dot(self.basis[:, rows].T, self.blend, out=rest)
+    def _rest(
+        self, tile: slice, vertices: Float32 | None, coefficients: Float32 | None, buffer: Float32 | None
+    ) -> Float32:
+        """Rest shapes of some vertices: (T, 3 m), or (1, 3 m) where all frames share it."""
+        if coefficients is None:
+            return vertices[None, tile]
+        shape = self.frames, tile.stop - tile.start
+        rest = np.empty(shape, np.float32) if buffer is None else buffer[: shape[0] * shape[1]].reshape(shape)
+        np.dot(coefficients, self.basis[:, tile], out=rest)
         if vertices is not None:
-            rest += vertices[rows, None]
+            rest += vertices[tile]
         return rest
 
-    def pull(self, grad: Float32, to_vertices: bool) -> tuple[Float32 | None, Float32 | None, Float32]:
+    def pull(self, grad: Float32, to_vertices: bool, to_blend: bool) -> tuple[Float32 | None, Float32 | None, Float32]:
         """Gradients by vertices (3 n,), coefficients (T, K) and matrices (T, J, 12) for one at ``out``."""
         from marrow.body._fast_skinning import skin_lanes_back
 
         by_rest = np.empty(3 * self.count, np.float32) if to_vertices else None
         found: list[tuple[Float32, Float32 | None]] = []
 
-        def work(low: int, high: int) -> None:
-            buffer = np.empty((3 * _TILE, self.rest.shape[1]), np.float32)
-            by_matrix = np.zeros_like(self.matrices)
-            by_blend = None if self.blend is None else np.zeros_like(self.blend)
-            for first in range(low, high, _TILE):
-                rows = slice(3 * first, 3 * min(first + _TILE, high))
-                rest = self.rest[rows]
-                pulled = buffer[: len(rest)]
-                skin_lanes_back(*self.weights, rest, self.matrices, first, grad, pulled, by_matrix)
-                if by_blend is not None:
-                    by_blend += self.basis[:, rows] @ pulled
+        def work(tiles: Sequence[slice]) -> None:
+            buffer = np.empty(self.frames * 3 * _TILE, np.float32)
+            by_matrix, by_blend = np.zeros_like(self.matrices), None
+            for tile in tiles:
+                rest, shape = self.kept[tile.start], (self.frames, tile.stop - tile.start)
+                pulled = buffer[: shape[0] * shape[1]].reshape(shape)
+                skin_lanes_back(*self.weights, rest, self.matrices, tile.start // 3, grad, pulled, by_matrix)
+                if to_blend:
+                    part = pulled @ self.basis[:, tile].T
+                    by_blend = part if by_blend is None else by_blend + part
                 if by_rest is not None:
-                    by_rest[rows] = pulled.sum(1)
+                    by_rest[tile] = pulled.sum(0)
             found.append((by_matrix, by_blend))
 
         self._spread(work)
         by_matrix = np.sum([matrix for matrix, _ in found], 0)
-        by_matrix = by_matrix.transpose(0, 3, 1, 2).reshape(self.padded, -1, 12)[: self.frames]
-        by_blend = None if self.blend is None else np.sum([blend for _, blend in found], 0).T[: self.frames]
-        return by_rest, by_blend, by_matrix
+        by_matrix = by_matrix.transpose(0, 3, 1, 2).reshape(-1, by_matrix.shape[1], 12)[: self.frames]
+        return by_rest, np.sum([blend for _, blend in found], 0) if to_blend else None, by_matrix
 
-    def _spread(self, work: Callable[[int, int], None]) -> None:
-        """Call ``work(first, end)`` for ranges of vertices, each in a thread; the matrix products stay in it."""
-        tiles = -(-self.count // _TILE)
-        threads = min(self.threads, tiles)
-        ends = [_TILE * (tiles * i // threads) for i in range(threads)] + [self.count]
+    def _spread(self, work: Callable[[Sequence[slice]], None]) -> None:
+        """Call ``work`` with runs of tiles (slices of coordinates), each in a thread; the matrix products stay in it."""
+        tiles = [slice(i, min(i + 3 * _TILE, 3 * self.count)) for i in range(0, 3 * self.count, 3 * _TILE)]
         with _blas().limit(limits=1, user_api="blas"):
-            if threads == 1:
-                work(0, self.count)
+            if self.threads == 1 or len(tiles) < 2:
+                work(tiles)
             else:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(work, ends[:-1], ends[1:]))
+                with ThreadPoolExecutor(self.threads) as pool:
+                    list(pool.map(work, (tiles[i :: self.threads] for i in range(self.threads))))
 
 
-def _side_by_side(matrices: Float32, groups: int) -> Float32:
+def _side_by_side(matrices: Float32) -> Float32:
     """(C, J, 12, 16) of (T, J, 12), padded with zeros."""
-    padded = np.zeros((groups * 16, *matrices.shape[1:]), np.float32)
+    from marrow.body._lanes import LANES
+
+    groups = -(-len(matrices) // LANES)
+    padded = np.zeros((groups * LANES, *matrices.shape[1:]), np.float32)
     padded[: len(matrices)] = matrices
-    return np.ascontiguousarray(padded.reshape(groups, 16, *matrices.shape[1:]).transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(padded.reshape(groups, LANES, *matrices.shape[1:]).transpose(0, 2, 3, 1))
 
 
 @functools.cache
@@ -233,23 +225,43 @@ def _blas():
     return ThreadpoolController()
 
 
+def blend_and_skin_reference(
+    basis: torch.Tensor | None,
+    weights: SkinWeights,
+    coefficients: torch.Tensor | None,
+    transforms: torch.Tensor,
+    vertices: torch.Tensor | None = None,
+    threads: int | None = None,
+) -> torch.Tensor:
+    """:func:`blend_and_skin` in plain torch, of any precision, on any device; ``threads`` are torch's own."""
+    rest = vertices
+    if basis is not None and coefficients is not None:
+        rest = (coefficients @ basis).view(len(coefficients), -1, 3)
+        rest = rest if vertices is None else rest + vertices
+    if rest is None:
+        raise ValueError("blend_and_skin: expected vertices, or a basis with coefficients, got neither")
+    return skin_reference(rest, weights, transforms)
+
+
 def skin_reference(vertices: torch.Tensor, weights: SkinWeights, transforms: torch.Tensor) -> torch.Tensor:
-    """The same in plain torch, differentiable in vertices and transforms.
+    """Skinning in plain torch, differentiable in vertices and transforms.
 
     Args:
         vertices: (n, 3) or (T, n, 3).
-        transforms: (T, B, 3, 4).
+        transforms: (T, J, 3, 4).
     Returns:
         (T, n, 3).
     """
+    blended = _dense(weights, transforms) @ transforms.flatten(2)
+    blended = blended.unflatten(-1, (3, 4))
+    return (blended[..., :3] @ vertices[..., None])[..., 0] + blended[..., 3]
+
+
+def _dense(weights: SkinWeights, like: torch.Tensor) -> torch.Tensor:
+    """(n, J) weights."""
     import torch
 
-    count = torch.from_numpy(np.diff(weights.start)).long()
-    row = torch.repeat_interleave(torch.arange(len(count)), count)
-    body = torch.from_numpy(weights.body).long()
-    weight = torch.from_numpy(weights.weight).to(transforms.dtype)
-    points = torch.broadcast_to(vertices, (len(transforms), len(count), 3))[:, row]
-    moved = (transforms[:, body, :, :3] @ points[..., None])[..., 0] + transforms[:, body, :, 3]
-    return torch.zeros(len(transforms), len(count), 3, dtype=transforms.dtype).index_add(
-        1, row, weight[:, None] * moved
-    )
+    vertex = np.repeat(np.arange(len(weights.start) - 1), np.diff(weights.start))
+    dense = np.zeros((len(weights.start) - 1, like.shape[1]))
+    np.add.at(dense, (vertex, weights.body), weights.weight)
+    return torch.as_tensor(dense, dtype=like.dtype, device=like.device)
