@@ -8,6 +8,7 @@ joints by linear blend skinning. The root turns about its own joint, and the tra
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -156,12 +157,12 @@ class LinearBody(torch.nn.Module):
             part = self._part(vertex_ids)
             rest = LinearRest(part, rest.coefficients, rest.joints)
             return part.pose(rest, pose, translation, outputs=outputs, threads=threads)
-        rotations, lead = self._rotations(pose)
+        rotations, lead = joint_rotations(pose, len(self.parents))
         count, bodies = len(rotations), len(rest.joints)
         if bodies not in (1, count):
             raise InputError(f"pose: expected {bodies} poses, one for each body at rest (or one body), got {count}")
-        shift = self._shift(translation, lead)
-        frames, joints = forward_kinematics(self.parents, _steps(self.parents, rest.joints), rotations)
+        shift = checked_translation(translation, lead)
+        frames, joints = forward_kinematics(self.parents, joint_steps(self.parents, rest.joints), rotations)
         if shift is not None:
             joints = joints + shift[:, None]
         vertices = None
@@ -187,31 +188,6 @@ class LinearBody(torch.nn.Module):
         skinned = blend_and_skin if fast else blend_and_skin_reference
         return skinned(basis, self.weights, used, transforms, vertices, threads)
 
-    def _rotations(self, pose: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
-        """(T, J, 3, 3) matrices, and the leading shape."""
-        import roma
-
-        joints = len(self.parents)
-        vectors = pose.shape[-2:] == (joints, 3) and pose.shape[-3:] != (joints, 3, 3)
-        if not vectors and pose.shape[-3:] != (joints, 3, 3):
-            raise InputError(
-                f"pose: expected (..., {joints}, 3) rotation vectors or (..., {joints}, 3, 3) matrices, "
-                f"got {tuple(pose.shape)}"
-            )
-        _finite(pose, "pose")
-        lead = tuple(pose.shape[: -2 if vectors else -3])
-        if vectors:
-            return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), lead
-        return pose.reshape(-1, joints, 3, 3), lead
-
-    def _shift(self, translation: torch.Tensor | None, lead: tuple[int, ...]) -> torch.Tensor | None:
-        if translation is None:
-            return None
-        if tuple(translation.shape) not in ((3,), (*lead, 3)):
-            raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
-        _finite(translation, "translation")
-        return translation.reshape(-1, 3)
-
     def _padded(self, values: torch.Tensor | None, count: int, name: str) -> torch.Tensor:
         """(N, count) of up to that many numbers."""
         if values is None:
@@ -220,7 +196,7 @@ class LinearBody(torch.nn.Module):
             values = values[None]
         if values.ndim != 2 or values.shape[1] > count:
             raise InputError(f"{name}: expected (N, up to {count}) numbers, got {tuple(values.shape)}")
-        _finite(values, name)
+        finite(values, name)
         return torch.nn.functional.pad(values, (0, count - values.shape[1]))
 
     def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
@@ -243,17 +219,47 @@ class LinearBody(torch.nn.Module):
         return self._parts[key]
 
 
-def _steps(parents: Sequence[int], joints: torch.Tensor) -> torch.Tensor:
+def joint_rotations(pose: torch.Tensor, joints: int) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """Matrices (T, J, 3, 3) of a pose in rotation vectors (..., J, 3) or matrices (..., J, 3, 3), and what ``...`` is.
+
+    Raises:
+        InputError: another shape, or numbers that are not finite.
+    """
+    import roma
+
+    matrices = tuple(pose.shape[-3:]) == (joints, 3, 3)
+    if not matrices and tuple(pose.shape[-2:]) != (joints, 3):
+        raise InputError(
+            f"pose: expected (..., {joints}, 3) rotation vectors or (..., {joints}, 3, 3) matrices, "
+            f"got {tuple(pose.shape)}"
+        )
+    finite(pose, "pose")
+    if matrices:
+        return pose.reshape(-1, joints, 3, 3), tuple(pose.shape[:-3])
+    return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), tuple(pose.shape[:-2])
+
+
+def joint_steps(parents: Sequence[int], joints: torch.Tensor) -> torch.Tensor:
     """(N, J, 3) from each joint's parent to it; the root's from the origin."""
-    above = torch.tensor([max(p, 0) for p in parents])
-    steps = joints - joints[:, above]
-    return torch.cat([joints[:, :1], steps[:, 1:]], 1)
+    above = torch.tensor([max(p, 0) for p in parents], device=joints.device)
+    return torch.cat([joints[:, :1], (joints - joints[:, above])[:, 1:]], 1)
+
+
+def checked_translation(translation: torch.Tensor | None, lead: tuple[int, ...]) -> torch.Tensor | None:
+    """(T or 1, 3) of a translation (..., 3) or (3,). Raises InputError on another shape or what is not finite."""
+    if translation is None:
+        return None
+    if tuple(translation.shape) not in ((3,), (*lead, 3)):
+        raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
+    finite(translation, "translation")
+    return translation.reshape(-1, 3)
+
+
+def finite(values: torch.Tensor, name: str) -> None:
+    """Raise InputError where a number is NaN or infinite."""
+    if not math.isfinite(values.detach().sum()):  # cheaper than to ask each; no sum hides a NaN or infinity
+        raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
 
 
 def _identity(like: torch.Tensor) -> torch.Tensor:
     return torch.eye(3, dtype=like.dtype, device=like.device)
-
-
-def _finite(values: torch.Tensor, name: str) -> None:
-    if not bool(torch.isfinite(values).all()):
-        raise InputError(f"{name}: expected finite numbers, got NaN or infinity")

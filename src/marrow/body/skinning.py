@@ -59,7 +59,7 @@ def skin(vertices: Float32, weights: SkinWeights, transforms: Float64, threads: 
 
         skin_frames(*weights, vertices[None], matrices, out)
     else:
-        _Lanes(None, weights, matrices, threads).pose(vertices.reshape(-1), None, out)
+        _Lanes(None, weights, matrices, threads).pose(vertices.reshape(1, -1), None, out)
     return out
 
 
@@ -77,7 +77,7 @@ def blend_and_skin(
         basis: (K, 3 n) float32, contiguous.
         coefficients: (T, K), of each frame.
         transforms: (T, J, 3, 4) what carries the rest shape to the frame.
-        vertices: (n, 3) rest shape of all frames, to which the blended one is added.
+        vertices: (n, 3) rest shape of all frames, or (T, n, 3), to which the blended one is added.
         threads: as in :func:`skin`.
     Returns:
         (T, n, 3) float32.
@@ -97,14 +97,15 @@ def _function():
                 return None if tensor is None else np.ascontiguousarray(tensor.detach().numpy(), np.float32)
 
             matrices = array(transforms).reshape(*transforms.shape[:2], 12)
-            shift = None if vertices is None else array(vertices).reshape(-1)
+            shift = None if vertices is None else array(vertices).reshape(-1, 3 * vertices.shape[-2])
             out = torch.empty(len(matrices), len(weights.start) - 1, 3)
+            ctx.shape = None if vertices is None else vertices.shape
             data, blend = (None if basis is None else basis.numpy()), array(coefficients)
-            ctx.needed = any(ctx.needs_input_grad)
+            ctx.needed, ctx.rows = any(ctx.needs_input_grad), 0 if shift is None else len(shift)
             if len(matrices) < _FEW and not ctx.needed:
                 from marrow.body._fast_skinning import skin_frames
 
-                rest = shift[None] if blend is None else blend @ data
+                rest = shift if blend is None else blend @ data
                 rest = rest if blend is None or shift is None else rest + shift
                 skin_frames(*weights, rest.reshape(len(rest), -1, 3), matrices, out.numpy())
             else:
@@ -116,13 +117,13 @@ def _function():
         def backward(ctx, grad):
             grad = np.ascontiguousarray(grad.numpy(), np.float32)
             to_blend, to_vertices = ctx.needs_input_grad[2], ctx.needs_input_grad[4]
-            by_rest, by_blend, by_matrix = ctx.lanes.pull(grad, to_vertices, to_blend)
+            by_rest, by_blend, by_matrix = ctx.lanes.pull(grad, ctx.rows if to_vertices else 0, to_blend)
             return (
                 None,
                 None,
                 None if by_blend is None else torch.from_numpy(by_blend),
                 torch.from_numpy(by_matrix).view(len(grad), -1, 3, 4),
-                None if by_rest is None else torch.from_numpy(by_rest).view(-1, 3),
+                None if by_rest is None else torch.from_numpy(by_rest).view(ctx.shape),
                 None,
             )
 
@@ -142,7 +143,7 @@ class _Lanes:
     def pose(
         self, vertices: Float32 | None, coefficients: Float32 | None, out: Float32, keep: bool = False
     ) -> None:
-        """Fill ``out`` (T, n, 3) from vertices (3 n,) and coefficients (T, K); see :func:`blend_and_skin`.
+        """Fill ``out`` (T, n, 3) from vertices (1 or T, 3 n) and coefficients (T, K); see :func:`blend_and_skin`.
 
         ``keep`` the rest shapes for :meth:`pull`.
         """
@@ -163,19 +164,22 @@ class _Lanes:
     ) -> Float32:
         """Rest shapes of some vertices: (T, 3 m), or (1, 3 m) where all frames share it."""
         if coefficients is None:
-            return vertices[None, tile]
+            return np.ascontiguousarray(vertices[:, tile])
         shape = self.frames, tile.stop - tile.start
         rest = np.empty(shape, np.float32) if buffer is None else buffer[: shape[0] * shape[1]].reshape(shape)
         np.dot(coefficients, self.basis[:, tile], out=rest)
         if vertices is not None:
-            rest += vertices[tile]
+            rest += vertices[:, tile]
         return rest
 
-    def pull(self, grad: Float32, to_vertices: bool, to_blend: bool) -> tuple[Float32 | None, Float32 | None, Float32]:
-        """Gradients by vertices (3 n,), coefficients (T, K) and matrices (T, J, 12) for one at ``out``."""
+    def pull(self, grad: Float32, vertices: int, to_blend: bool) -> tuple[Float32 | None, Float32 | None, Float32]:
+        """Gradients by vertices (1 or T, 3 n), coefficients (T, K) and matrices (T, J, 12) for one at ``out``.
+
+        ``vertices`` has that many rows; 0: not wanted.
+        """
         from marrow.body._fast_skinning import skin_lanes_back
 
-        by_rest = np.empty(3 * self.count, np.float32) if to_vertices else None
+        by_rest = np.empty((vertices, 3 * self.count), np.float32) if vertices else None
         found: list[tuple[Float32, Float32 | None]] = []
 
         def work(tiles: Sequence[slice]) -> None:
@@ -189,7 +193,7 @@ class _Lanes:
                     part = pulled @ self.basis[:, tile].T
                     by_blend = part if by_blend is None else by_blend + part
                 if by_rest is not None:
-                    by_rest[tile] = pulled.sum(0)
+                    by_rest[:, tile] = pulled.sum(0) if vertices == 1 else pulled
             found.append((by_matrix, by_blend))
 
         self._spread(work)
