@@ -14,7 +14,7 @@ import torch
 
 from marrow.body._store import Store, read_store
 from marrow.body.chain import forward_kinematics
-from marrow.body.linear import Posed, checked_translation, finite, joint_rotations
+from marrow.body.linear import Posed, check_outputs, checked_translation, finite, joint_rotations
 from marrow.body.procrustes import nearest_rotation
 from marrow.body.shape import PHENOTYPES
 from marrow.body.skinning import SkinWeights, blend_and_skin, blend_and_skin_reference
@@ -99,14 +99,12 @@ class DefaultTensors(torch.nn.Module):
             pose: (..., 104, 3) rotation vectors or (..., 104, 3, 3) matrices of each bone against the shape-free
                 reference pose, in the world's axes, as ``DefaultBody.pose_bones`` takes them.
             translation: (..., 3) of the root, as there.
-            outputs: without "vertices" only joints are computed.
+            outputs: of "vertices", "joints" and "frames"; what is not asked for is not computed.
             threads: see :func:`marrow.body.skinning.skin`.
         Raises:
             InputError: other shapes, or numbers that are not finite.
         """
-        unknown = set(outputs) - {"vertices", "joints"}
-        if unknown:
-            raise InputError(f"outputs: expected 'vertices' and 'joints', got {sorted(unknown)}.")
+        check_outputs(outputs)
         rotations, lead = joint_rotations(pose, len(self.parents))
         if len(rest.heads) not in (1, len(rotations)):
             raise InputError(
@@ -126,7 +124,11 @@ class DefaultTensors(torch.nn.Module):
             linear = turned @ settled
             offset = place - (linear * rest.heads[:, :, None]).sum(-1)
             vertices = self._skinned(rest, torch.cat([linear, offset[..., None]], -1), threads).view(*lead, -1, 3)
-        return Posed(vertices, place.view(*lead, -1, 3), (turned @ reference).view(*lead, -1, 3, 3))
+        return Posed(
+            vertices,
+            place.view(*lead, -1, 3) if "joints" in outputs else None,
+            (turned @ reference).view(*lead, -1, 3, 3) if "frames" in outputs else None,
+        )
 
     def _steps(self, rest: TensorRest, settled: torch.Tensor) -> torch.Tensor:
         """(N, 104, 3) from parent to child in the reference pose; the root's is zero, those of its children unturned."""

@@ -43,17 +43,17 @@ class LinearRest:
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """Posed bodies, metres; ``...`` is the leading shape of the pose.
+    """Posed bodies, metres; ``...`` is the leading shape of the pose. What was not asked for is None.
 
     Attributes:
-        vertices: (..., V or n, 3), or None where not asked for.
+        vertices: (..., V or n, 3).
         joints: (..., J, 3).
         frames: (..., J, 3, 3) how each joint is turned.
     """
 
     vertices: torch.Tensor | None
-    joints: torch.Tensor
-    frames: torch.Tensor
+    joints: torch.Tensor | None
+    frames: torch.Tensor | None
 
 
 class LinearBody(torch.nn.Module):
@@ -144,15 +144,13 @@ class LinearBody(torch.nn.Module):
             pose: (..., J, 3) rotation vectors (axis times angle, radians) of each joint against its parent, the root's
                 against the world; or (..., J, 3, 3) matrices.
             translation: (..., 3) metres, added to everything.
-            outputs: without "vertices" only joints are computed.
+            outputs: of "vertices", "joints" and "frames"; what is not asked for is not computed.
             vertex_ids: (n,) only these vertices.
             threads: see :func:`marrow.body.skinning.skin`.
         Raises:
             InputError: other shapes, or numbers that are not finite.
         """
-        unknown = set(outputs) - {"vertices", "joints"}
-        if unknown:
-            raise InputError(f"outputs: expected 'vertices' and 'joints', got {sorted(unknown)}.")
+        check_outputs(outputs)
         if vertex_ids is not None:
             part = self._part(vertex_ids)
             rest = LinearRest(part, rest.coefficients, rest.joints)
@@ -170,7 +168,11 @@ class LinearBody(torch.nn.Module):
             offset = joints - (frames * rest.joints[:, :, None]).sum(-1)
             vertices = self._skinned(rest, rotations, torch.cat([frames, offset[..., None]], -1), threads)
             vertices = vertices.view(*lead, -1, 3)
-        return Posed(vertices, joints.view(*lead, -1, 3), frames.view(*lead, -1, 3, 3))
+        return Posed(
+            vertices,
+            joints.view(*lead, -1, 3) if "joints" in outputs else None,
+            frames.view(*lead, -1, 3, 3) if "frames" in outputs else None,
+        )
 
     def _skinned(
         self, rest: LinearRest, rotations: torch.Tensor, transforms: torch.Tensor, threads: int | None
@@ -253,6 +255,13 @@ def checked_translation(translation: torch.Tensor | None, lead: tuple[int, ...])
         raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
     finite(translation, "translation")
     return translation.reshape(-1, 3)
+
+
+def check_outputs(outputs: Sequence[str]) -> None:
+    """Raise InputError where something is asked for that a body does not give."""
+    unknown = set(outputs) - {"vertices", "joints", "frames"}
+    if unknown:
+        raise InputError(f"outputs: expected of 'vertices', 'joints', 'frames', got {', '.join(sorted(unknown))}")
 
 
 def finite(values: torch.Tensor, name: str) -> None:
