@@ -6,15 +6,21 @@ set of equations, :mod:`marrow.body.linear`. What differs is which joints there 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import copy
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.linear import LinearBody, LinearRest, Posed
+from marrow.body.model import Spec
 from marrow.body.model_file import ModelFile
+from marrow.body.shape import Parameter, checked
 from marrow.errors import InputError
+from marrow.types import Float32, Mesh
 
 #: The parts of a pose, in the order of the joints, and how many joints each turns.
 PARTS: Mapping[str, Mapping[str, int]] = {
@@ -62,7 +68,7 @@ class SmplTensors(LinearBody):
             file.weights,
             expressions=len(file.expression_basis),
         )
-        self.family = file.family
+        self.family, self.sides = file.family, tuple(file.hands)
         for side, (components, mean) in file.hands.items():
             self.register_buffer(f"components_{side}", torch.from_numpy(np.array(components, np.float32)))
             self.register_buffer(f"mean_{side}", torch.from_numpy(np.array(mean, np.float32)))
@@ -138,14 +144,152 @@ class SmplTensors(LinearBody):
         )
 
     def _hand(self, name: str, values: torch.Tensor, flat_hand_mean: bool | None) -> torch.Tensor:
-        """A hand's full pose, of principal components where fewer numbers are given."""
-        side, full = _HANDS.get(name, ""), 3 * PARTS[self.family][name]
-        buffers = dict(self.named_buffers())
-        if not side or f"components_{side}" not in buffers:
+        """A hand's full pose (N, 45) of principal components; what is no hand, as it is."""
+        side = _HANDS.get(name)
+        if side is None or side not in self.sides:
             return values
-        components, mean = buffers[f"components_{side}"], buffers[f"mean_{side}"]
-        if values.shape[-1] >= full or values.ndim > 2 or values.shape[-2:] == (full // 3, 3):
-            pose = values.reshape(-1, full) if values.numel() % full == 0 else values
-            return pose + mean if flat_hand_mean is False else pose
-        pose = values.reshape(-1, values.shape[-1]) @ components[: values.shape[-1]]
-        return pose if flat_hand_mean else pose + mean
+        components, mean = self.get_buffer(f"components_{side}"), self.get_buffer(f"mean_{side}")
+        full = len(mean)
+        in_full = values.shape[-1] == full or tuple(values.shape[-2:]) == (full // 3, 3)
+        pose = values.reshape(-1, full) if in_full else values.reshape(-1, values.shape[-1])
+        if not in_full:
+            if pose.shape[1] > len(components):
+                raise InputError(
+                    f"{name}: expected (N, {full}) rotation vectors or (N, up to {len(components)}) principal "
+                    f"components, got {tuple(values.shape)}"
+                )
+            pose = pose @ components[: pose.shape[1]]
+        flat = in_full if flat_hand_mean is None else flat_hand_mean
+        return pose if flat else pose + mean
+
+
+@dataclass(frozen=True, eq=False)
+class SmplRest:
+    """One person at rest; see :class:`marrow.body.model.BodyModel`.
+
+    Attributes:
+        shape, expression: (S,) and (E,) coefficients.
+        vertices: (V, 3) float32 metres.
+        joints: (J, 3) float32 metres.
+    """
+
+    shape: Float32
+    expression: Float32
+    vertices: Float32
+    joints: Float32
+    on_tensors: LinearRest
+
+
+class SmplBody:
+    """A body of SMPL's family, on arrays. Make it with :func:`marrow.body.load_body`."""
+
+    def __init__(self, file: ModelFile, name: str | None = None) -> None:
+        self._file, self._name = file, name or file.source
+        self._tensors = SmplTensors(file)
+
+    @functools.cached_property
+    def spec(self) -> Spec:
+        """What the body is; see :class:`marrow.body.model.Spec`."""
+        file, joints = self._file, self._file.joint_names
+        meaning = "standard deviations along a direction of the family's own population"
+        whole = file.family not in ("mano", "flame")
+        return Spec(
+            name=self._name,
+            family=file.family,
+            parameters=tuple(
+                Parameter(f"shape_{i}", 0.0, -np.inf, np.inf, 0.0, 1.0, meaning) for i in range(len(file.shape_basis))
+            ),
+            expressions=tuple(f"expression_{i}" for i in range(len(file.expression_basis))),
+            joints=joints,
+            parents=file.parents,
+            kinds=("ball",) * len(joints),
+            pose=f"(..., {len(joints)}, 3) rotation vectors or (..., {len(joints)}, 3, 3) matrices against the parent",
+            bind_pose="T-pose" if whole else "flat hand" if file.family == "mano" else "mouth closed, eyes ahead",
+            zero_pose="the bind pose",
+            root=f"turns about the {joints[0]}'s place at rest, not the origin; the translation is added after",
+            rest_joints="regressed from the skin at rest",
+            correctives="linear in R - I of all joints but the first" if len(file.pose_basis) else "none",
+            licence=file.licence,
+            source=file.source,
+            sha256=file.sha256,
+        )
+
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """(F, 3) triangles, counter-clockwise seen from outside."""
+        return self._file.faces
+
+    @property
+    def vertex_count(self) -> int:
+        """V."""
+        return len(self._file.template)
+
+    def tensors(self) -> SmplTensors:
+        """The same body on tensors, differentiable; a ``torch.nn.Module`` that can go to another device."""
+        return copy.deepcopy(self._tensors)
+
+    def rest(
+        self,
+        shape: Mapping[str, float] | ArrayLike | None = None,
+        expression: Mapping[str, float] | ArrayLike | None = None,
+        bones: Mapping[str, float] | None = None,
+    ) -> SmplRest:
+        """One person at rest; see :meth:`marrow.body.model.BodyModel.rest`. Values may be fewer than there are."""
+        if bones:
+            raise InputError(f"bones: the joints of {self._name} follow its skin; only the default body's can be set")
+        given = (_values(shape, self.spec.names, "shape"), _values(expression, self.spec.expressions, "expression"))
+        with torch.no_grad():
+            rest = self._tensors.rest(*(torch.from_numpy(v)[None] for v in given))
+            return SmplRest(*given, rest.vertices[0].numpy(), rest.joints[0].numpy(), rest)
+
+    def pose(
+        self,
+        rest: SmplRest,
+        pose: ArrayLike,
+        translation: ArrayLike | None = None,
+        *,
+        outputs: Sequence[str] = ("vertices", "joints"),
+        vertex_ids: Sequence[int] | NDArray | None = None,
+        threads: int | None = None,
+    ) -> Mesh:
+        """That person posed; see :meth:`marrow.body.model.BodyModel.pose`."""
+        with torch.no_grad():
+            posed = self._tensors.pose(
+                rest.on_tensors,
+                _tensor(pose),
+                None if translation is None else _tensor(translation),
+                outputs=outputs,
+                vertex_ids=vertex_ids,
+                threads=threads,
+            )
+        return self._mesh(posed, vertex_ids)
+
+    def __call__(self, *, flat_hand_mean: bool | None = None, **given: ArrayLike) -> Mesh:
+        """Named parameters, as :meth:`SmplTensors.parameters_of` takes them, as arrays; one body or as many as poses."""
+        with torch.no_grad():
+            return self._mesh(self._tensors(flat_hand_mean=flat_hand_mean, **{n: _tensor(v) for n, v in given.items()}))
+
+    def _mesh(self, posed: Posed, vertex_ids: Sequence[int] | NDArray | None = None) -> Mesh:
+        vertices = np.zeros((0, 3), np.float32) if posed.vertices is None else posed.vertices.numpy()
+        whole = vertex_ids is None and posed.vertices is not None
+        return Mesh(
+            vertices,
+            self.faces if whole else np.zeros((0, 3), np.int32),
+            None if posed.joints is None else posed.joints.numpy(),
+            () if posed.joints is None else self._file.joint_names,
+        )
+
+
+def _values(given: Mapping[str, float] | ArrayLike | None, names: Sequence[str], what: str) -> Float32:
+    """(n,) values in order, from a mapping or from the first few. Raises InputError as :meth:`BodyModel.rest` says."""
+    if isinstance(given, Mapping):
+        named = checked(given, {name: None for name in names}, f"{what} parameter")
+        return np.array([named.get(name, 0.0) for name in names], np.float32)
+    values = np.zeros(0) if given is None else np.asarray(given, float)
+    if values.ndim != 1 or len(values) > len(names):
+        raise InputError(f"{what}: expected up to {len(names)} values, got an array of shape {values.shape}")
+    return np.pad(values, (0, len(names) - len(values))).astype(np.float32)
+
+
+def _tensor(values: ArrayLike) -> torch.Tensor:
+    return torch.from_numpy(np.array(values, np.float32))
