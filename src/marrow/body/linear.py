@@ -251,7 +251,7 @@ def checked_translation(translation: torch.Tensor | None, lead: tuple[int, ...])
     """(T or 1, 3) of a translation (..., 3) or (3,). Raises InputError on another shape or what is not finite."""
     if translation is None:
         return None
-    if tuple(translation.shape) not in ((3,), (*lead, 3)):
+    if tuple(translation.shape) not in ((3,), (1, 3), (*lead, 3)):
         raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
     finite(translation, "translation")
     return translation.reshape(-1, 3)

@@ -95,13 +95,13 @@ class SmplTensors(LinearBody):
         """
         parts = PARTS[self.family]
         found = self._named(given)
-        counts = [len(values) for name, values in found.items() if values.ndim > 1 and name not in ("shape", "expression")]
-        rows = max(counts, default=max((len(v) for v in found.values() if v.ndim > 1), default=1))
+        rows = max((len(values) for values in found.values() if values.ndim > 1), default=1)
         if "pose" in found:
             clash = sorted(set(found) & set(parts))
             if clash:
                 raise InputError(f"pose: has all joints already; leave {', '.join(clash)} out")
             pose = self._joint_vectors(found["pose"], len(self.parents), "pose")
+            pose = pose.expand(rows, -1, -1) if len(pose) == 1 else pose
         else:
             turns = [
                 self._joint_vectors(self._hand(name, found[name], flat_hand_mean), count, name)
@@ -283,7 +283,7 @@ class SmplBody:
 def _values(given: Mapping[str, float] | ArrayLike | None, names: Sequence[str], what: str) -> Float32:
     """(n,) values in order, from a mapping or from the first few. Raises InputError as :meth:`BodyModel.rest` says."""
     if isinstance(given, Mapping):
-        named = checked(given, {name: None for name in names}, f"{what} parameter")
+        named = checked(given, names, f"{what} parameter")
         return np.array([named.get(name, 0.0) for name in names], np.float32)
     values = np.zeros(0) if given is None else np.asarray(given, float)
     if values.ndim != 1 or len(values) > len(names):
