@@ -197,6 +197,7 @@ def with_value(place: Any, value: float) -> Callable[[np.ndarray], np.ndarray]:
         ("skel", "version", lambda _: None, "a SKEL file without a version; 1.1.1 is read"),
         ("skel", "joints_name", lambda a: a[:3], "'joints_name' must name the 24 joints"),
         ("skel", "skin_weights", lambda _: None, "'skin_weights' missing; a SKEL file has"),
+        ("skel", "skel_weights", lambda a: a[:-1], "'skel_weights' must have the shape (80, 24); got (79, 24)"),
         ("skel", "skel_template_v", lambda a: a.T, "'skel_template_v' must have the shape (N, 3); got (3, 80)"),
     ],
 )
@@ -208,6 +209,14 @@ def test_a_wrong_file_is_told_of_by_key(
         read_model_file(write(family, kind, **changed(family, key, change)))
     assert message in str(told.value)
     assert "model." + kind in str(told.value)
+
+
+def test_a_sparse_matrix_that_would_fill_the_memory(write: Callable[..., Path]) -> None:
+    huge = scipy.sparse.coo_matrix(([1.0], ([0], [0])), shape=(24, 2**31 - 1))
+    with pytest.raises(InputError, match="'J_regressor' must be a matrix of a body; got"):
+        read_model_file(write("skel", J_regressor=huge))
+    with pytest.raises(InputError, match=r"'J_regressor' must have the shape \(24, 40\)"):
+        read_model_file(write("smpl", J_regressor=huge))
 
 
 def test_other_files_are_refused_with_what_is_read(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +17,30 @@ from marrow.errors import InputError
 _MAX_UNPACKED = 4 << 30
 
 
-def read_npz(path: Path) -> dict[str, NDArray]:
+def read_npz(data: bytes, source: str) -> dict[str, NDArray]:
     """The arrays of an ``.npz`` file, name to array; arrays of objects go through :func:`unpickle`.
 
+    Args:
+        data: the whole file.
+        source: its name, for messages.
     Raises:
         InputError: not an ``.npz`` file, a damaged one, or one that claims more than it holds.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             if not members or not all(member.filename.endswith(".npy") for member in members):
-                raise InputError(
-                    f"{path.name}: a zip archive, but not of numpy arrays (.npz); PyTorch files are not read"
-                )
+                raise InputError(f"{source}: a zip archive, but not of numpy arrays (.npz); PyTorch files are not read")
             if sum(member.file_size for member in members) > _MAX_UNPACKED:
-                raise InputError(f"{path.name}: unpacks to more than {_MAX_UNPACKED >> 30} GiB; no model file does")
+                raise InputError(f"{source}: unpacks to more than {_MAX_UNPACKED >> 30} GiB; no model file does")
             return {
-                member.filename.removesuffix(".npy"): _read_npy(archive.read(member), f"{path.name}, {member.filename}")
+                member.filename.removesuffix(".npy"): _read_npy(archive.read(member), f"{source}, {member.filename}")
                 for member in members
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path.name}: this .npz file is damaged or truncated ({error}); get it again") from error
+        raise InputError(f"{source}: this .npz file is damaged or truncated ({error}); get it again") from error
 
 
 def _read_npy(data: bytes, source: str) -> NDArray:

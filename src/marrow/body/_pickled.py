@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,10 +84,9 @@ def array_of(dtype: Any, shape: Any, fortran: Any, data: Any, source: str) -> ND
         raise InputError(
             f"{source}: an array {shape} of {dtype} takes {count * dtype.itemsize} bytes, the file has {has}"
         )
-    array = np.frombuffer(data, dtype).reshape(shape, order=order)
-    if dtype.kind == "U":
-        array.tolist()  # bytes that are no characters are found now
-    return array
+    if dtype.kind == "U" and (np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder)) > sys.maxunicode).any():
+        raise InputError(f"{source}: an array of text whose bytes are no characters; get the file again")
+    return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 
 def _reconstruct(made: Global, args: tuple, source: str) -> Object:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.body._named_arrays import NamedArrays
 from marrow.body._npz import read_npz
-from marrow.body._pickled import Unreadable
 from marrow.body.skinning import SkinWeights
 from marrow.body.unpickle import unpickle
 from marrow.conventions import JOINT_SETS
@@ -158,8 +158,8 @@ def read_model_file(path: str | Path) -> ModelFile:
     """
     path = Path(path).expanduser()
     data = _read(path)
-    values = read_npz(path) if data[:4] == b"PK\x03\x04" else _unpickled(data, path)
-    fields = _Fields({key: _plain(value) for key, value in values.items()}, path.name)
+    values = read_npz(data, path.name) if data[:4] == b"PK\x03\x04" else _unpickled(data, path)
+    fields = NamedArrays({key: _plain(value) for key, value in values.items()}, path.name)
     model = _skel(fields) if _is_skel(values) else _smpl(fields)
     gender = _gender(fields.text("gender"), path.stem)
     return ModelFile(**model, gender=gender, sha256=hashlib.sha256(data).hexdigest(), source=path.name)
@@ -228,83 +228,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class _Fields:
-    """The values of a file by key, with errors that name the key, the shape that came and the one that is wanted."""
-
-    def __init__(self, values: Mapping[str, Any], source: str) -> None:
-        self.values, self.source = values, source
-
-    def fail(self, key: str, what: str) -> InputError:
-        return InputError(f"{self.source}: {key!r} {what}")
-
-    def has(self, key: str) -> bool:
-        return self.values.get(key) is not None
-
-    def array(self, key: str, shape: Sequence[int | str], kinds: str = "fiub") -> NDArray:
-        """Dense numbers of that shape; a name in it stands for any length. Values that are not finite are refused."""
-        value: Any = self.values.get(key)
-        if isinstance(value, Unreadable):
-            raise self.fail(key, f"is a {value.name.replace(' ', '.')} that cannot be read: {value.why}")
-        if hasattr(value, "toarray"):
-            _check_shape(self, key, value.shape, shape)  # before it is made dense
-            value = value.toarray()
-        if isinstance(value, list | tuple):
-            value = _of_list(value)
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
-            got = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-            wanted = "whole numbers" if "f" not in kinds else "numbers"
-            raise self.fail(key, f"must be an array {_told(shape)} of {wanted}; got {got}")
-        _check_shape(self, key, value.shape, shape)
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise self.fail(
-                key, f"has {np.count_nonzero(~np.isfinite(value))} values that are not finite; get it again"
-            )
-        return value
-
-    def whole(self, key: str, shape: Sequence[int | str]) -> NDArray[np.int64]:
-        """Whole numbers; floats without a fraction are taken too, as some converters write them."""
-        value = self.array(key, shape)
-        if value.dtype.kind == "f" and not (np.abs(value) < 2**53).all():
-            raise self.fail(key, "must be whole numbers; got larger ones than a float can count")
-        out = value.astype(np.int64)
-        if (out != value).any():
-            raise self.fail(key, "must be whole numbers; got fractions")
-        return out
-
-    def text(self, key: str) -> str:
-        value = self.values.get(key)
-        value = value[()] if isinstance(value, np.ndarray) and value.shape == () else value
-        value = value.decode("latin-1") if isinstance(value, bytes) else value
-        return str(value) if isinstance(value, str | float | int) else ""
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.values.get(key)
-        parts = value.reshape(-1).tolist() if isinstance(value, np.ndarray) else value
-        parts = [part.decode("latin-1") if isinstance(part, bytes) else part for part in parts or ()]
-        return tuple(part for part in parts if isinstance(part, str))
-
-
-def _told(shape: Sequence[int | str]) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-def _check_shape(fields: _Fields, key: str, got: tuple[int, ...], wanted: Sequence[int | str]) -> None:
-    fits = len(got) == len(wanted) and all(isinstance(w, str) or g == w for g, w in zip(got, wanted, strict=True))
-    if not fits:
-        raise fields.fail(key, f"must have the shape {_told(wanted)}; got {_told(got)}")
-
-
-def _of_list(value: Sequence[Any]) -> Any:
-    """An array of a list of numbers, or of lists of as many each; else None."""
-    flat = [part for row in value for part in (row if isinstance(row, list | tuple) else (row,))]
-    if not all(isinstance(part, int | float | np.number) for part in flat):
-        return None
-    try:
-        return np.array(value)
-    except (ValueError, OverflowError):
-        return None
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Named values to a model
 # ---------------------------------------------------------------------------------------------------------------------
@@ -314,7 +237,7 @@ def _is_skel(values: Mapping[str, Any]) -> bool:
     return "skin_template_v" in values or "osim_kintree_table" in values
 
 
-def _require(fields: _Fields, keys: Mapping[str, str], title: str) -> None:
+def _require(fields: NamedArrays, keys: Mapping[str, str], title: str) -> None:
     missing = [key for key in keys.values() if not fields.has(key)]
     if not missing:
         return
@@ -331,7 +254,7 @@ def _list(keys: Mapping[str, str]) -> str:
     return ", ".join(keys.values())
 
 
-def _smpl(fields: _Fields) -> dict[str, Any]:
+def _smpl(fields: NamedArrays) -> dict[str, Any]:
     _require(fields, _KEYS, "SMPL-like")
     joints = fields.array("kintree_table", (2, "J")).shape[1]
     family = next((name for name, family in FAMILIES.items() if len(family.joints) == joints), None)
@@ -359,7 +282,7 @@ def _shape_width(width: int) -> int:
     return 10 if width == 20 else min(width, 300)
 
 
-def _skel(fields: _Fields) -> dict[str, Any]:
+def _skel(fields: NamedArrays) -> dict[str, Any]:
     version = fields.text("version")
     if version != _SKEL_VERSION:
         told = f"of version {version}" if version else "without a version"
@@ -377,11 +300,13 @@ def _skel(fields: _Fields) -> dict[str, Any]:
     }
 
 
-def _extra(fields: _Fields) -> dict[str, NDArray]:
+def _extra(fields: NamedArrays) -> dict[str, NDArray]:
     """What else a SKEL file holds and a model of it needs, as far as it is arrays of numbers or of names."""
     out: dict[str, NDArray] = {}
     for key, shape in _SKEL_EXTRA.items():
         value: Any = fields.values.get(key)
+        if key.startswith("skel_weights") and "skel_template_v" in out:
+            shape = (len(out["skel_template_v"]), *shape[1:])
         if key in ("bone_names", "joints_name", "pose_params_name"):
             out[key] = np.array(fields.texts(key), np.str_)
         elif hasattr(value, "toarray") or isinstance(value, np.ndarray):
@@ -390,7 +315,7 @@ def _extra(fields: _Fields) -> dict[str, NDArray]:
     return out
 
 
-def _linear(fields: _Fields, keys: Mapping[str, str], joints: int) -> dict[str, Any]:
+def _linear(fields: NamedArrays, keys: Mapping[str, str], joints: int) -> dict[str, Any]:
     """The arrays that all families have, in marrow's order of axes."""
     template = fields.array(keys["template"], ("V", 3)).astype(np.float64)
     count = len(template)
@@ -415,7 +340,7 @@ def _first(basis: NDArray) -> Float64:
     return np.ascontiguousarray(np.moveaxis(basis, -1, 0), np.float64)
 
 
-def _faces(fields: _Fields, key: str, count: int) -> NDArray[np.int32]:
+def _faces(fields: NamedArrays, key: str, count: int) -> NDArray[np.int32]:
     faces = fields.whole(key, ("F", 3))
     if len(faces) == 0 or faces.min() < 0 or faces.max() >= count:
         reach = f"{faces.min()} to {faces.max()}" if len(faces) else "none"
@@ -423,11 +348,11 @@ def _faces(fields: _Fields, key: str, count: int) -> NDArray[np.int32]:
     return faces.astype(np.int32)
 
 
-def _regressor(fields: _Fields, key: str, joints: int, count: int) -> csr_array:
+def _regressor(fields: NamedArrays, key: str, joints: int, count: int) -> csr_array:
     from scipy.sparse import csr_array
 
     value = fields.values[key]
-    _check_shape(fields, key, getattr(value, "shape", ()), (joints, count))
+    fields.check_shape(key, getattr(value, "shape", ()), (joints, count))
     if hasattr(value, "toarray"):
         if value.dtype.kind not in "fiu" or not np.isfinite(value.data).all():
             raise fields.fail(key, "must hold finite numbers")
@@ -439,7 +364,7 @@ def _regressor(fields: _Fields, key: str, joints: int, count: int) -> csr_array:
     return matrix
 
 
-def _parents(fields: _Fields, key: str, joints: int) -> tuple[int, ...]:
+def _parents(fields: NamedArrays, key: str, joints: int) -> tuple[int, ...]:
     """Row 0 of the table has the parents, row 1 the joints themselves; the root's parent is -1, or 2³² - 1 unsigned."""
     parents, ids = fields.whole(key, (2, joints))
     if (ids != np.arange(joints)).any():
@@ -453,7 +378,7 @@ def _parents(fields: _Fields, key: str, joints: int) -> tuple[int, ...]:
     return tuple(parents)
 
 
-def _weights(fields: _Fields, key: str, count: int, joints: int) -> SkinWeights:
+def _weights(fields: NamedArrays, key: str, count: int, joints: int) -> SkinWeights:
     from scipy.sparse import csr_array
 
     dense = fields.array(key, (count, joints)).astype(np.float64)
@@ -465,7 +390,7 @@ def _weights(fields: _Fields, key: str, count: int, joints: int) -> SkinWeights:
     return SkinWeights(matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data.astype(np.float32))
 
 
-def _hands(fields: _Fields, family: str) -> dict[str, tuple[Float64, Float64]]:
+def _hands(fields: NamedArrays, family: str) -> dict[str, tuple[Float64, Float64]]:
     """Principal components of the finger joints, where the file has them."""
     ends = {"mano": {"hand": ""}, "smplh": {"left": "l", "right": "r"}, "smplx": {"left": "l", "right": "r"}}
     out = {}
@@ -479,7 +404,7 @@ def _hands(fields: _Fields, family: str) -> dict[str, tuple[Float64, Float64]]:
     return out
 
 
-def _landmarks(fields: _Fields, faces: int) -> dict[str, NDArray] | None:
+def _landmarks(fields: NamedArrays, faces: int) -> dict[str, NDArray] | None:
     """Points on the face: those that stay, and those of the contour by how far the head is turned."""
     if not (fields.has("lmk_faces_idx") and fields.has("lmk_bary_coords")):
         return None

@@ -17,7 +17,7 @@ from marrow.body._pickled import Global, Object, Unreadable, finished, named, pl
 from marrow.errors import InputError
 
 #: More opcodes than any model file has (some thousands); an opcode of one byte may take a hundred bytes of memory.
-_MAX_OPCODES = 4_000_000
+_MAX_OPCODES = 1_000_000
 #: Bytes of an integer; arithmetic on longer ones takes long.
 _MAX_LONG = 255
 
