@@ -297,7 +297,7 @@ def _undetermined(motion: Motion) -> tuple[str, ...]:
             "the file has"
         )
     if led:
-        told.append(f"positions of joints do not show {_listed(led)} either: these follow others at fixed ratios")
+        told.append(f"positions of joints do not show {_listed(led)}: these follow others at fixed ratios")
     return tuple(told)
 
 
