@@ -12,13 +12,15 @@ import numpy as np
 from marrow.errors import InputError
 from marrow.io.mot import Table, read_mot
 from marrow.io.trc import MarkerData, read_trc
-from marrow.skeleton.osim import Kinematics, MarkerFit, fit_markers, read_osim
+from marrow.skeleton.osim import CoordinateTask, Kinematics, MarkerFit, coordinate_precision, fit_markers, read_osim
 from marrow.skeleton.osim.setup import coordinate_tasks
 from marrow.skeleton.osim.tasks import IkSetup, read_ik_setup
 from marrow.types import Float64
 
-_NAMED = 8  # names that a message lists
+_NAMED, _NAMED_POOR = 8, 4  # names that a message lists
 _MOST_FRAMES, _MOST_PAIRS = 300, 15  # that are tried for swapped markers
+_POOR_PER_MM = 3.0  # degrees or mm for 1 mm of marker noise, of which skin markers have 5 to 10
+_CONFUSED = 0.9  # correlation of the errors of coordinates that the markers hardly tell apart
 _FULL_TURNS = 4 * np.pi  # radians: a coordinate file that goes further was meant in degrees
 
 
@@ -39,6 +41,20 @@ class MarkerErrors:
 
 
 @dataclass(frozen=True, eq=False)
+class PoorlyDetermined:
+    """A coordinate that the markers hardly tell.
+
+    Attributes:
+        per_mm: its standard error for 1 mm of marker noise along each axis, degrees or mm; None: without limit.
+        confused_with: other such coordinates that make up for it, so that the markers tell little but their sum.
+    """
+
+    coordinate: str
+    per_mm: float | None
+    confused_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class InverseKinematics:
     """Joint angles of a recording.
 
@@ -48,6 +64,7 @@ class InverseKinematics:
         markers: by marker, in the model's order.
         rms_mm: of all markers and frames, weighted.
         worst_time: seconds, of the frame that fits worst.
+        poorly_determined: coordinates that marker noise moves by more than 3 degrees (or mm) per mm, worst first.
         warnings: what the user should look at, in words.
     """
 
@@ -56,6 +73,7 @@ class InverseKinematics:
     markers: tuple[MarkerErrors, ...]
     rms_mm: float
     worst_time: float
+    poorly_determined: tuple[PoorlyDetermined, ...]
     warnings: tuple[str, ...]
 
 
@@ -92,7 +110,8 @@ def inverse_kinematics(
         fit = fit_markers(body, recording.names, recording.xyz, weights=weights, tasks=aims, time=recording.time)
     except InputError as fault:
         raise InputError(f"{markers}: {fault}") from None
-    warnings += _doubts(body, fit, recording)
+    poor = _poorly_determined(body, fit, aims)
+    warnings += _doubts(body, fit, recording) + _hardly_told(body, poor)
     angles = np.where([c.rotational for c in body.model.coordinates], np.degrees(fit.q), fit.q)
     rms = fit.rms
     seen = np.isfinite(fit.errors)
@@ -103,6 +122,7 @@ def inverse_kinematics(
         markers=_by_marker(body, fit, recording.time),
         rms_mm=1e3 * mean_square**0.5,
         worst_time=float(recording.time[int(np.nanargmax(rms))]),
+        poorly_determined=poor,
         warnings=tuple(warnings),
     )
 
@@ -214,6 +234,39 @@ def _doubts(body: Kinematics, fit: MarkerFit, recording: MarkerData) -> list[str
     for (first, second), frames in swapped_markers(body, fit, target).items():
         out.append(f"{first} and {second} look swapped at {_spans(time, frames)}; exchange them there and run again")
     return out
+
+
+def _poorly_determined(
+    body: Kinematics, fit: MarkerFit, tasks: Sequence[CoordinateTask]
+) -> tuple[PoorlyDetermined, ...]:
+    found = coordinate_precision(body, fit, tasks)
+    poor = [int(i) for i in np.argsort(-found.per_mm, kind="stable") if found.per_mm[i] > _POOR_PER_MM]
+    alike = np.abs(found.correlation) > _CONFUSED
+    return tuple(
+        PoorlyDetermined(
+            found.coordinates[i],
+            float(found.per_mm[i]) if np.isfinite(found.per_mm[i]) else None,
+            tuple(found.coordinates[j] for j in poor if j != i and alike[i, j]),
+        )
+        for i in poor
+    )
+
+
+def _hardly_told(body: Kinematics, poor: Sequence[PoorlyDetermined]) -> list[str]:
+    """One remark on all poorly determined coordinates, those that are confused with each other together."""
+    words: list[str] = []
+    told: set[str] = set()
+    for row in poor:
+        if row.coordinate in told:
+            continue
+        names = [row.coordinate, *(name for name in row.confused_with if name not in told)]
+        told.update(names)
+        unit = "°" if body.model.coordinates[body.index(row.coordinate)].rotational else " mm"
+        size = "without limit" if row.per_mm is None else f"{row.per_mm:.2g}{unit}"
+        listed = f"{', '.join(names[:-1])} and {names[-1]} apart" if len(names) > 1 else names[0]
+        words.append(f"{listed} ({size}{'' if words else ' per mm of marker error'})")
+    more = f" and {len(words) - _NAMED_POOR} more" if len(words) > _NAMED_POOR else ""
+    return [f"markers hardly tell {'; '.join(words[:_NAMED_POOR])}{more}"] if words else []
 
 
 def swapped_markers(body: Kinematics, fit: MarkerFit, recorded: Float64) -> dict[tuple[str, str], list[int]]:

@@ -83,6 +83,7 @@ def test_json_tells_the_errors_of_every_marker(trial: Trial, capsys: pytest.Capt
     main(["ik", "--model", str(trial.model), "--markers", str(trial.markers()), "--out", str(out), "--json"])
     event = json.loads(capsys.readouterr().out)
     assert (event["event"], event["frames"]) == ("angles", 20)
+    assert event["poorly_determined"] == []
     assert event["worst_time_s"] == pytest.approx(0.14)
     worst = max(event["markers"], key=lambda row: row["max_mm"])
     assert worst["marker"] == trial.names[3]

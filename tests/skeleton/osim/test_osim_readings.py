@@ -8,40 +8,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("opensim")
-import osim_oracle as oracle
-from osim_oracle import LINEAR, NOTHING, marker, saved
+from osim_oracle import LINEAR, NOTHING
+from shoulder_model import SHOULDER, shoulder
 
-from marrow.skeleton.osim import Kinematics, fit_markers, read_osim
+from marrow.skeleton.osim import Kinematics, fit_markers
 from marrow.skeleton.osim.problem import Problem, build_problem
 from marrow.skeleton.osim.readings import Readings
-
-SHOULDER = ("0 0 1", "1 0 0", "0 1 0")
-NAMES = ("flex", "add", "rot")
-PLACES = ("0 -0.3 0.03", "0 -0.3 -0.03", "0.2 -0.32 0")
-
-
-def shoulder(
-    folder: Path,
-    axes: tuple[str, ...] = SHOULDER,
-    *,
-    last: str = LINEAR,
-    shift: str = NOTHING,
-    ranges: tuple[str, ...] | None = None,
-) -> Kinematics:
-    """An upper arm that turns in the ground; ``last`` is the function of the third turn."""
-    functions = (LINEAR, LINEAR, last)
-    turns = [oracle.axis(f"rotation{i + 1}", NAMES[i], axes[i], functions[i]) for i in range(3)]
-    turns.append(oracle.axis("translation1", "" if shift == NOTHING else "flex", "1 0 0", shift))
-    turns += [oracle.axis(f"translation{i}", "", d, NOTHING) for i, d in ((2, "0 1 0"), (3, "0 0 1"))]
-    spatial = f"<SpatialTransform>{''.join(turns)}</SpatialTransform>"
-    joint = oracle.joint("CustomJoint", "shoulder", "ground", "arm", NAMES, spatial)
-    markers = [marker(f"arm_{i}", "arm", at) for i, at in enumerate(PLACES)]
-    text = oracle.document(["arm"], [joint], markers)
-    for name, limits in zip(NAMES, ranges or (), strict=bool(ranges)):
-        free = f'<Coordinate name="{name}"><range>-9 9</range><clamped>false</clamped>'
-        assert free in text
-        text = text.replace(free, f'<Coordinate name="{name}"><range>{limits}</range><clamped>true</clamped>')
-    return Kinematics(read_osim(saved(folder, text)))
 
 
 def problem_of(body: Kinematics, tasks: tuple[tuple[str, float], ...] = ()) -> Problem:
