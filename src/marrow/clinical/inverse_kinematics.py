@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from marrow.errors import InputError
+from marrow.io.markers import not_upright, read_upright
 from marrow.io.mot import Table, read_mot
-from marrow.io.trc import MarkerData, read_trc
+from marrow.io.trc import MarkerData
 from marrow.skeleton.osim import CoordinateTask, Kinematics, MarkerFit, coordinate_precision, fit_markers, read_osim
 from marrow.skeleton.osim.setup import coordinate_tasks
 from marrow.skeleton.osim.tasks import IkSetup, read_ik_setup
@@ -84,23 +85,26 @@ def inverse_kinematics(
     setup: str | Path | None = None,
     coordinates: str | Path | None = None,
     units: str | None = None,
+    up: str | None = None,
     time: tuple[float, float] | None = None,
 ) -> InverseKinematics:
     """Coordinates of an OpenSim model that bring its markers nearest to recorded ones, as OpenSim's tool does.
 
     Args:
         model: ``.osim`` of the person, scaled, with markers.
-        markers: ``.trc`` in OpenSim's ground (Y up).
+        markers: ``.trc`` or ``.c3d``.
         setup: set-up file of OpenSim's tool, for the weights and coordinate tasks; without it all markers weigh 1.
         coordinates: table for tasks that take their value from a file, instead of the one that the set-up names.
         units: of the marker file, instead of what its header says.
+        up: the axis, ``"y"`` or ``"z"``, that points up in the marker file; by default Z in ``.c3d``, else Y.
         time: first and last second; None takes all frames.
 
     Raises:
         InputError: a file that cannot be used; the message says which, where, and what to do.
     """
     body = Kinematics(read_osim(model))
-    recording = _within(read_trc(markers, units=units), time, markers)
+    recording, up = read_upright(markers, up=up, units=units)
+    recording = _within(recording, time, markers)
     tasks = read_ik_setup(setup) if setup is not None else None
     warnings = list(body.model.warnings) + _unmatched(body, recording, tasks)
     weights = tasks.markers if tasks else None
@@ -112,6 +116,8 @@ def inverse_kinematics(
         raise InputError(f"{markers}: {fault}") from None
     poor = _poorly_determined(body, fit, aims)
     warnings += _doubts(body, fit, recording) + _hardly_told(body, poor)
+    if _lies(body, fit):
+        warnings.append(not_upright(up))
     angles = np.where([c.rotational for c in body.model.coordinates], np.degrees(fit.q), fit.q)
     rms = fit.rms
     seen = np.isfinite(fit.errors)
@@ -234,6 +240,15 @@ def _doubts(body: Kinematics, fit: MarkerFit, recording: MarkerData) -> list[str
     for (first, second), frames in swapped_markers(body, fit, target).items():
         out.append(f"{first} and {second} look swapped at {_spans(time, frames)}; exchange them there and run again")
     return out
+
+
+def _lies(body: Kinematics, fit: MarkerFit) -> bool:
+    """Whether a body that floats on the ground is not upright in most frames, as it is in its default pose."""
+    still, _ = body.forward(body.default)
+    R, _ = body.forward(fit.q)
+    roots = np.flatnonzero((body.tables.parent < 0) & (np.diff(body.tables.column_start) == 6))
+    up = np.einsum("trk,rk->tr", R[:, roots, 1], still[roots, 1])
+    return bool((np.median(up, axis=0) < 0.5).any())
 
 
 def _poorly_determined(
