@@ -46,7 +46,7 @@ class PoorlyDetermined:
     """A coordinate that the markers hardly tell.
 
     Attributes:
-        per_mm: its standard error for 1 mm of marker noise along each axis, degrees or mm; None: without limit.
+        per_mm: its standard error for 1 mm of marker noise along each axis, degrees or mm; None beyond 180.
         confused_with: other such coordinates that make up for it, so that the markers tell little but their sum.
     """
 

@@ -24,8 +24,8 @@ class Precision:
     Attributes:
         coordinates: their names.
         per_mm: (n,) standard error for 1 mm of marker noise (standard deviation along each axis, independent from
-            marker to marker): degrees for turns, mm for shifts; infinite where the markers tell nothing. Median over
-            the frames looked at. It is linear: 5 mm of noise make five times the error.
+            marker to marker): degrees for turns, mm for shifts; infinite beyond 180. Median over the frames looked
+            at. It is linear: 5 mm of noise make five times the error.
         correlation: (n, n) of the errors, mean over the frames.
     """
 
