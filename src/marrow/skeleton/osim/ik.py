@@ -285,7 +285,7 @@ class _Run:
             other = self.readings.other(y, stuck, default)
             anew = [np.where(stuck, default, y), placed]
             anew += [np.where(self.readings.turning, other, start) for start in anew]
-            costs, found = self._one_frame(frame, np.stack(anew), self.problem, _MOST_FIRST_STEPS)
+            costs, found = self._one_frame(frame, np.stack(anew), self.problem, _MOST_STEPS)
             best = int(np.argmin(costs))
             if costs[best] >= 0.99 * cost:
                 break
@@ -316,15 +316,19 @@ class _Run:
         A recording that goes wrong for some frames can leave the solver in another minimum for all that follow.
         """
         total = self.weights.sum(1)
+        given_up = np.zeros(len(total), bool)
         for _ in range(_ROUNDS):
             rms = np.sqrt(np.divide(2 * cost, total, out=np.zeros(len(cost)), where=total > 0))
             typical = float(np.percentile(rms[total > 0], 20)) if (total > 0).any() else 0.0
             bound = ((self._bounds()[0] >= Y) | (self._bounds()[1] <= Y)).any(1)
-            few = np.where(bound, 0.0003, 0.02)  # metres; at a bound less tells of a wrong reading
-            bad = np.flatnonzero((rms > np.maximum(3 * typical, typical + few)) | (steps >= _MOST_STEPS))
+            # At a bound less tells of a wrong reading: a share of the typical, and metres.
+            share, few = np.where(bound, 1.5, 3.0), np.where(bound, 0.0003, 0.02)
+            far = rms > np.maximum(share * typical, typical + few)
+            bad = np.flatnonzero((far | (steps >= _MOST_STEPS)) & ~given_up)
             runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
-            better = [self._run_again(run, Y, cost, steps) for run in sorted(runs, key=len)[-_MOST_RUNS:]]
-            if not any(better):
+            for run in sorted(runs, key=len)[-_MOST_RUNS:]:
+                given_up[run] = not self._run_again(run, Y, cost, steps)
+            if given_up[bad].all():
                 break
         return Y, steps
 
