@@ -26,9 +26,9 @@ from marrow.errors import InputError
 from marrow.fit.clips import fit_clip, fit_shape
 from marrow.fit.markers import fit_markers
 from marrow.fit.meshes import fit_meshes
+from marrow.io.markers import not_upright, read_upright, upright
 from marrow.io.meshes import MESH_SUFFIXES, Topology, is_mesh_source, read_meshes
 from marrow.io.npz import read_motion
-from marrow.io.trc import MarkerData, read_trc
 from marrow.person import exported
 from marrow.progress import Progress, silent
 from marrow.skeleton import Skeleton
@@ -36,10 +36,6 @@ from marrow.skeleton.definition import FINGER_BODIES, FOLLOWERS, JOINTS
 from marrow.skeleton.osim.geometry import read_geometry_folder
 from marrow.types import PRIOR, Float64, Motion
 
-#: From a file's axes to OpenSim's ground (Y up) by the axis that points up there.
-_UPRIGHT = {"y": np.eye(3), "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])}
-#: What laboratories write: OpenSim's marker files have Y up, C3D files mostly Z.
-_USUAL_UP = {".trc": "y", ".c3d": "z"}
 #: Coordinates that follow others where nothing tells the two apart, and those of the fingers.
 _LED = {follower.name for follower in FOLLOWERS}
 _OF_FINGERS = {c.name for joint in JOINTS if joint.body in FINGER_BODIES for c in joint.coordinates}
@@ -205,49 +201,29 @@ def _from_mesh_files(
     up = up or "y"
     topology = Topology("the default body", body.rest().vertices, body.faces)
     meshes = read_meshes(source, topology, fps=fps, metres_per_unit=unit)
-    upright = _upright(up).astype(np.float32)
-    found = from_meshes(meshes.vertices @ upright.T, meshes.time, name=meshes.name, progress=progress)
+    turn = upright(up).astype(np.float32)
+    found = from_meshes(meshes.vertices @ turn.T, meshes.time, name=meshes.name, progress=progress)
     return replace(found, warnings=(*meshes.remarks, *found.warnings, *_lying(found.skeleton, found.motion, up)))
-
-
-def _upright(up: str) -> Float64:
-    """(3, 3) from axes in which ``up`` points up to those with Y up."""
-    if up not in _UPRIGHT:
-        raise InputError(f"up: expected y or z, got {up!r}")
-    return _UPRIGHT[up]
 
 
 def _lying(skeleton: Skeleton, motion: Motion, up: str) -> tuple[str, ...]:
     """A warning where the pelvis is not upright in most frames, as when the axes were taken wrongly."""
     if float(np.median(skeleton.forward(motion.q)[0][:, 0, 1, 1])) >= 0.5:
         return ()
-    other = "z" if up == "y" else "y"
-    return (f"the person does not stand upright with {up} up; is {other} up in this file? Try --up {other}",)
-
-
-def _markers(source: Path) -> MarkerData:
-    if source.suffix.lower() == ".trc":
-        return read_trc(source)
-    from marrow.io.c3d import read_c3d
-
-    return read_c3d(source).markers
+    return (not_upright(up),)
 
 
 def _from_markers(
     source: Path, static: str | Path | None, up: str | None, height: float | None, body: DefaultBody, progress: Progress
 ) -> Converted:
-    up = up or _USUAL_UP[source.suffix.lower()]
-    upright = _upright(up)
-    markers, still = _markers(source), None if static is None else _markers(Path(static))
-
-    def in_world(data: MarkerData) -> Float64:
-        return from_ground(data.xyz @ upright.T)
+    markers, up = read_upright(source, up=up)
+    still = None if static is None else read_upright(static, up=up)[0]
 
     found = fit_markers(
         markers.names,
-        in_world(markers),
+        from_ground(markers.xyz),
         markers.time,
-        static=None if still is None else (still.names, in_world(still)),
+        static=None if still is None else (still.names, from_ground(still.xyz)),
         height_m=height,
         progress=progress,
     )
