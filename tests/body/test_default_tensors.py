@@ -34,9 +34,7 @@ def test_equals_the_body_on_arrays(body, twin):
         outputs=("vertices", "joints", "frames"),
     )
     for i in range(count):
-        mesh = body.pose_bones(
-            body.rest({n: float(v[i]) for n, v in people.items()}), rotations[i], translation[i]
-        )
+        mesh = body.pose_bones(body.rest({n: float(v[i]) for n, v in people.items()}), rotations[i], translation[i])
         np.testing.assert_allclose(posed.vertices[i], mesh.vertices, atol=3e-6)
         np.testing.assert_allclose(posed.joints[i], mesh.joints, atol=2e-6)
     assert posed.frames.shape == (count, 104, 3, 3)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from marrow.body.skinning import SkinWeights, blend_and_skin, blend_and_skin_reference, skin
+from marrow.body.blending import blend_and_skin, blend_and_skin_reference
+from marrow.body.skinning import SkinWeights, skin
 
 VERTICES, BODIES, BLENDS = 301, 7, 9  # no multiples of the tiles, lanes or blocks
 

@@ -145,9 +145,8 @@ def test_usual_names(model, body):
     np.testing.assert_allclose(whole.vertices, named.vertices, atol=5e-6)
 
 
+@pytest.mark.parametrize("model", ["smplh", "smplx", "mano"], indirect=True)
 def test_hands_by_components(model, body):
-    if not model.hands:
-        pytest.skip(f"{model.family} has no hands to pose by components")
     side, name = ("hand", "hand_pose") if model.family == "mano" else ("right", "right_hand_pose")
     components, mean = model.hands[side]
     values = np.array([[0.4, -0.2, 0.7]])

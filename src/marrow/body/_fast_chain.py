@@ -7,7 +7,7 @@ from marrow._compile import kernel
 
 @kernel()
 def chain(parents, steps, rotations, world, place):
-    """Args: parents (J,), steps (1 or T, J, 3), rotations (T, J, 3, 3); written: world (T, J, 3, 3), place (T, J, 3)."""
+    """Write world (T, J, 3, 3) and place (T, J, 3) for parents (J,), steps (1 or T, J, 3), rotations (T, J, 3, 3)."""
     for t in range(rotations.shape[0]):
         step = steps[t if steps.shape[0] > 1 else 0]
         for j in range(rotations.shape[1]):

@@ -15,7 +15,7 @@ _STEPS = 60  # far more than ever needed: Newton falls on the largest root from 
 
 @kernel()
 def nearest_rotations(matrices, rotations):
-    """Args: matrices (n, 3, 3); written: rotations (n, 3, 3) that maximise ``trace(R^T M)``."""
+    """Write rotations (n, 3, 3) that maximise ``trace(R^T M)`` for matrices (n, 3, 3)."""
     K = np.empty((4, 4))
     for n in range(len(matrices)):
         M = matrices[n]

@@ -1,7 +1,10 @@
-"""Linear blend skinning with sparse weights: the numba twins of :func:`marrow.body.skinning.skin_reference`.
+"""Linear blend skinning with sparse weights: the numba twins of :func:`marrow.body.blending.skin_reference`.
 
 One body after the other (:func:`skin_frames`) for a few, sixteen at once (:func:`skin_lanes`) for many.
 """
+
+# Intrinsics take one argument less than they are written with.
+# pyright: reportCallIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -95,7 +98,11 @@ def skin_lanes_back(start, body, weight, rest, transforms, first, grad, to_rest,
             for i in range(0, rows, 3):
                 v = first + (low + i) // 3
                 k, end = np.int64(start[v]), np.int64(start[v + 1])
-                place, grad_at, to = address(placed, i * LANES), address(pulled, i * LANES), address(to_placed, i * LANES)
+                place, grad_at, to = (
+                    address(placed, i * LANES),
+                    address(pulled, i * LANES),
+                    address(to_placed, i * LANES),
+                )
                 skin_vertex_back(
                     address(body, 0), address(weight, 0), k, end, matrices, place, grad_at, to_matrices, to
                 )  # fmt: skip
@@ -104,7 +111,7 @@ def skin_lanes_back(start, body, weight, rest, transforms, first, grad, to_rest,
 
 @kernel()
 def _gather(source, body, count, low, rows, to):
-    """Columns ``low ... low + rows`` of ``count`` bodies as rows of sixteen; of one body for all if ``source`` has one."""
+    """Columns ``low ... low + rows`` of ``count`` bodies as rows of sixteen; where there is one body, it is all."""
     if source.shape[0] == 1:
         for i in range(rows):
             to[i] = source[0, low + i]

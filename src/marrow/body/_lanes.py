@@ -1,17 +1,19 @@
 """Skinning sixteen bodies at once: the vector operations that numba does not find by itself, as LLVM instructions.
 
 A row holds one number of sixteen bodies, float32: one register with AVX-512, two with AVX, four with NEON; LLVM splits
-as the machine needs. Pointers are not checked: callers keep every row inside its array. A vertex takes three rows (x, y,
-z), a 3x4 transform twelve.
+as the machine needs. A vertex takes three rows (x, y, z), a 3x4 transform twelve, side by side. Pointers are not
+checked: callers keep every row inside its array.
 """
 
 from __future__ import annotations
 
-import marrow._compile  # noqa: F401, I001 (sets numba's cache folder before numba is imported)
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+import marrow._compile  # noqa: F401 (sets numba's cache folder before numba is imported)
 
 LANES = 16
 
@@ -95,8 +97,8 @@ def transpose(typing, source, step, to, to_step):
         source, step, to, to_step = arguments
         rows = [_load(builder, source, step, i) for i in range(LANES)]
         half = LANES // 2
-        low = ir.Constant(_INDEX, [i for pair in zip(range(half), range(LANES, LANES + half)) for i in pair])
-        high = ir.Constant(_INDEX, [i for pair in zip(range(half, LANES), range(LANES + half, 2 * LANES)) for i in pair])
+        shuffled = np.arange(2 * LANES).reshape(2, LANES).T.reshape(-1).tolist()  # 0, 16, 1, 17, …
+        low, high = (ir.Constant(_INDEX, part) for part in (shuffled[:LANES], shuffled[LANES:]))
         for _ in range(LANES.bit_length() - 1):  # a perfect shuffle of all numbers, once per bit of the index
             rows = [builder.shuffle_vector(rows[i], rows[i + half], m) for i in range(half) for m in (low, high)]
         for i, row in enumerate(rows):

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from marrow.body._store import Store, read_store
+from marrow.body.blending import blend_and_skin
 from marrow.body.chain import forward_kinematics
 from marrow.body.linear import Posed, check_outputs, checked_translation, finite, joint_rotations
 from marrow.body.procrustes import nearest_rotation
 from marrow.body.shape import PHENOTYPES
-from marrow.body.skinning import SkinWeights, blend_and_skin, blend_and_skin_reference
+from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
 
 _COMMON = {parameter.name: parameter.default for parameter in PHENOTYPES}
@@ -51,6 +52,12 @@ class DefaultTensors(torch.nn.Module):
     template: torch.Tensor
     basis: torch.Tensor
     reference: torch.Tensor
+    _heads: torch.Tensor
+    _heads_basis: torch.Tensor
+    _frames: torch.Tensor
+    _frames_basis: torch.Tensor
+    _terms: torch.Tensor
+    _projection: torch.Tensor
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__()
@@ -116,7 +123,9 @@ class DefaultTensors(torch.nn.Module):
         # pose leads `settled`, and on from there an ordinary chain.
         settled = reference @ rest.frames.mT
         first = reference[0].T @ rotations[:, :1]
-        turned, place = forward_kinematics(self.parents, self._steps(rest, settled), torch.cat([first, rotations[:, 1:]], 1))
+        turned, place = forward_kinematics(
+            self.parents, self._steps(rest, settled), torch.cat([first, rotations[:, 1:]], 1)
+        )
         if shift is not None:
             place = place + (shift @ reference[0])[:, None]
         vertices = None
@@ -131,18 +140,17 @@ class DefaultTensors(torch.nn.Module):
         )
 
     def _steps(self, rest: TensorRest, settled: torch.Tensor) -> torch.Tensor:
-        """(N, 104, 3) from parent to child in the reference pose; the root's is zero, those of its children unturned."""
+        """(N, 104, 3) from parent to child in the reference pose; the root's is zero, its children's are unturned."""
         above = torch.tensor([max(p, 0) for p in self.parents], device=rest.heads.device)
         step = rest.heads - rest.heads[:, above]
         turned = (settled[:, above] * step[:, :, None]).sum(-1)
         return torch.where((above == 0)[:, None], step, turned)
 
     def _skinned(self, rest: TensorRest, transforms: torch.Tensor, threads: int | None) -> torch.Tensor:
-        fast = transforms.device.type == "cpu" and transforms.dtype == torch.float32
-        skinned = blend_and_skin if fast else blend_and_skin_reference
         if len(rest.coefficients) == 1:
-            return skinned(None, self.weights, None, transforms, rest.vertices[0], threads)
-        return skinned(self.basis, self.weights, rest.coefficients, transforms, self.template.view(-1, 3), threads)
+            return blend_and_skin(None, self.weights, None, transforms, rest.vertices[0], threads)
+        template = self.template.view(-1, 3)
+        return blend_and_skin(self.basis, self.weights, rest.coefficients, transforms, template, threads)
 
     def _coefficients(self, shape: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """(N, K); the tensor twin of :class:`marrow.body.shape.Coefficients`."""
@@ -156,7 +164,9 @@ class DefaultTensors(torch.nn.Module):
         for name, anchors in self.anchors.items():
             value = values.get(name, self.template.new_full((1,), _COMMON.get(name, 0.5)))
             if value.ndim != 1 or len(value) not in (1, rows):
-                raise InputError(f"{name}: expected ({rows},) values, as the others have, or one; got {tuple(value.shape)}")
+                raise InputError(
+                    f"{name}: expected ({rows},) values, as the others have, or one; got {tuple(value.shape)}"
+                )
             finite(value, name)
             weights.append(_hat(value.expand(rows), anchors))
         weights.append(third.new_ones(rows, 1))  # what padded terms point at

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from marrow.body.blending import blend_and_skin
 from marrow.body.chain import forward_kinematics
-from marrow.body.skinning import SkinWeights, blend_and_skin, blend_and_skin_reference
+from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
 
 
@@ -186,9 +187,7 @@ class LinearBody(torch.nn.Module):
         basis = None if used is None else self.basis if several else self.basis[self.identity :]
         if used is not None and basis is not None:
             basis = basis[: used.shape[1]]
-        fast = transforms.device.type == "cpu" and transforms.dtype == torch.float32
-        skinned = blend_and_skin if fast else blend_and_skin_reference
-        return skinned(basis, self.weights, used, transforms, vertices, threads)
+        return blend_and_skin(basis, self.weights, used, transforms, vertices, threads)
 
     def _padded(self, values: torch.Tensor | None, count: int, name: str) -> torch.Tensor:
         """(N, count) of up to that many numbers."""

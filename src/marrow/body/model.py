@@ -1,7 +1,7 @@
 """What every body model is: a specification, a rest stage for one person, and poses of that person.
 
-``model.rest(shape, expression, bones)`` makes one person once; ``model.pose(rest, pose, translation)`` poses that person
-as often as wanted. Both take and give numpy arrays in marrow's world (metres, Y up, a body at rest faces +Z).
+``model.rest(shape, expression, bones)`` makes one person once, ``model.pose(rest, pose, translation)`` poses them as
+often as wanted. Both take and give numpy arrays in marrow's world (metres, Y up, a body at rest faces +Z).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from numpy.typing import ArrayLike, NDArray
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.shape import Parameter
 from marrow.types import Mesh

@@ -17,7 +17,7 @@ def nearest_rotation_reference(matrices: torch.Tensor) -> torch.Tensor:
     """The same by singular value decomposition in plain torch."""
     import roma
 
-    return roma.special_procrustes(matrices)
+    return roma.special_procrustes(matrices)  # type: ignore[return-value]
 
 
 class _NearestRotation(torch.autograd.Function):

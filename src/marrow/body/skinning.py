@@ -1,7 +1,7 @@
-"""Linear blend skinning: sparse weights, exact (all influences kept), of bodies that blend their rest shape linearly.
+"""Linear blend skinning on arrays: sparse weights, exact (all influences kept), many frames at once.
 
-``rest = vertices + coefficients @ basis`` and ``out = (sum of weight * transform) applied to rest``: :func:`skin` on
-arrays for one rest shape, :func:`blend_and_skin` on tensors with gradients, :func:`skin_reference` in plain torch.
+The rest shape may be the same in all frames or blended for each: ``rest = vertices + coefficients @ basis``. The side
+of tensors, with gradients and the plain twin, is :mod:`marrow.body.blending`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marrow.types import Float32, Float64
 
-if TYPE_CHECKING:
-    import torch
-
 #: Fewer frames are posed one after the other.
 _FEW = 6
-#: Vertices whose rest shape is blended and skinned while it lies in the cache.
-_TILE = 256
+#: Numbers that are blended at a time, to be skinned while they lie in the cache; and the fewest of a frame, a multiple
+#: of three and of the lanes.
+_TILE, _LEAST = 1 << 18, 768
 
 
 class SkinWeights(NamedTuple):
@@ -41,170 +39,139 @@ class SkinWeights(NamedTuple):
         return SkinWeights(start, self.body[places], self.weight[places])
 
 
+class RestShapes(NamedTuple):
+    """Rest shapes ``vertices + coefficients @ basis`` of n vertices in T frames, float32; one part may be missing.
+
+    Attributes:
+        vertices: (1 or T, 3 n) metres.
+        coefficients: (T, K).
+        basis: (K, 3 n).
+    """
+
+    vertices: Float32 | None = None
+    coefficients: Float32 | None = None
+    basis: Float32 | None = None
+
+    def columns(self, tile: slice, buffer: Float32 | None = None) -> Float32:
+        """(1 or T, m) of some coordinates, contiguous; blended into ``buffer``, where one is given."""
+        if self.coefficients is None or self.basis is None:
+            if self.vertices is None:
+                raise ValueError("a rest shape needs vertices, or coefficients with their basis")
+            return np.ascontiguousarray(self.vertices[:, tile])
+        shape = len(self.coefficients), tile.stop - tile.start
+        out = np.empty(shape, np.float32) if buffer is None else buffer[: shape[0] * shape[1]].reshape(shape)
+        np.dot(self.coefficients, self.basis[:, tile], out=out)
+        if self.vertices is not None:
+            out += self.vertices[:, tile]
+        return out
+
+
 def skin(vertices: Float32, weights: SkinWeights, transforms: Float64, threads: int | None = None) -> Float32:
     """Vertices in each frame.
 
     Args:
         vertices: (n, 3) bind pose, metres.
-        transforms: (T, B, 3, 4) what carries the bind pose to the frame, by segment.
+        transforms: (T, J, 3, 4) what carries the bind pose to the frame, by segment.
         threads: vertices are spread over this many threads; by default the processors', at most four.
     Returns:
         (T, n, 3) float32.
     """
-    vertices = np.ascontiguousarray(vertices, np.float32)
+    rest = RestShapes(np.ascontiguousarray(vertices, np.float32).reshape(1, -1))
     matrices = np.ascontiguousarray(transforms, np.float32).reshape(*transforms.shape[:2], 12)
-    out = np.empty((len(matrices), len(vertices), 3), np.float32)
-    if len(matrices) < _FEW:
-        from marrow.body._fast_skinning import skin_frames
+    return skin_shapes(rest, weights, matrices, threads)
 
-        skin_frames(*weights, vertices[None], matrices, out)
-    else:
-        _Lanes(None, weights, matrices, threads).pose(vertices.reshape(1, -1), None, out)
+
+def skin_shapes(rest: RestShapes, weights: SkinWeights, matrices: Float32, threads: int | None = None) -> Float32:
+    """Vertices (T, n, 3) in each frame, from rest shapes and matrices (T, J, 12): the rows of a 3x4 transform."""
+    if len(matrices) >= _FEW:
+        return LaneSkinning(rest, weights, matrices, threads).posed()
+    from marrow.body._fast_skinning import skin_frames
+
+    whole = rest.columns(slice(0, 3 * (len(weights.start) - 1)))
+    out = np.empty((len(matrices), len(weights.start) - 1, 3), np.float32)
+    skin_frames(weights.start, weights.body, weights.weight, whole.reshape(len(whole), -1, 3), matrices, out)
     return out
 
 
-def blend_and_skin(
-    basis: torch.Tensor | None,
-    weights: SkinWeights,
-    coefficients: torch.Tensor | None,
-    transforms: torch.Tensor,
-    vertices: torch.Tensor | None = None,
-    threads: int | None = None,
-) -> torch.Tensor:
-    """Blended and posed vertices on the processor; differentiable in coefficients, transforms and vertices.
+class Pulled(NamedTuple):
+    """Gradients by vertices (1 or T, 3 n), coefficients (T, K), both where wanted, and matrices (T, J, 12)."""
 
-    Args:
-        basis: (K, 3 n) float32, contiguous.
-        coefficients: (T, K), of each frame.
-        transforms: (T, J, 3, 4) what carries the rest shape to the frame.
-        vertices: (n, 3) rest shape of all frames, or (T, n, 3), to which the blended one is added.
-        threads: as in :func:`skin`.
-    Returns:
-        (T, n, 3) float32.
-    """
-    return _function().apply(basis, weights, coefficients, transforms, vertices, threads)
+    vertices: Float32 | None
+    coefficients: Float32 | None
+    matrices: Float32
 
 
-@functools.cache
-def _function():
-    """The autograd function; made at first use, since torch takes long to import."""
-    import torch
-
-    class BlendAndSkin(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, basis, weights, coefficients, transforms, vertices, threads):
-            def array(tensor):
-                return None if tensor is None else np.ascontiguousarray(tensor.detach().numpy(), np.float32)
-
-            matrices = array(transforms).reshape(*transforms.shape[:2], 12)
-            shift = None if vertices is None else array(vertices).reshape(-1, 3 * vertices.shape[-2])
-            # numpy asks for huge pages, torch does not: that halves the time of a large batch.
-            out = np.empty((len(matrices), len(weights.start) - 1, 3), np.float32)
-            ctx.shape = None if vertices is None else vertices.shape
-            data, blend = (None if basis is None else basis.numpy()), array(coefficients)
-            ctx.needed, ctx.rows = any(ctx.needs_input_grad), 0 if shift is None else len(shift)
-            if len(matrices) < _FEW and not ctx.needed:
-                from marrow.body._fast_skinning import skin_frames
-
-                rest = shift if blend is None else blend @ data
-                rest = rest if blend is None or shift is None else rest + shift
-                skin_frames(*weights, rest.reshape(len(rest), -1, 3), matrices, out)
-            else:
-                ctx.lanes = _Lanes(data, weights, matrices, threads)
-                ctx.lanes.pose(shift, blend, out, keep=ctx.needed)
-            return torch.from_numpy(out)
-
-        @staticmethod
-        def backward(ctx, grad):
-            grad = np.ascontiguousarray(grad.numpy(), np.float32)
-            to_blend, to_vertices = ctx.needs_input_grad[2], ctx.needs_input_grad[4]
-            by_rest, by_blend, by_matrix = ctx.lanes.pull(grad, ctx.rows if to_vertices else 0, to_blend)
-            return (
-                None,
-                None,
-                None if by_blend is None else torch.from_numpy(by_blend),
-                torch.from_numpy(by_matrix).view(len(grad), -1, 3, 4),
-                None if by_rest is None else torch.from_numpy(by_rest).view(ctx.shape),
-                None,
-            )
-
-    return BlendAndSkin
-
-
-class _Lanes:
+class LaneSkinning:
     """Many frames at once: blended tile by tile while a tile lies in the cache, sixteen frames in a vector."""
 
-    def __init__(self, basis: Float32 | None, weights: SkinWeights, matrices: Float32, threads: int | None) -> None:
-        self.basis, self.weights, self.frames = basis, weights, len(matrices)
+    def __init__(self, rest: RestShapes, weights: SkinWeights, matrices: Float32, threads: int | None = None) -> None:
+        self.rest, self.weights, self.frames = rest, weights, len(matrices)
         self.count = len(weights.start) - 1
         self.matrices = _side_by_side(matrices)
         self.threads = min(4, os.cpu_count() or 1) if threads is None else max(1, threads)
-        self.kept: dict[int, Float32] = {}
+        share = min(_TILE // max(self.frames, 1), -(-3 * self.count // self.threads))
+        self.tile = max(1, -(-share // _LEAST)) * _LEAST
+        self._kept: dict[int, Float32] = {}
 
-    def pose(
-        self, vertices: Float32 | None, coefficients: Float32 | None, out: Float32, keep: bool = False
-    ) -> None:
-        """Fill ``out`` (T, n, 3) from vertices (1 or T, 3 n) and coefficients (T, K); see :func:`blend_and_skin`.
-
-        ``keep`` the rest shapes for :meth:`pull`.
-        """
+    def posed(self, keep: bool = False) -> Float32:
+        """(T, n, 3); ``keep`` the rest shapes for :meth:`pulled`."""
         from marrow.body._fast_skinning import skin_lanes
 
+        # numpy asks the system for huge pages, torch does not: that halves the time of a large batch.
+        out = np.empty((self.frames, self.count, 3), np.float32)
+
         def work(tiles: Sequence[slice]) -> None:
-            buffer = np.empty(self.frames * 3 * _TILE, np.float32)
+            buffer = None if keep else np.empty(self.frames * self.tile, np.float32)
             for tile in tiles:
-                rest = self._rest(tile, vertices, coefficients, None if keep else buffer)
-                skin_lanes(*self.weights, rest, self.matrices, tile.start // 3, out)
+                rest = self.rest.columns(tile, buffer)
+                skin_lanes(*self._influences, rest, self.matrices, tile.start // 3, out)
                 if keep:
-                    self.kept[tile.start] = rest
+                    self._kept[tile.start] = rest
 
         self._spread(work)
+        return out
 
-    def _rest(
-        self, tile: slice, vertices: Float32 | None, coefficients: Float32 | None, buffer: Float32 | None
-    ) -> Float32:
-        """Rest shapes of some vertices: (T, 3 m), or (1, 3 m) where all frames share it."""
-        if coefficients is None:
-            return np.ascontiguousarray(vertices[:, tile])
-        shape = self.frames, tile.stop - tile.start
-        rest = np.empty(shape, np.float32) if buffer is None else buffer[: shape[0] * shape[1]].reshape(shape)
-        np.dot(coefficients, self.basis[:, tile], out=rest)
-        if vertices is not None:
-            rest += vertices[:, tile]
-        return rest
-
-    def pull(self, grad: Float32, vertices: int, to_blend: bool) -> tuple[Float32 | None, Float32 | None, Float32]:
-        """Gradients by vertices (1 or T, 3 n), coefficients (T, K) and matrices (T, J, 12) for one at ``out``.
-
-        ``vertices`` has that many rows; 0: not wanted.
-        """
+    def pulled(self, grad: Float32, vertices: bool, coefficients: bool) -> Pulled:
+        """Gradients for one at the result of :meth:`posed`; by vertices and coefficients where wanted."""
         from marrow.body._fast_skinning import skin_lanes_back
 
-        by_rest = np.empty((vertices, 3 * self.count), np.float32) if vertices else None
-        found: list[tuple[Float32, Float32 | None]] = []
+        basis = self.rest.basis if coefficients else None
+        shape = None if self.rest.vertices is None or not vertices else self.rest.vertices.shape
+        by_vertices = None if shape is None else np.empty(shape, np.float32)
+        by_coefficients: list[Float32] = []
+        by_matrices: list[Float32] = []
 
         def work(tiles: Sequence[slice]) -> None:
-            buffer = np.empty(self.frames * 3 * _TILE, np.float32)
-            by_matrix, by_blend = np.zeros_like(self.matrices), None
+            buffer = np.empty(self.frames * self.tile, np.float32)
+            blends = None if basis is None else np.zeros((self.frames, len(basis)), np.float32)
+            matrices = np.zeros_like(self.matrices)
             for tile in tiles:
-                rest, shape = self.kept[tile.start], (self.frames, tile.stop - tile.start)
-                pulled = buffer[: shape[0] * shape[1]].reshape(shape)
-                skin_lanes_back(*self.weights, rest, self.matrices, tile.start // 3, grad, pulled, by_matrix)
-                if to_blend:
-                    part = pulled @ self.basis[:, tile].T
-                    by_blend = part if by_blend is None else by_blend + part
-                if by_rest is not None:
-                    by_rest[:, tile] = pulled.sum(0) if vertices == 1 else pulled
-            found.append((by_matrix, by_blend))
+                rest, size = self._kept[tile.start], (self.frames, tile.stop - tile.start)
+                by_rest = buffer[: size[0] * size[1]].reshape(size)
+                skin_lanes_back(*self._influences, rest, self.matrices, tile.start // 3, grad, by_rest, matrices)
+                if blends is not None and basis is not None:
+                    blends += by_rest @ basis[:, tile].T
+                if by_vertices is not None:
+                    by_vertices[:, tile] = by_rest.sum(0) if len(by_vertices) == 1 else by_rest
+            by_matrices.append(matrices)
+            if blends is not None:
+                by_coefficients.append(blends)
 
         self._spread(work)
-        by_matrix = np.sum([matrix for matrix, _ in found], 0)
-        by_matrix = by_matrix.transpose(0, 3, 1, 2).reshape(-1, by_matrix.shape[1], 12)[: self.frames]
-        return by_rest, np.sum([blend for _, blend in found], 0) if to_blend else None, by_matrix
+        matrices = sum(by_matrices[1:], by_matrices[0]).transpose(0, 3, 1, 2)
+        return Pulled(
+            by_vertices,
+            None if basis is None else sum(by_coefficients[1:], by_coefficients[0]),
+            matrices.reshape(-1, *matrices.shape[2:])[: self.frames],
+        )
+
+    @property
+    def _influences(self) -> tuple[NDArray[np.int32], NDArray[np.int32], Float32]:
+        return self.weights.start, self.weights.body, self.weights.weight
 
     def _spread(self, work: Callable[[Sequence[slice]], None]) -> None:
-        """Call ``work`` with runs of tiles (slices of coordinates), each in a thread; the matrix products stay in it."""
-        tiles = [slice(i, min(i + 3 * _TILE, 3 * self.count)) for i in range(0, 3 * self.count, 3 * _TILE)]
+        """Call ``work`` with some of the tiles (slices of coordinates) in each thread; matrix products stay in it."""
+        tiles = [slice(i, min(i + self.tile, 3 * self.count)) for i in range(0, 3 * self.count, self.tile)]
         with _blas().limit(limits=1, user_api="blas"):
             if self.threads == 1 or len(tiles) < 2:
                 work(tiles)
@@ -228,45 +195,3 @@ def _blas():
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def blend_and_skin_reference(
-    basis: torch.Tensor | None,
-    weights: SkinWeights,
-    coefficients: torch.Tensor | None,
-    transforms: torch.Tensor,
-    vertices: torch.Tensor | None = None,
-    threads: int | None = None,
-) -> torch.Tensor:
-    """:func:`blend_and_skin` in plain torch, of any precision, on any device; ``threads`` are torch's own."""
-    rest = vertices
-    if basis is not None and coefficients is not None:
-        rest = (coefficients @ basis).view(len(coefficients), -1, 3)
-        rest = rest if vertices is None else rest + vertices
-    if rest is None:
-        raise ValueError("blend_and_skin: expected vertices, or a basis with coefficients, got neither")
-    return skin_reference(rest, weights, transforms)
-
-
-def skin_reference(vertices: torch.Tensor, weights: SkinWeights, transforms: torch.Tensor) -> torch.Tensor:
-    """Skinning in plain torch, differentiable in vertices and transforms.
-
-    Args:
-        vertices: (n, 3) or (T, n, 3).
-        transforms: (T, J, 3, 4).
-    Returns:
-        (T, n, 3).
-    """
-    blended = _dense(weights, transforms) @ transforms.flatten(2)
-    blended = blended.unflatten(-1, (3, 4))
-    return (blended[..., :3] @ vertices[..., None])[..., 0] + blended[..., 3]
-
-
-def _dense(weights: SkinWeights, like: torch.Tensor) -> torch.Tensor:
-    """(n, J) weights."""
-    import torch
-
-    vertex = np.repeat(np.arange(len(weights.start) - 1), np.diff(weights.start))
-    dense = np.zeros((len(weights.start) - 1, like.shape[1]))
-    np.add.at(dense, (vertex, weights.body), weights.weight)
-    return torch.as_tensor(dense, dtype=like.dtype, device=like.device)

@@ -265,7 +265,7 @@ class SmplBody:
         return self._mesh(posed, vertex_ids)
 
     def __call__(self, *, flat_hand_mean: bool | None = None, **given: ArrayLike) -> Mesh:
-        """Named parameters, as :meth:`SmplTensors.parameters_of` takes them, as arrays; one body or as many as poses."""
+        """Bodies of named parameters, as :meth:`SmplTensors.parameters_of` takes them, in arrays."""
         with torch.no_grad():
             return self._mesh(self._tensors(flat_hand_mean=flat_hand_mean, **{n: _tensor(v) for n, v in given.items()}))
 
