@@ -38,6 +38,7 @@ from marrow.body import keypoints as places
 from marrow.body import load_body
 from marrow.body.default import DefaultBody, Rest
 from marrow.body.keypoints import KeypointSource, keypoint_sources
+from marrow.body.shape import PARTIAL
 from marrow.conventions import EDGES, JOINT_SETS
 from marrow.data.motion_pack import motion_pack
 from marrow.detect import BlazePose, Detection, Region
@@ -71,7 +72,7 @@ def some_shape(body: DefaultBody, rng: np.random.Generator, child: bool) -> dict
     """A random person: the prior of the body's phenotypes and limbs, or a child of about 5 to 14 years."""
     chosen = {}
     for p in body.spec.parameters:
-        if not p.name.startswith("local_"):
+        if not p.name.startswith(PARTIAL):
             chosen[p.name] = float(np.clip(rng.normal(p.mean, p.sd), p.low, p.high))
     chosen["gender"] = float(np.clip(rng.integers(2) + rng.normal(0, 0.1), 0, 1))
     if child:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from marrow.body import load_body
 from marrow.body.anatomy import bony_landmarks
 from marrow.body.points import SKIN_POINTS
-from marrow.body.shape import LIMBS
+from marrow.body.shape import LIMBS, PARTIAL
 from marrow.errors import InputError
 from marrow.skeleton.joint_centres import joint_centres
 
 BODY = load_body()
-NAMES = [n for n in BODY.spec.names if not n.startswith("local_")]
+NAMES = [n for n in BODY.spec.names if not n.startswith(PARTIAL)]
 RANGE = {p.name: (p.low, p.high) for p in BODY.spec.parameters}
 
 

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from marrow.body import anatomy, posing
 from marrow.body._store import Store, file_sha256, read_store
+from marrow.body.bones import BoneStretch, is_stretched
+from marrow.body.bones import stretches as bone_stretches
 from marrow.body.landmarks import Landmarks
 from marrow.body.rig import grouped_weights, rig_matrix
 from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
@@ -140,15 +142,24 @@ class DefaultBody:
         """(F, 3) rows of :attr:`uv` of each triangle's corners."""
         return self._store.arrays["faces_uv"].astype(np.int32)
 
-    def rest(self, shape: Mapping[str, float] | None = None, face: Mapping[str, float] | None = None) -> Rest:
+    def rest(
+        self,
+        shape: Mapping[str, float] | None = None,
+        face: Mapping[str, float] | None = None,
+        bones: Mapping[str, float] | None = None,
+    ) -> Rest:
         """The body of one person at rest (a few milliseconds).
 
         Args:
             shape: parameter name to value; what is not named is at its default. Phenotypes outside their range are
                 clamped to it, as in Anny.
             face: face action name to strength in [0, 1].
+            bones: bone to its length in metres, between joint centres (:data:`marrow.body.bones.BONES`): ``femur``
+                for both sides, ``femur_l`` for one, widths ``hips`` and ``shoulders``. The soft tissue around it stays
+                as it is. The result's shape then holds ``log_bone_*`` that give the same body again. With legs of
+                unequal length the pelvis stays level and the shorter one hangs free.
         Raises:
-            InputError: unknown name, value that is not finite.
+            InputError: unknown name, value that is not finite, or a bone outside the range that its message tells.
         """
         shape = checked(shape, self._by_name, "shape parameter")
         face = checked(face, self._face_row, "face action")
@@ -163,6 +174,9 @@ class DefaultBody:
         heads = self._heads(coefficients, moves)
         vertices, heads = self._all.stretched(vertices, heads, values)
         vertices, heads, landmarks = self._all.standing(vertices, heads, values["weight"])
+        if bones:
+            shape |= bone_stretches(bones, landmarks, shape)
+        vertices, heads, landmarks = self._all.with_bones(vertices, heads, landmarks, shape)
         return Rest(shape, face, vertices.astype(np.float32), self._bones, heads, landmarks, coefficients)
 
     def stature(self, shape: Mapping[str, float] | None = None) -> float:
@@ -362,6 +376,21 @@ class _Reading:
         shift = -np.stack([pelvis[..., 0], floor, pelvis[..., 2]], -1)
         landmarks = {name: point + shift for name, point in landmarks.items()}
         return vertices + shift[..., None, :].astype(vertices.dtype), heads + shift[..., None, :], landmarks
+
+    @functools.cached_property
+    def _bone_stretch(self) -> BoneStretch:
+        return BoneStretch(self._body._bones, self._weights)
+
+    def with_bones(
+        self, vertices: NDArray, heads: Float64, landmarks: dict[str, Float64], values: Mapping[str, float]
+    ) -> tuple[NDArray, Float64, dict[str, Float64]]:
+        """A standing body (n, 3), (N, 3) with its bones stretched as ``values`` say, standing again."""
+        if not is_stretched(values):
+            return vertices, heads, landmarks
+        vertices, heads, landmarks = self._bone_stretch(vertices, heads, landmarks, values)
+        up = np.array([0.0, -float(vertices[self._floor, 1].min()), 0.0])
+        landmarks = {name: point + up for name, point in landmarks.items()}
+        return vertices + up.astype(vertices.dtype), heads + up, landmarks
 
 
 def check_vertex_ids(vertex_ids: Sequence[int] | NDArray, count: int) -> NDArray[np.intp]:
