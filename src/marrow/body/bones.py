@@ -14,6 +14,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,7 +198,7 @@ class BoneStretch:
         share: (n, N) of each vertex in the rig's bones; sparse or dense, rows sum to one.
     """
 
-    def __init__(self, bones: Sequence[str], share: NDArray) -> None:
+    def __init__(self, bones: Sequence[str], share: Any) -> None:
         keys = [(limb_of(name), _side(name)) for name in bones]
         self._keys = list(dict.fromkeys(keys))
         self._of_bone = np.array([self._keys.index(key) for key in keys])
