@@ -120,7 +120,7 @@ def stretches(
     out = dict(held)
     for name, length in wanted.items():
         # One at a time and in order: the width of the shoulders alone follows from another bone, the spine before it.
-        low, high = (_length(name, landmarks, out | {LOG_BONE + name: end}) for end in (-LOG_RANGE, LOG_RANGE))
+        low, high = (_length(name, landmarks, {**out, LOG_BONE + name: end}) for end in (-LOG_RANGE, LOG_RANGE))
         if not low <= length <= high:
             own = bone_lengths(landmarks)[name]
             hint = " Lengths are in metres." if low <= length / 100 <= high or low <= length / 1000 <= high else ""
@@ -136,7 +136,7 @@ def _solved(name: str, length: float, landmarks: Mapping[str, Float64], held: Ma
     """The stretch that gives a length: Newton on a function that is all but linear in the factor."""
     factor = 1.0
     for _ in range(20):
-        now, more = (_length(name, landmarks, held | {LOG_BONE + name: math.log(f)}) for f in (factor, factor + 1e-3))
+        now, more = (_length(name, landmarks, {**held, LOG_BONE + name: math.log(f)}) for f in (factor, factor + 1e-3))
         step = (length - now) / (more - now) * 1e-3
         factor = min(max(factor + step, 0.5), 2.0)
         if abs(step) < 1e-12:

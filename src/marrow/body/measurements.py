@@ -15,6 +15,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from marrow.body import anatomy
 from marrow.body.points import SKIN_POINTS
-from marrow.body.sections import Plane, across, level, perimeter, section, slab, tape
+from marrow.body.sections import Plane, across, cut_points, level, perimeter, section, slab, tape
 from marrow.errors import InputError, UnknownNameError
 from marrow.skeleton.inertia import BODY_DENSITY, enclosed_volume
 from marrow.skeleton.joint_centres import joint_centres
@@ -64,6 +65,23 @@ class Figure:
         return self.points[f"{name}_r"], self.points[f"{name}_l"]
 
 
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """A tape measure around a figure.
+
+    Attributes:
+        plane: it lies in, by the figure's landmarks.
+        edges: (k, 2) vertices of the edges that it touches, in order.
+    """
+
+    plane: Callable[[Figure], Plane]
+    edges: NDArray[np.int64]
+
+    def points(self, f: Figure) -> Float64:
+        """(k, 3) metres, its corners."""
+        return cut_points(f.vertices, self.edges, self.plane(f))
+
+
 @dataclass(frozen=True)
 class Definition:
     """How a measurement is taken.
@@ -75,7 +93,8 @@ class Definition:
         text: the definition.
         standard: where it comes from; "marrow" where no standard has it.
         take: the value of a figure.
-        ring: for a girth, the line of the tape (k, 3).
+        ring: the tape whose girth or extent this is, or None.
+        read: the value of the tape's corners (k, 3), or None.
     """
 
     name: str
@@ -84,7 +103,15 @@ class Definition:
     text: str
     standard: str
     take: Callable[[Figure], float]
-    ring: Callable[[Figure], Float64] | None = None
+    ring: Callable[[Figure], Ring] | None = None
+    read: Callable[[Float64], float] | None = None
+
+    def held(self, figure: Figure) -> Callable[[Figure], float]:
+        """The same measure, of figures close to this one: the tape touches the same edges. Quick, and smooth."""
+        if self.ring is None or self.read is None:
+            return self.take
+        ring, read = self.ring(figure), self.read
+        return lambda f: read(ring.points(f))
 
 
 @dataclass(frozen=True)
@@ -137,9 +164,14 @@ def measure_mesh(vertices: ArrayLike, *, weight: float = 0.5, side: Side = "r") 
             f"vertices: expected finite ({body.vertex_count}, 3), the default body's, got {x.shape}. "
             "For another closed mesh give its landmarks: measurements_of(Figure(vertices, faces, points))"
         )
+    skin = anatomy.reader().skin(x)
+    if skin["vertex"][1] - skin["calcaneus_r"][1] < 0.8 * np.ptp(x, axis=0).max():
+        raise InputError("vertices: expected a body that stands upright, Y up; turn it, head to +Y and face to +Z")
+    if skin["asis_l"][0] <= skin["asis_r"][0]:
+        raise InputError("vertices: expected a body that faces +Z, its left side at +X; turn it about Y")
     bony = anatomy.reader().bone(x, weight)
     centres = joint_centres(bony, fingers=False)
-    return measurements_of(Figure(x, body.faces, _points(x, centres), _checked_side(side)))
+    return measurements_of(Figure(x, body.faces, points_of(x, centres), _checked_side(side)))
 
 
 def measurements_of(figure: Figure) -> Measurements:
@@ -159,7 +191,7 @@ def figure(rest: Rest, side: Side = "r") -> Figure:
     from marrow.body import load_body
 
     x = rest.vertices.astype(float)
-    return Figure(x, load_body().faces, _points(x, rest.landmarks), _checked_side(side))
+    return Figure(x, load_body().faces, points_of(x, rest.landmarks), _checked_side(side))
 
 
 def near(name: str) -> str:
@@ -168,7 +200,8 @@ def near(name: str) -> str:
     return f"; did you mean {', '.join(close)}?" if close else "; marrow measure lists them"
 
 
-def _points(vertices: Float64, centres: Mapping[str, Float64]) -> dict[str, Float64]:
+def points_of(vertices: Float64, centres: Mapping[str, Float64]) -> dict[str, Float64]:
+    """Landmarks of a :class:`Figure`, of vertices in the default body's topology and joint centres."""
     out = anatomy.reader().skin(vertices)
     out |= {name: vertices[list(SKIN_POINTS[name])].mean(0) for name in _MORE_POINTS}
     return out | {name: np.asarray(centres[name]) for name in _CENTRES}
@@ -243,20 +276,22 @@ def _limb_plane(start: str, end: str, share: float) -> Callable[[Figure], Plane]
     return lambda f: across(f.at(start), f.at(end), share)
 
 
-def _trunk_ring(plane: Callable[[Figure], Plane]) -> Callable[[Figure], Float64]:
+def _trunk_ring(plane: Callable[[Figure], Plane]) -> Callable[[Figure], Ring]:
     """Tape around everything that a plane cuts but the arms."""
 
-    def ring(f: Figure) -> Float64:
-        cut = plane(f)
-        pieces = section(f.vertices, f.faces, cut)
-        of_arm = [_of_an_arm(f, x) for x in pieces]
+    def ring(f: Figure) -> Ring:
+        at = plane(f)
+        pieces = section(f.vertices, f.faces, at)
+        of_arm = [_of_an_arm(f, piece.points) for piece in pieces]
         if all(of_arm):
-            raise InputError(f"figure: the plane at a height of {cut.origin[1]:.2f} m meets no skin; is it a person?")
-        own = np.concatenate([x for x, arm in zip(pieces, of_arm, strict=True) if not arm])
-        if f.at("shoulder")[1] > cut.origin[1] > f.at("elbow")[1] and not any(of_arm):
-            # Below the armpit's fold of a baby the arm has not parted yet: it ends where the shoulder does.
-            own = own[np.abs(own[:, 0] - f.at("crotch")[0]) <= 0.5 * _breadth("acromion")(f)]
-        return tape(own, cut.normal)
+            raise InputError(f"figure: the plane at a height of {at.origin[1]:.2f} m meets no skin; is it a person?")
+        own = [piece for piece, arm in zip(pieces, of_arm, strict=True) if not arm]
+        points, edges = (np.concatenate(parts) for parts in zip(*own, strict=True))
+        if f.at("shoulder")[1] > at.origin[1] > f.at("elbow")[1] and not any(of_arm):
+            # A baby's arm has not parted from the chest at the nipples yet: it ends where the shoulder does.
+            inside = np.abs(points[:, 0] - f.at("crotch")[0]) <= 0.5 * _breadth("acromion")(f)
+            points, edges = points[inside], edges[inside]
+        return Ring(plane, edges[tape(points, at.normal)])
 
     return ring
 
@@ -269,7 +304,7 @@ def _of_an_arm(f: Figure, piece: Float64) -> bool:
         return min(
             _to_line(middle, f.points[f"{a}_{s}"], f.points[f"{b}_{s}"])
             for line in lines
-            for a, b in zip(line[:-1], line[1:], strict=True)
+            for a, b in pairwise(line)
             for s in "rl"
         )
 
@@ -284,33 +319,40 @@ def _to_line(x: Float64, a: Float64, b: Float64) -> float:
     return float(np.linalg.norm(x - a - t * along))
 
 
-def _limb_ring(plane: Callable[[Figure], Plane]) -> Callable[[Figure], Float64]:
-    """Tape around the piece of a section that lies about the plane's origin, as far as the body's midline."""
-    return lambda f: _around(f, plane(f))
+def _limb_ring(plane: Callable[[Figure], Plane], halved: bool = False) -> Callable[[Figure], Ring]:
+    """Tape around the piece of a section that lies about the plane's origin; ``halved``: as far as the midline."""
+    return lambda f: _around(f, plane, halved)
 
 
-def _around(f: Figure, plane: Plane) -> Float64:
-    pieces = section(f.vertices, f.faces, plane)
+def _around(f: Figure, plane: Callable[[Figure], Plane], halved: bool = False) -> Ring:
+    at = plane(f)
+    pieces = section(f.vertices, f.faces, at)
     if not pieces:
-        raise InputError(f"figure: the plane through {np.round(plane.origin, 2)} meets no skin; do the landmarks fit it?")
-    piece = min(pieces, key=lambda x: float(np.linalg.norm(0.5 * (x.min(0) + x.max(0)) - plane.origin)))
-    beyond = (piece[:, 0] - f.at("crotch")[0]) * np.sign(plane.origin[0] - f.at("crotch")[0]) < 0.0
-    # Thighs that have grown together are one piece: the tape goes between them.
-    return tape(piece[~beyond] if 3 < beyond.sum() < len(piece) - 3 else piece, plane.normal)
+        raise InputError(f"figure: the plane through {np.round(at.origin, 2)} meets no skin; do the landmarks fit it?")
+    low, high = np.array([x.min(0) for x, _ in pieces]), np.array([x.max(0) for x, _ in pieces])
+    inner = int(np.argmin(np.linalg.norm(0.5 * (low + high) - at.origin, axis=1)))
+    # The throat lies within the neck.
+    around = (low <= low[inner]).all(1) & (high >= high[inner]).all(1)
+    points, edges = pieces[int(np.argmax(np.where(around, np.linalg.norm(high - low, axis=1), 0.0)))]
+    if halved:  # thighs that have grown together are one piece: the tape goes between them
+        midline = f.at("crotch")[0]
+        own = (points[:, 0] - midline) * (at.origin[0] - midline) >= 0.0
+        points, edges = points[own], edges[own]
+    return Ring(plane, edges[tape(points, at.normal)])
 
 
-def _extreme_ring(start: str, end: str, low: float, high: float, sign: float) -> Callable[[Figure], Float64]:
+def _extreme_ring(start: str, end: str, low: float, high: float, sign: float) -> Callable[[Figure], Ring]:
     """Tape where a limb is thickest (``sign`` 1) or thinnest (-1) between two shares of its line."""
 
-    def ring(f: Figure) -> Float64:
-        planes = (across(f.at(start), f.at(end), share) for share in (low, high))
-        part = dataclasses.replace(f, faces=slab(f.vertices, f.faces, *planes))
+    def ring(f: Figure) -> Ring:
+        first, last = (_limb_plane(start, end, share)(f) for share in (low, high))
+        part = dataclasses.replace(f, faces=slab(f.vertices, f.faces, first, last))
 
-        def around(share: float) -> Float64:
-            return _around(part, across(f.at(start), f.at(end), share))
+        def around(share: float) -> Ring:
+            return _around(part, _limb_plane(start, end, share))
 
         shares = np.linspace(low, high, 6)
-        girths = sign * np.array([perimeter(around(share)) for share in shares])
+        girths = sign * np.array([perimeter(around(share).points(f)) for share in shares])
         k = int(np.clip(np.argmax(girths), 1, len(shares) - 2))
         before, here, after = girths[k - 1 : k + 2]
         bend = before - 2.0 * here + after
@@ -320,8 +362,8 @@ def _extreme_ring(start: str, end: str, low: float, high: float, sign: float) ->
     return ring
 
 
-def _extent(ring: Callable[[Figure], Float64], axis: int) -> Callable[[Figure], float]:
-    return lambda f: float(np.ptp(ring(f)[:, axis]))
+def _extent(axis: int) -> Callable[[Float64], float]:
+    return lambda points: float(np.ptp(points[:, axis]))
 
 
 def _volume(f: Figure) -> float:
@@ -348,18 +390,18 @@ _chest, _waist_ring, _hip = (_trunk_ring(p) for p in (_level_of("nipple"), _wais
 _GIRTHS = (
     ("head_girth", _trunk_ring(_head_plane), "above the ears, through glabella and occiput",
      "ISO 8559-1 head girth; ISO 7250-1 and ANSUR II head circumference"),
-    ("neck_girth", _limb_ring(_limb_plane("neck", "head", 0.5)),
-     "across the neck, halfway from C7/T1 to the skull (the larynx cannot be found)",
+    ("neck_girth", _extreme_ring("neck", "head", 0.1, 0.6, -1.0),
+     "across the line from C7/T1 to the skull, where the neck is thinnest (the larynx cannot be found)",
      "as ISO 8559-1 neck girth, ANSUR II neck circumference"),
     ("chest_girth", _chest, "level, at the nipples", "ISO 8559-1 bust girth; ANSUR II chest circumference"),
     ("waist_girth", _waist_ring, "level, midway between the lowest rib and the top of the iliac crest at the side",
      "ISO 8559-1 waist girth; WHO 2008. ANSUR II goes through the navel"),
     ("hip_girth", _hip, "level, where the buttocks stand out most; legs apart",
      "ISO 8559-1 hip girth; ANSUR II buttock circumference"),
-    ("thigh_girth", _limb_ring(_thigh_plane), "across the thigh, at the height of the crotch",
+    ("thigh_girth", _limb_ring(_thigh_plane, halved=True), "across the thigh, at the height of the crotch",
      "ISO 8559-1 thigh girth; ANSUR II thigh circumference (gluteal furrow)"),
-    ("mid_thigh_girth", _limb_ring(_limb_plane("hip", "knee", 0.5)), "across the thigh, halfway from hip to knee",
-     "as ISO 8559-1 mid-thigh girth"),
+    ("mid_thigh_girth", _limb_ring(_limb_plane("hip", "knee", 0.5), halved=True),
+     "across the thigh, halfway from hip to knee", "as ISO 8559-1 mid-thigh girth"),
     ("knee_girth", _limb_ring(_limb_plane("hip", "knee", 1.0)), "across the leg, at the middle of the knee",
      "ISO 8559-1 knee girth"),
     ("calf_girth", _extreme_ring("knee", "ankle", 0.12, 0.5, 1.0), "across the shank, where it is thickest",
@@ -372,6 +414,16 @@ _GIRTHS = (
      "as ANSUR II forearm circumference, arm not flexed"),
     ("wrist_girth", _limb_ring(_limb_plane("elbow", "wrist", 1.0)), "across the wrist, at the styloids",
      "ISO 8559-1 wrist girth; ISO 7250-1 and ANSUR II wrist circumference"),
+)  # fmt: skip
+
+#: Extents of a girth's section: name, line of the tape, axis (x across the body, z ahead), how, standard.
+_EXTENTS = (
+    ("chest_breadth", _chest, 0, "of the section of the chest girth", "ISO 7250-1 and ANSUR II chest breadth"),
+    ("chest_depth", _chest, 2, "of the section of the chest girth", "ISO 7250-1 and ANSUR II chest depth"),
+    ("waist_breadth", _waist_ring, 0, "of the section of the waist girth", "ANSUR II waist breadth"),
+    ("waist_depth", _waist_ring, 2, "of the section of the waist girth", "ANSUR II waist depth"),
+    ("hip_breadth", _hip, 0, "of the section of the hip girth; legs apart",
+     "ISO 7250-1 and ANSUR II hip breadth, standing"),
 )  # fmt: skip
 
 #: Lengths, heights and breadths: name, kind, how to take it, how, standard.
@@ -403,14 +455,6 @@ _DISTANCES = (
      "ISO 7250-1 shoulder (biacromial) breadth; ANSUR II biacromial breadth"),
     ("bicristal_breadth", "breadth", _breadth("iliac_tubercle"),
      "iliac crest to iliac crest where it is widest, on the skin, not pressed in", "as ANSUR II bicristal breadth"),
-    ("chest_breadth", "breadth", _extent(_chest, 0), "of the section of the chest girth",
-     "ISO 7250-1 and ANSUR II chest breadth"),
-    ("chest_depth", "breadth", _extent(_chest, 2), "of the section of the chest girth",
-     "ISO 7250-1 and ANSUR II chest depth"),
-    ("waist_breadth", "breadth", _extent(_waist_ring, 0), "of the section of the waist girth", "ANSUR II waist breadth"),
-    ("waist_depth", "breadth", _extent(_waist_ring, 2), "of the section of the waist girth", "ANSUR II waist depth"),
-    ("hip_breadth", "breadth", _extent(_hip, 0), "of the section of the hip girth; legs apart",
-     "ISO 7250-1 and ANSUR II hip breadth, standing"),
     ("knee_breadth", "breadth", _between("lateral_femoral_epicondyle", "medial_femoral_epicondyle"),
      "epicondyle to epicondyle of the femur", "ISAK biepicondylar femur breadth"),
     ("ankle_breadth", "breadth", _between("lateral_malleolus", "medial_malleolus"), "malleolus to malleolus",
@@ -434,13 +478,22 @@ _WHOLE = (
 )  # fmt: skip
 
 
-def _girth(ring: Callable[[Figure], Float64]) -> Callable[[Figure], float]:
-    return lambda f: perimeter(ring(f))
+def _by_tape(
+    name: str, kind: str, ring: Callable[[Figure], Ring], read: Callable[[Float64], float], text: str, standard: str
+) -> Definition:
+    return Definition(name, kind, "m", text, standard, lambda f: read(ring(f).points(f)), ring, read)
+
+
+def _definitions() -> Iterator[Definition]:
+    for name, kind, take, text, standard in _DISTANCES:
+        yield Definition(name, kind, "m", text, standard, take)
+    for name, ring, axis, text, standard in _EXTENTS:
+        yield _by_tape(name, "breadth", ring, _extent(axis), text, standard)
+    for name, ring, text, standard in _GIRTHS:
+        yield _by_tape(name, "girth", ring, perimeter, text, standard)
+    for name, unit, take, text, standard in _WHOLE:
+        yield Definition(name, "whole", unit, text, standard, take)
 
 
 #: All measurements by name: lengths, breadths, girths, whole.
-DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
-    {name: Definition(name, kind, "m", text, standard, take) for name, kind, take, text, standard in _DISTANCES}
-    | {name: Definition(name, "girth", "m", text, std, _girth(ring), ring) for name, ring, text, std in _GIRTHS}
-    | {name: Definition(name, "whole", unit, text, standard, take) for name, unit, take, text, standard in _WHOLE}
-)
+DEFINITIONS: Mapping[str, Definition] = MappingProxyType({d.name: d for d in _definitions()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,15 @@ def across(start: Float64, end: Float64, share: float) -> Plane:
     return Plane(start + share * along, along / np.linalg.norm(along))
 
 
-def section(vertices: Float64, faces: NDArray[np.integer], plane: Plane) -> list[Float64]:
-    """Where a plane cuts a surface: the crossed edges' points (n, 3) of each connected piece, unordered.
+class Cut(NamedTuple):
+    """Where a plane cuts the edges of a surface: points (n, 3) metres, and the edges' ends (n, 2), vertices."""
+
+    points: Float64
+    edges: NDArray[np.int64]
+
+
+def section(vertices: Float64, faces: NDArray[np.integer], plane: Plane) -> list[Cut]:
+    """The connected pieces of a surface's section with a plane, each in no order.
 
     Args:
         vertices: (V, 3) metres.
@@ -41,8 +49,8 @@ def section(vertices: Float64, faces: NDArray[np.integer], plane: Plane) -> list
     """
     height = (vertices - plane.origin) @ plane.normal
     above = height > 0.0  # a vertex in the plane counts as below it, so every cut face has two cut edges
-    sides = above[faces]
-    cut = faces[sides.any(1) & ~sides.all(1)]
+    a, b, c = (above[faces[:, k]] for k in range(3))
+    cut = faces[(a != b) | (b != c)]
     if len(cut) == 0:
         return []
     edges = np.stack([cut, np.roll(cut, -1, axis=1)], -1)
@@ -50,28 +58,34 @@ def section(vertices: Float64, faces: NDArray[np.integer], plane: Plane) -> list
     low, high = np.sort(edges, axis=1).T.astype(np.int64)
     keys, of_face = np.unique(low * len(vertices) + high, return_inverse=True)
     ends = np.stack(np.divmod(keys, len(vertices)), 1)
-    a, b = height[ends[:, 0]], height[ends[:, 1]]
-    share = (a / (a - b))[:, None]
-    points = (1.0 - share) * vertices[ends[:, 0]] + share * vertices[ends[:, 1]]
+    points = cut_points(vertices, ends, plane)
     pair = of_face.reshape(-1, 2)
     graph = coo_array((np.ones(len(pair)), (pair[:, 0], pair[:, 1])), shape=(len(ends), len(ends)))
     count, piece = connected_components(graph, directed=False)
-    return [points[piece == i] for i in range(count)]
+    return [Cut(points[piece == i], ends[piece == i]) for i in range(count)]
+
+
+def cut_points(vertices: Float64, edges: NDArray[np.integer], plane: Plane) -> Float64:
+    """Where a plane cuts the lines of edges (n, 2): (n, 3), beyond an end where it does not lie between the two."""
+    start, end = vertices[edges[:, 0]], vertices[edges[:, 1]]
+    a, b = (start - plane.origin) @ plane.normal, (end - plane.origin) @ plane.normal
+    return start + (a / (a - b))[:, None] * (end - start)
 
 
 def slab(vertices: Float64, faces: NDArray[np.integer], first: Plane, last: Plane) -> NDArray[np.integer]:
     """The faces (n, 3) that parallel planes between two can cut."""
-    height = ((vertices - first.origin) @ first.normal)[faces]
-    return faces[(height.max(1) >= 0.0) & (height.min(1) <= (last.origin - first.origin) @ first.normal)]
+    height = (vertices - first.origin) @ first.normal
+    a, b, c = (height[faces[:, k]] for k in range(3))
+    top = np.maximum(np.maximum(a, b), c) >= 0.0
+    return faces[top & (np.minimum(np.minimum(a, b), c) <= (last.origin - first.origin) @ first.normal)]
 
 
-def tape(points: Float64, normal: Float64) -> Float64:
-    """The line of a tape measure pulled around points (n, 3) of a plane: the corners (k, 3) of their convex hull."""
-    axes = _axes(normal)
+def tape(points: Float64, normal: Float64) -> NDArray[np.integer]:
+    """Which of the points (n, 3) of a plane a tape measure around them touches: the corners of their convex hull."""
     try:
-        return points[ConvexHull(points @ axes.T).vertices]
+        return ConvexHull(points @ _axes(normal).T).vertices
     except (QhullError, ValueError):  # fewer than three points, or all in a line
-        return points
+        return np.arange(len(points))
 
 
 def perimeter(ring: Float64) -> float:
@@ -82,6 +96,7 @@ def perimeter(ring: Float64) -> float:
 def _axes(normal: Float64) -> Float64:
     """Two unit vectors (2, 3) across a unit vector."""
     other = np.eye(3)[int(np.argmin(np.abs(normal)))]
-    first = np.cross(normal, other)
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(normal, first)])
+    first: Float64 = np.cross(normal, other)
+    first = first / np.linalg.norm(first)
+    second: Float64 = np.cross(normal, first)
+    return np.stack([first, second])
