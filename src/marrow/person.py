@@ -121,7 +121,7 @@ class Person:
     def vertices(self, rows: int | slice | NDArray[np.int64] = slice(None)) -> Float32:
         """(..., V, 3) skin in marrow's world, for rows of the motion."""
         q, translation = self.motion.q[rows], self.motion.translation[rows]
-        return self.body.pose(self.rest, self.skeleton, q, translation, outputs=("vertices",)).vertices
+        return self.body.pose(self.rest, q, translation, outputs=("vertices",)).vertices
 
     @functools.cached_property
     def segments(self) -> tuple[Float64, Float64]:

@@ -227,7 +227,7 @@ def blended(body: DefaultBody, rest: Rest, skeleton: Skeleton, person: io.Person
     """Marker to (T,) mm: how far the skin's own point is from the one fixed to the marker's segment."""
     points = {landmark.name: landmark for landmark in landmarks()}
     used = sorted({v for landmark, _ in MARKERS.values() for v in points[landmark].vertices})
-    posed = body.pose(rest, skeleton, person.motion, vertex_ids=used, outputs=("vertices",)).vertices.astype(float)
+    posed = body.pose(rest, person.motion, vertex_ids=used, outputs=("vertices",)).vertices.astype(float)
     out = {}
     for name, (landmark, _) in MARKERS.items():
         at = [used.index(v) for v in points[landmark].vertices]

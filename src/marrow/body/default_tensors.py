@@ -15,7 +15,8 @@ import torch
 from marrow.body._store import Store, read_store
 from marrow.body.blending import blend_and_skin
 from marrow.body.chain import forward_kinematics
-from marrow.body.linear import Posed, check_outputs, checked_translation, finite, joint_rotations
+from marrow.body.linear import TENSOR_OUTPUTS, Posed, checked_translation, finite, joint_rotations
+from marrow.body.model import check_outputs
 from marrow.body.procrustes import nearest_rotation
 from marrow.body.shape import PHENOTYPES
 from marrow.body.skinning import SkinWeights
@@ -111,7 +112,7 @@ class DefaultTensors(torch.nn.Module):
         Raises:
             InputError: other shapes, or numbers that are not finite.
         """
-        check_outputs(outputs)
+        check_outputs(outputs, TENSOR_OUTPUTS)
         rotations, lead = joint_rotations(pose, len(self.parents))
         if len(rest.heads) not in (1, len(rotations)):
             raise InputError(

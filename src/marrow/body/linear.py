@@ -18,8 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.blending import blend_and_skin
 from marrow.body.chain import forward_kinematics
+from marrow.body.model import check_outputs, check_vertex_ids
 from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
+
+#: What bodies on tensors give.
+TENSOR_OUTPUTS = ("vertices", "joints", "frames")
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +155,7 @@ class LinearBody(torch.nn.Module):
         Raises:
             InputError: other shapes, or numbers that are not finite.
         """
-        check_outputs(outputs)
+        check_outputs(outputs, TENSOR_OUTPUTS)
         if vertex_ids is not None:
             part = self._part(vertex_ids)
             rest = LinearRest(part, rest.coefficients, rest.joints)
@@ -202,8 +206,6 @@ class LinearBody(torch.nn.Module):
 
     def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
         """The same body with some of its vertices; the last ones asked for are kept."""
-        from marrow.body.default import check_vertex_ids
-
         ids = check_vertex_ids(vertex_ids, len(self.template) // 3)
         key = ids.tobytes()
         if key not in self._parts:
@@ -254,13 +256,6 @@ def checked_translation(translation: torch.Tensor | None, lead: tuple[int, ...])
         raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
     finite(translation, "translation")
     return translation.reshape(-1, 3)
-
-
-def check_outputs(outputs: Sequence[str]) -> None:
-    """Raise InputError where something is asked for that a body does not give."""
-    unknown = set(outputs) - {"vertices", "joints", "frames"}
-    if unknown:
-        raise InputError(f"outputs: expected of 'vertices', 'joints', 'frames', got {', '.join(sorted(unknown))}")
 
 
 def finite(values: torch.Tensor, name: str) -> None:

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.body.shape import Parameter
-from marrow.types import Mesh
+from marrow.body.shape import Parameter, checked
+from marrow.errors import InputError
+from marrow.types import Float64, Mesh
 
 
 @dataclass(frozen=True)
@@ -119,3 +120,37 @@ class BodyModel(Protocol):
             InputError: wrong shapes, unknown outputs, numbers that are not finite.
         """
         ...
+
+
+def values_of(given: Mapping[str, float] | ArrayLike | None, defaults: Mapping[str, float], what: str) -> Float64:
+    """(n,) parameters in order, of a mapping by name or of the first few values; the others at their defaults.
+
+    Raises:
+        InputError: unknown names, too many values, or values that are not finite.
+    """
+    if isinstance(given, Mapping):
+        return np.array(list((dict(defaults) | checked(given, defaults, f"{what} parameter")).values()), float)
+    values, out = np.asarray(() if given is None else given, float), np.array(list(defaults.values()), float)
+    if values.ndim != 1 or len(values) > len(out):
+        raise InputError(f"{what}: expected up to {len(out)} values, got an array of shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise InputError(f"{what}: expected finite numbers, got NaN or infinity")
+    out[: len(values)] = values
+    return out
+
+
+def check_outputs(outputs: Sequence[str], known: Sequence[str] = ("vertices", "joints")) -> None:
+    """Raise InputError where something is asked for that a body does not give."""
+    unknown = set(outputs) - set(known)
+    if unknown:
+        raise InputError(f"outputs: expected of {', '.join(known)}; got {', '.join(sorted(unknown))}")
+
+
+def check_vertex_ids(vertex_ids: Sequence[int] | NDArray, count: int) -> NDArray[np.intp]:
+    """``vertex_ids`` as an index array. Raises InputError if any lies outside ``[0, count)``."""
+    ids = np.asarray(vertex_ids)
+    if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
+        raise InputError(f"vertex_ids must be a list of integers, got an array of {ids.dtype} with shape {ids.shape}.")
+    if ids.size and (ids.min() < 0 or ids.max() >= count):
+        raise InputError(f"vertex_ids must lie in 0 … {count - 1}, got {ids.min()} … {ids.max()}.")
+    return ids.astype(np.intp)

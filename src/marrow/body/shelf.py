@@ -131,9 +131,11 @@ def stored_model(name: str) -> StoredModel:
         InputError: it is damaged.
     """
     if not _NAME.fullmatch(name) or not (models_dir() / f"{name}.json").is_file():
-        known = [path.stem for path in sorted(models_dir().glob("*.json"))]
-        near = f"; the nearest: {', '.join(nearest_names(name, known))}" if known else "; none is stored"
-        raise UnknownNameError(f"there is no model {name!r}{near}. Add your own file with: marrow models add PATH")
+        known = [*_TAKEN, *(path.stem for path in sorted(models_dir().glob("*.json")))]
+        near = ", ".join(nearest_names(name, known))
+        raise UnknownNameError(
+            f"there is no model {name!r}; the nearest: {near}. Add your own file with: marrow models add PATH"
+        )
     return _stored(name)
 
 

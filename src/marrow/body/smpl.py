@@ -16,11 +16,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.linear import LinearBody, LinearRest, Posed
-from marrow.body.model import Spec
+from marrow.body.model import Spec, check_outputs, values_of
 from marrow.body.model_file import ModelFile
-from marrow.body.shape import Parameter, checked
+from marrow.body.shape import Parameter
 from marrow.errors import InputError
-from marrow.types import Float32, Mesh
+from marrow.types import Float32, Float64, Mesh
 
 #: The parts of a pose, in the order of the joints, and how many joints each turns.
 PARTS: Mapping[str, Mapping[str, int]] = {
@@ -173,8 +173,8 @@ class SmplRest:
         joints: (J, 3) float32 metres.
     """
 
-    shape: Float32
-    expression: Float32
+    shape: Float64
+    expression: Float64
     vertices: Float32
     joints: Float32
     on_tensors: LinearRest
@@ -237,9 +237,10 @@ class SmplBody:
         """One person at rest; see :meth:`marrow.body.model.BodyModel.rest`. Values may be fewer than there are."""
         if bones:
             raise InputError(f"bones: the joints of {self._name} follow its skin; only the default body's can be set")
-        given = (_values(shape, self.spec.names, "shape"), _values(expression, self.spec.expressions, "expression"))
+        none = dict.fromkeys(self.spec.expressions, 0.0)
+        given = values_of(shape, self.spec.defaults, "shape"), values_of(expression, none, "expression")
         with torch.no_grad():
-            rest = self._tensors.rest(*(torch.from_numpy(v)[None] for v in given))
+            rest = self._tensors.rest(*(_tensor(values)[None] for values in given))
             return SmplRest(*given, rest.vertices[0].numpy(), rest.joints[0].numpy(), rest)
 
     def pose(
@@ -253,6 +254,7 @@ class SmplBody:
         threads: int | None = None,
     ) -> Mesh:
         """That person posed; see :meth:`marrow.body.model.BodyModel.pose`."""
+        check_outputs(outputs)
         with torch.no_grad():
             posed = self._tensors.pose(
                 rest.on_tensors,
@@ -278,17 +280,6 @@ class SmplBody:
             None if posed.joints is None else posed.joints.numpy(),
             () if posed.joints is None else self._file.joint_names,
         )
-
-
-def _values(given: Mapping[str, float] | ArrayLike | None, names: Sequence[str], what: str) -> Float32:
-    """(n,) values in order, from a mapping or from the first few. Raises InputError as :meth:`BodyModel.rest` says."""
-    if isinstance(given, Mapping):
-        named = checked(given, names, f"{what} parameter")
-        return np.array([named.get(name, 0.0) for name in names], np.float32)
-    values = np.zeros(0) if given is None else np.asarray(given, float)
-    if values.ndim != 1 or len(values) > len(names):
-        raise InputError(f"{what}: expected up to {len(names)} values, got an array of shape {values.shape}")
-    return np.pad(values, (0, len(names) - len(values))).astype(np.float32)
 
 
 def _tensor(values: ArrayLike) -> torch.Tensor:
