@@ -95,8 +95,7 @@ def perimeter(ring: Float64) -> float:
 
 def _axes(normal: Float64) -> Float64:
     """Two unit vectors (2, 3) across a unit vector."""
-    other = np.eye(3)[int(np.argmin(np.abs(normal)))]
-    first: Float64 = np.cross(normal, other)
-    first = first / np.linalg.norm(first)
-    second: Float64 = np.cross(normal, first)
-    return np.stack([first, second])
+    x, y, z = normal.tolist()
+    first = np.array([0.0, z, -y] if abs(x) <= max(abs(y), abs(z)) else [z, 0.0, -x])
+    first /= np.linalg.norm(first)
+    return np.array([first, np.cross(normal, first)], float)
