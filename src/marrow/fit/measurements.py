@@ -51,7 +51,8 @@ _STEP = 0.03
 #: Share of the prior that is left when measurements could not be met with all of it.
 _WEAK = 0.1
 _ROUNDS, _TRIES = 14, 4
-#: Least damping of a step, as a share of the greatest curvature, and the share of the cost that a round has to gain; two without it end the search.
+#: Least damping of a step, as a share of the greatest curvature, and the share of the cost that a round has to gain:
+#: two without it end the search.
 _DAMPING, _SETTLED = 1e-6, 0.03
 #: A parameter further from the prior's mean than this many standard deviations is told, and how far it may go.
 _UNUSUAL, _FARTHEST = 3.0, 5.0
