@@ -11,7 +11,6 @@ the time to write a clip of 230 frames.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import tempfile
@@ -22,13 +21,19 @@ from typing import Any
 import numpy as np
 
 from marrow import io
-from marrow.bench.osim_export import FILES, Replay, blended, export_of, random_person, written_and_replayed
+from marrow.bench.osim_export import (
+    FILES,
+    Replay,
+    blended,
+    export_of,
+    packed_person,
+    people_options,
+    random_person,
+    written_and_replayed,
+)
 from marrow.bench.result import machine
 from marrow.body import DefaultBody, load_body
-from marrow.conventions import from_ground
 from marrow.data.motion_pack import motion_pack
-from marrow.skeleton import Skeleton
-from marrow.types import Motion
 
 RESULT = Path(__file__).parent / "results" / "osim_export.json"
 
@@ -53,11 +58,7 @@ def held_out(body: DefaultBody, every: int) -> Sliding:
     """The markers' distances from the skin's points in the pack's held-out motions, each ``every``-th frame."""
     pack, out = motion_pack(), []
     for clip in pack.select("A", "B"):
-        rest = body.rest(pack.shapes[clip.subject])
-        skeleton = Skeleton.inside(rest.landmarks)
-        q = clip.full(skeleton.coordinates, skeleton.bind_q)[::every]
-        place = from_ground(q[:, skeleton.tree.translation])
-        motion = Motion(np.arange(len(q)) * every / clip.fps, skeleton.coordinates, q, place, pack.shapes[clip.subject])
+        rest, skeleton, motion = packed_person(body, pack, clip, every=every, others_at_rest=True)
         out.append(blended(body, rest, skeleton, export_of(body, rest, skeleton, motion)))
     return out
 
@@ -93,11 +94,7 @@ def worst(done: list[Replay], field: dataclasses.Field[Any]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=200)
-    parser.add_argument("--poses", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    args = parser.parse_args()
+    args = people_options(__doc__, people=200, poses=5, out=RESULT)
     start, body = time.monotonic(), load_body("default")
     done, failed, sliding = replayed(body, args.people, args.poses)
     lengths = [field for field in dataclasses.fields(Replay) if field.name.endswith(("_mm", "_deg"))]

@@ -11,7 +11,6 @@ motion of the motion pack, which knows no girdle, and the same with one that goe
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import tempfile
@@ -22,10 +21,9 @@ from typing import Any
 import numpy as np
 
 from marrow import io
-from marrow.bench.osim_export import export_of, moved, random_person
+from marrow.bench.osim_export import export_of, moved, packed_person, people_options, random_person
 from marrow.bench.result import machine
 from marrow.body import DefaultBody, load_body
-from marrow.conventions import from_ground
 from marrow.data.motion_pack import motion_pack
 from marrow.geometry import rotations
 from marrow.skeleton import Skeleton
@@ -110,24 +108,15 @@ def random_people(body: DefaultBody, people: int, poses: int) -> dict[str, Any]:
 
 def real_motion(body: DefaultBody) -> dict[str, Any]:
     pack = motion_pack()
-    clip = pack.motion(CLIP)
-    rest = body.rest(pack.shapes[clip.subject])
-    skeleton = Skeleton.inside(rest.landmarks)
-    q = clip.full(skeleton.coordinates)
-    place = from_ground(q[:, skeleton.tree.translation])
-    motion = Motion(np.arange(len(q)) / clip.fps, skeleton.coordinates, q, place, pack.shapes[clip.subject])
-    poses = {"as it is": q, "girdle with the arms": swung(skeleton, q)}
+    rest, skeleton, motion = packed_person(body, pack, pack.motion(CLIP))
+    poses = {"as it is": motion.q, "girdle with the arms": swung(skeleton, motion.q)}
     return {
         kind: summary([measured(with_coordinates(body, rest, skeleton, motion, own))]) for kind, own in poses.items()
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=20)
-    parser.add_argument("--poses", type=int, default=50)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    args = parser.parse_args()
+    args = people_options(__doc__, people=20, poses=50, out=RESULT)
     start, body = time.monotonic(), load_body("default")
     result = {
         "command": "python benchmarks/osim_modern.py",

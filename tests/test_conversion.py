@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,10 @@ from marrow.body.keypoints import KeypointSource
 from marrow.body.markers import MARKERS
 from marrow.cli import main
 from marrow.conventions import to_ground
-from marrow.conversion import Converted, convert, from_meshes
+from marrow.conversion import Converted, _undetermined, convert, from_meshes
 from marrow.data.bvh_clip import NAMINGS
 from marrow.data.motion_pack import motion_pack
-from marrow.errors import InputError
+from marrow.errors import InputError, OutputError
 from marrow.fit.markers import landmark_of, placed
 from marrow.fit.meshes import owners
 from marrow.io.c3d import C3d, write_c3d
@@ -26,7 +27,7 @@ from marrow.io.mot import read_mot
 from marrow.io.npz import read_motion, write_motion
 from marrow.io.trc import MarkerData, write_trc
 from marrow.skeleton import Skeleton
-from marrow.types import Motion
+from marrow.types import OBSERVED, PRIOR, Motion
 
 LEGS = ("hip_flexion", "hip_adduction", "knee_angle", "ankle_angle")
 
@@ -154,6 +155,12 @@ def test_the_users_own_bones(walk, tmp_path, capsys):
     assert "name one too, such as motion.osim" in capsys.readouterr().err
 
 
+def test_a_file_that_exists_is_kept(bvh, tmp_path, capsys):
+    (tmp_path / "a.csv").touch()
+    assert main(["convert", str(bvh), str(tmp_path / "a.csv")]) == OutputError.exit_code
+    assert "a.csv exists; nothing was overwritten. Give another name, or add --force" in capsys.readouterr().err
+
+
 def test_clear_errors(bvh, tmp_path):
     with pytest.raises(InputError, match="no such file"):
         convert(tmp_path / "none.bvh")
@@ -175,7 +182,7 @@ def test_clear_errors(bvh, tmp_path):
         convert(lying)
     giant = tmp_path / "giant.bvh"
     giant.write_text(re.sub(r"OFFSET (\S+) (\S+) (\S+)", r"OFFSET \g<1>e5 \g<2>e5 \g<3>e5", bvh.read_text()))
-    with pytest.raises(InputError, match="no person"):
+    with pytest.raises(InputError, match=r"measures \d+ of the file's units, which is no person"):
         convert(giant)
     amc = tmp_path / "01_01.amc"
     amc.write_text(":DEGREES\n")
@@ -318,7 +325,7 @@ def test_meshes_of_another_rig_come_near(walk):
 def test_meshes_with_z_up_and_in_millimetres(walk, skin, tmp_path):
     turned = 1000 * skin[::15] @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]).T
     np.savez(tmp_path / "walk.npz", vertices=turned)
-    with pytest.raises(InputError, match=r"--unit 0\.001"):
+    with pytest.raises(InputError, match=r"the person is 1\d\d0 m across\. Are they in mm\? Then add --unit 0\.001"):
         convert(tmp_path / "walk.npz", up="z")
     found = convert(tmp_path / "walk.npz", up="z", metres_per_unit=0.001, fps=2)
     np.testing.assert_allclose(found.motion.translation, walk.motion.translation[::15], atol=1e-3)
@@ -386,6 +393,34 @@ def test_real_walk_agrees_with_opensim():
         assert float((ours - flexion).std()) < 5
     all_mm = 1000 * np.concatenate(list(found.residual.values()))
     assert np.nanmedian(all_mm) < 15
+
+
+def test_what_positions_of_joints_do_not_show_is_told(walk, bvh, tmp_path, capsys):
+    """Rolled forearms and a turned head leave every joint where it is: they do not come back, and that is said."""
+    rolled = walk.motion.q.copy()
+    turned = {"neck_rotation": 0.5, "pro_sup_r": 0.3, "pro_sup_l": 2.5}
+    rolled[:, [walk.skeleton.index(name) for name in turned]] = list(turned.values())
+    own = tmp_path / "rolled.bvh"
+    Converted("rolled", replace(walk.motion, q=rolled), walk.skeleton, walk.rest, walk.body, {}).save(own)
+    assert main(["convert", str(own), str(tmp_path / "rolled.npz"), str(tmp_path / "rolled.csv")]) == 0
+    free, led = (line for line in capsys.readouterr().out.splitlines() if line.startswith("note: positions of joints"))
+    assert "neck_rotation, pro_sup_r/l, wrist_flex_r/l, wrist_dev_r/l, fingers:" in free
+    assert "thorax_extension, thorax_bending, scap_protraction_r/l" in led
+    assert not re.search("knee_angle|elbow_flex|hip_flexion|gh_flex|index_", free + led)
+    found, plain = read_motion(tmp_path / "rolled.npz"), convert(bvh).motion
+    for name in turned:
+        column = found.coordinates.index(name)
+        assert np.degrees(np.abs(found.q - plain.q)[:, column]).max() < 10, "17, 29 and 143 degrees went in"
+
+
+def test_a_mark_is_needed_to_tell_anything(walk):
+    assert _undetermined(walk.motion) == ()
+    mark = np.full(walk.motion.q.shape, OBSERVED, np.uint8)
+    assert _undetermined(replace(walk.motion, mark=mark)) == ()
+    mark[: len(mark) // 3, walk.skeleton.index("hip_rotation_r")] = PRIOR
+    assert _undetermined(replace(walk.motion, mark=mark)) == (), "only in some frames"
+    mark[:, walk.skeleton.index("hip_rotation_r")] = PRIOR
+    assert "do not show hip_rotation_r:" in _undetermined(replace(walk.motion, mark=mark))[0]
 
 
 @pytest.mark.parametrize(

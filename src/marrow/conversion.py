@@ -1,12 +1,14 @@
 """Any motion file onto marrow's body and skeleton, and out in any format that a person can be saved as.
 
 Joints (``.bvh``, ``.amc``) and markers (``.trc``, ``.c3d``) of motion capture, and sequences of meshes in the default
-body's topology, are fitted: shape first, then all frames. marrow's own ``motion.npz`` is taken as it is.
+body's topology, are fitted: shape first, then all frames. marrow's own ``motion.npz`` is taken as it is. Of joints only
+the positions are fitted: what those do not show, such as how a forearm is turned, is told and not taken from the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,21 +26,19 @@ from marrow.errors import InputError
 from marrow.fit.clips import fit_clip, fit_shape
 from marrow.fit.markers import fit_markers
 from marrow.fit.meshes import fit_meshes
-from marrow.io.meshes import Topology, is_mesh_source, read_meshes
+from marrow.io.markers import not_upright, read_upright, upright
+from marrow.io.meshes import MESH_SUFFIXES, Topology, is_mesh_source, read_meshes
 from marrow.io.npz import read_motion
-from marrow.io.trc import MarkerData, read_trc
 from marrow.person import exported
 from marrow.progress import Progress, silent
 from marrow.skeleton import Skeleton
+from marrow.skeleton.definition import FINGER_BODIES, FOLLOWERS, JOINTS
 from marrow.skeleton.osim.geometry import read_geometry_folder
-from marrow.types import Float64, Motion
+from marrow.types import PRIOR, Float64, Motion
 
-#: What can be read; besides, folders and globs of meshes.
-READABLE = (".bvh", ".amc", ".trc", ".c3d", ".npz", ".obj", ".ply")
-#: From a file's axes to OpenSim's ground (Y up) by the axis that points up there.
-_UPRIGHT = {"y": np.eye(3), "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])}
-#: What laboratories write: OpenSim's marker files have Y up, C3D files mostly Z.
-_USUAL_UP = {".trc": "y", ".c3d": "z"}
+#: Coordinates that follow others where nothing tells the two apart, and those of the fingers.
+_LED = {follower.name for follower in FOLLOWERS}
+_OF_FINGERS = {c.name for joint in JOINTS if joint.body in FINGER_BODIES for c in joint.coordinates}
 #: Skin that stays further than this from the meshes is told, millimetres.
 _FAR_SKIN_MM = 12.0
 
@@ -78,9 +78,12 @@ class Converted:
 
         ``influences``, ``bones`` and ``modern`` are those of :meth:`marrow.person.Person.save`.
         """
-        export = exported(self.name, self.motion, self.skeleton, self.rest, self.body)
-        export = replace(export, geometry=None if bones is None else Path(bones), modern=modern)
+        export = self._export.with_options(geometry=None if bones is None else Path(bones), modern=modern)
         return io.save(path, export, influences=influences)
+
+    @functools.cached_property
+    def _export(self) -> io.PersonExport:
+        return exported(self.name, self.motion, self.skeleton, self.rest, self.body)
 
     def summary(self) -> dict[str, Any]:
         """What came out, in one row."""
@@ -143,32 +146,22 @@ def convert(
     if bones is not None:
         read_geometry_folder(bones)  # told before the long work
     body = load_body("default")
-    kind, takes = _kind(source)
+    kind = _kind(source)
     given = {
         "skeleton": skeleton, "rest": rest_frame, "unit": metres_per_unit, "up": up, "static": static, "height": height,
         "fps": fps,
     }  # fmt: skip
-    idle = " and ".join(f"--{name}" for name, value in given.items() if value is not None and name not in takes)
+    idle = " and ".join(f"--{name}" for name, value in given.items() if value is not None and name not in kind.takes)
     if idle:
-        raise InputError(f"{source}: {kind} takes no {idle}; leave that out")
-    if kind == "a sequence of meshes":
-        found = _from_mesh_files(source, up or "y", metres_per_unit, fps, body, progress or silent)
-    elif kind == "a motion of marrow's own":
-        found = _own(source, body)
-    elif kind == "a marker file":
-        found = _from_markers(source, static, up, height, body, progress or silent)
-    else:
-        clip = _clip(source, skeleton, rest_frame, metres_per_unit, fps)
-        shape = fit_shape([clip])
-        person, names, distance = fit_clip(clip, shape, progress or silent)
-        residual = dict(zip(names, distance.T, strict=True))
-        found = Converted(clip.name, person.motion, person.skeleton, body.rest(shape), body, residual)
+        raise InputError(f"{source}: {kind.name} takes no {idle}; leave that out")
+    own = {name: given[name] for name in kind.takes}
+    found = kind.read(source=source, body=body, progress=progress or silent, **own)
     if out is not None:
         found.save(out, bones=bones)
     return found
 
 
-def _own(source: Path, body: DefaultBody) -> Converted:
+def _own(source: Path, body: DefaultBody, progress: Progress) -> Converted:
     try:
         motion = read_motion(source)
     except InputError as error:
@@ -203,69 +196,34 @@ def from_meshes(
 
 
 def _from_mesh_files(
-    source: Path, up: str, metres_per_unit: float | None, fps: float | None, body: DefaultBody, progress: Progress
+    source: Path, unit: float | None, up: str | None, fps: float | None, body: DefaultBody, progress: Progress
 ) -> Converted:
+    up = up or "y"
     topology = Topology("the default body", body.rest().vertices, body.faces)
-    meshes = read_meshes(source, topology, fps=fps, metres_per_unit=metres_per_unit)
-    upright = _upright(up).astype(np.float32)
-    found = from_meshes(meshes.vertices @ upright.T, meshes.time, name=meshes.name, progress=progress)
+    meshes = read_meshes(source, topology, fps=fps, metres_per_unit=unit)
+    turn = upright(up).astype(np.float32)
+    found = from_meshes(meshes.vertices @ turn.T, meshes.time, name=meshes.name, progress=progress)
     return replace(found, warnings=(*meshes.remarks, *found.warnings, *_lying(found.skeleton, found.motion, up)))
-
-
-def _kind(source: Path) -> tuple[str, tuple[str, ...]]:
-    """What a source is, and the options that say something about it."""
-    suffix = source.suffix.lower()
-    if is_mesh_source(source):
-        return "a sequence of meshes", ("unit", "up", "fps")
-    if suffix == ".npz":
-        return "a motion of marrow's own", ()
-    if suffix in _USUAL_UP:
-        return "a marker file", ("up", "static", "height")
-    if suffix == ".amc":
-        return "an .amc", ("skeleton", "fps")
-    if suffix == ".bvh":
-        return "a .bvh", ("rest", "unit")
-    raise InputError(f"{source}: cannot read {suffix or 'a file without suffix'}; expected {' '.join(READABLE)}")
-
-
-def _upright(up: str) -> Float64:
-    """(3, 3) from axes in which ``up`` points up to those with Y up."""
-    if up not in _UPRIGHT:
-        raise InputError(f"up: expected y or z, got {up!r}")
-    return _UPRIGHT[up]
 
 
 def _lying(skeleton: Skeleton, motion: Motion, up: str) -> tuple[str, ...]:
     """A warning where the pelvis is not upright in most frames, as when the axes were taken wrongly."""
     if float(np.median(skeleton.forward(motion.q)[0][:, 0, 1, 1])) >= 0.5:
         return ()
-    other = "z" if up == "y" else "y"
-    return (f"the person does not stand upright with {up} up; is {other} up in this file? Try --up {other}",)
-
-
-def _markers(source: Path) -> MarkerData:
-    if source.suffix.lower() == ".trc":
-        return read_trc(source)
-    from marrow.io.c3d import read_c3d
-
-    return read_c3d(source).markers
+    return (not_upright(up),)
 
 
 def _from_markers(
     source: Path, static: str | Path | None, up: str | None, height: float | None, body: DefaultBody, progress: Progress
 ) -> Converted:
-    up = up or _USUAL_UP[source.suffix.lower()]
-    upright = _upright(up)
-    markers, still = _markers(source), None if static is None else _markers(Path(static))
-
-    def in_world(data: MarkerData) -> Float64:
-        return from_ground(data.xyz @ upright.T)
+    markers, up = read_upright(source, up=up)
+    still = None if static is None else read_upright(static, up=up)[0]
 
     found = fit_markers(
         markers.names,
-        in_world(markers),
+        from_ground(markers.xyz),
         markers.time,
-        static=None if still is None else (still.names, in_world(still)),
+        static=None if still is None else (still.names, from_ground(still.xyz)),
         height_m=height,
         progress=progress,
     )
@@ -279,19 +237,56 @@ def _from_markers(
     return Converted(source.stem, person.motion, person.skeleton, rest, body, found.residual, tuple(warnings))
 
 
-def _clip(
-    source: Path,
-    skeleton: str | Path | None,
-    rest_frame: int | None,
-    metres_per_unit: float | None,
-    fps: float | None,
-) -> PointClip:
-    suffix = source.suffix.lower()
+def _from_bvh(source: Path, rest: int | None, unit: float | None, body: DefaultBody, progress: Progress) -> Converted:
+    _refuse_missing(source)
+    return _from_clip(read_bvh_clip(source, rest_frame=rest, metres_per_unit=unit), body, progress)
+
+
+def _from_amc(
+    source: Path, skeleton: str | Path | None, fps: float | None, body: DefaultBody, progress: Progress
+) -> Converted:
+    _refuse_missing(source)
+    return _from_clip(read_clip(skeleton or _asf_beside(source), source, fps=fps or 120.0), body, progress)
+
+
+def _from_clip(clip: PointClip, body: DefaultBody, progress: Progress) -> Converted:
+    shape = fit_shape([clip])
+    person, names, distance = fit_clip(clip, shape, progress)
+    residual = dict(zip(names, distance.T, strict=True))
+    told = _undetermined(person.motion)
+    return Converted(clip.name, person.motion, person.skeleton, body.rest(shape), body, residual, told)
+
+
+def _undetermined(motion: Motion) -> tuple[str, ...]:
+    """Warnings that name the coordinates which joint positions do not determine in most frames."""
+    if motion.mark is None:
+        return ()
+    share = (motion.mark == PRIOR).mean(0)
+    names = [name for name, own in zip(motion.coordinates, share, strict=True) if own > 0.5]
+    led = [name for name in names if name in _LED]
+    free = [name for name in names if name not in _LED and name not in _OF_FINGERS]
+    free += ["fingers"] if _OF_FINGERS & set(names) else []
+    told = []
+    if free:
+        told.append(
+            f"positions of joints do not show {_listed(free)}: these stay near standing at ease, whatever rotations "
+            "the file has"
+        )
+    if led:
+        told.append(f"positions of joints do not show {_listed(led)}: these follow others at fixed ratios")
+    return tuple(told)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Coordinates by name, those of both sides together: ``neck_rotation, pro_sup_r/l``."""
+    both = {name for name in names if name.endswith("_r") and f"{name[:-2]}_l" in names}
+    twins = {f"{name[:-2]}_l" for name in both}
+    return ", ".join(f"{name}/l" if name in both else name for name in names if name not in twins)
+
+
+def _refuse_missing(source: Path) -> None:
     if not source.is_file():
         raise InputError(f"{source}: no such file (in {Path.cwd()})")
-    if suffix == ".bvh":
-        return read_bvh_clip(source, rest_frame=rest_frame, metres_per_unit=metres_per_unit)
-    return read_clip(skeleton or _asf_beside(source), source, fps=fps or 120.0)
 
 
 def _asf_beside(amc: Path) -> Path:
@@ -306,3 +301,40 @@ def _asf_beside(amc: Path) -> Path:
             f"{amc}: its skeleton is not beside it (looked for {named[1].name}); give it: --skeleton FILE.asf"
         )
     return found
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a source can be.
+
+    Attributes:
+        name: in messages.
+        takes: options of :func:`convert`, by their names on the command line, that say something about it.
+        read: fits it; takes those options, ``source``, ``body`` and ``progress``, all by name.
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    read: Callable[..., Converted]
+
+
+_MESHES = _Kind("a sequence of meshes", ("unit", "up", "fps"), _from_mesh_files)
+_MARKERS = _Kind("a marker file", ("up", "static", "height"), _from_markers)
+_KINDS: Mapping[str, _Kind] = {
+    ".bvh": _Kind("a .bvh", ("rest", "unit"), _from_bvh),
+    ".amc": _Kind("an .amc", ("skeleton", "fps"), _from_amc),
+    ".trc": _MARKERS,
+    ".c3d": _MARKERS,
+    ".npz": _Kind("a motion of marrow's own", (), _own),
+}
+#: What can be read; besides, folders and globs of meshes.
+READABLE = (*_KINDS, *MESH_SUFFIXES)
+
+
+def _kind(source: Path) -> _Kind:
+    suffix = source.suffix.lower()
+    if is_mesh_source(source):
+        return _MESHES
+    if suffix not in _KINDS:
+        raise InputError(f"{source}: cannot read {suffix or 'a file without suffix'}; expected {' '.join(READABLE)}")
+    return _KINDS[suffix]

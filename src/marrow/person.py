@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,7 +168,7 @@ class Person:
             write_html(path, scene_of(self))
             return []
         geometry = None if bones is None else Path(bones)
-        export = dataclasses.replace(self._export, mass_kg=mass_kg, geometry=geometry, modern=modern)
+        export = self._export.with_options(mass_kg=mass_kg, geometry=geometry, modern=modern)
         return io.save(path, export, influences=influences)
 
     @functools.cached_property

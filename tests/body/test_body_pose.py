@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marrow.body.blending import skin_reference
 from marrow.body.posing import nearest_rotation
-from marrow.body.skinning import SkinWeights, skin, skin_reference
+from marrow.body.skinning import SkinWeights, skin
 from marrow.errors import InputError
 from marrow.skeleton import Skeleton
 from marrow.types import Motion

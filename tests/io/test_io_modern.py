@@ -22,7 +22,7 @@ from marrow.io.npz import write_motion
 from marrow.io.trc import read_trc
 from marrow.skeleton import Skeleton
 from marrow.skeleton.definition import FOLLOWERS
-from marrow.skeleton.osim import Kinematics, fit_markers, read_osim
+from marrow.skeleton.osim import Kinematics, fit_markers, modern, read_osim
 from marrow.skeleton.osim.modern import modernised
 from marrow.types import OBSERVED, PRIOR, Motion
 
@@ -241,11 +241,14 @@ def test_one_picture_is_enough(body, tmp_path):
     assert moved(tmp_path).log == ""
 
 
-def test_convert_writes_them_and_tells_once(body, tmp_path, capsys):
+def test_convert_computes_writes_and_tells_them_once(body, tmp_path, capsys, monkeypatch):
+    calls = []
+    monkeypatch.setattr(modern, "modernised", lambda *given: calls.append(given) or modernised(*given))
     motion = somebody(body, 11, poses=3).motion
     write_motion(tmp_path / "m.npz", motion)
     files = [str(tmp_path / f"m.{suffix}") for suffix in ("osim", "mot", "trc")]
     assert main(["convert", str(tmp_path / "m.npz"), *files, "--modern"]) == 0
+    assert len(calls) == 1
     notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note:")]
     assert len(notes) == 1
     assert notes[0].startswith("note: modern joints, median (largest) distance from marrow's own skeleton in 3 frames")

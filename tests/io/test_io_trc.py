@@ -189,7 +189,7 @@ def test_times_that_contradict_the_rate(tmp_path):
 
 
 def test_implausible_scale_is_asked_about(tmp_path):
-    with pytest.raises(InputError, match=r"unit is given as m.*747 m\. Are the values in mm\?"):
+    with pytest.raises(InputError, match=r"unit is given as m.*747 m\. Are the values in mm\?.*take --units mm"):
         read_text(tmp_path, changed(("\tmm\t", "\tm\t")))
     assert read_text(tmp_path, changed(("\tmm\t", "\tm\t")), units="mm").xyz[0, 0, 1] == pytest.approx(1.7)
     small = changed(("\tmm\t", "\tmm\t")).replace("1700", "1.7").replace("1701", "1.701").replace("1000", "1.0")

@@ -10,7 +10,7 @@ from standing_body import standing
 
 from marrow.errors import InputError
 from marrow.geometry import rotations
-from marrow.skeleton import Skeleton, bind_many, binding, tree
+from marrow.skeleton import Skeleton, bind_many, binding, definition, tree
 
 
 @settings(max_examples=25, deadline=None)
@@ -198,3 +198,10 @@ def test_bad_landmarks_are_refused():
     with pytest.raises(InputError, match="index_tip_l"):
         Skeleton.inside(without_tips)
     assert len(Skeleton.inside(without_tips, fingers=False).bodies) == 29
+
+
+def test_a_side_takes_every_landmark_of_its_joints():
+    thumb = definition.Joint("thumb", "hand", definition.HINGE, "cmc", (), length=("wrist", "cmc"), begins="wrist")
+    (left,) = definition._side((thumb,), "l")
+    assert (left.body, left.parent, left.centre) == ("thumb_l", "hand_l", "cmc_l")
+    assert (left.length, left.begins) == (("wrist_l", "cmc_l"), "wrist_l")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from marrow.body.anatomy import bony_landmarks, landmarks
 from marrow.body.default import Rest
 from marrow.body.markers import MARKERS, skin_markers
 from marrow.conventions import R_GROUND_WORLD, from_ground, to_ground
+from marrow.data.motion_pack import MotionPack, PackedMotion
 from marrow.io.files import GEOMETRY
 from marrow.skeleton import Skeleton
 from marrow.skeleton.osim.write import load_opensim
@@ -84,6 +86,30 @@ def random_person(body: DefaultBody, rng: np.random.Generator, poses: int) -> tu
     q[:, skeleton.tree.translation] = to_ground(place)
     time = 0.1 + np.cumsum(rng.uniform(0.02, 0.05, poses))
     return rest, skeleton, Motion(time, skeleton.coordinates, q, place, shape)
+
+
+def packed_person(
+    body: DefaultBody, pack: MotionPack, clip: PackedMotion, *, every: int = 1, others_at_rest: bool = False
+) -> tuple[Rest, Skeleton, Motion]:
+    """The subject of a clip of the motion pack with each ``every``-th frame of it.
+
+    ``others_at_rest`` has the coordinates that the pack lacks as in the bind pose, else they are zero.
+    """
+    shape = pack.shapes[clip.subject]
+    rest = body.rest(shape)
+    skeleton = Skeleton.inside(rest.landmarks)
+    q = clip.full(skeleton.coordinates, skeleton.bind_q if others_at_rest else None)[::every]
+    place = from_ground(q[:, skeleton.tree.translation])
+    return rest, skeleton, Motion(np.arange(len(q)) * every / clip.fps, skeleton.coordinates, q, place, shape)
+
+
+def people_options(description: str | None, *, people: int, poses: int, out: Path) -> argparse.Namespace:
+    """``--people``, ``--poses`` and ``--out`` of a benchmark over random people, with these defaults."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=people)
+    parser.add_argument("--poses", type=int, default=poses)
+    parser.add_argument("--out", type=Path, default=out)
+    return parser.parse_args()
 
 
 def export_of(body: DefaultBody, rest: Rest, skeleton: Skeleton, motion: Motion) -> io.PersonExport:

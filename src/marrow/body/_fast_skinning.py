@@ -1,7 +1,10 @@
-"""Linear blend skinning with sparse weights: the numba twins of :func:`marrow.body.skinning.skin_reference`.
+"""Linear blend skinning with sparse weights: the numba twins of :func:`marrow.body.blending.skin_reference`.
 
 One body after the other (:func:`skin_frames`) for a few, sixteen at once (:func:`skin_lanes`) for many.
 """
+
+# Intrinsics take one argument less than they are written with.
+# pyright: reportCallIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import numpy as np
 from marrow._compile import kernel
 from marrow.body._lanes import LANES, address, skin_vertex, skin_vertex_back, transpose
 
-#: Vertices whose results wait in the cache before they are written body by body; a multiple of LANES.
-_WAITING = 64
+#: Coordinates that are turned from bodies to lanes and back at a time; a multiple of three and of the lanes.
+_WAITING = 192
 
 
 @kernel()
@@ -46,84 +49,87 @@ def skin_lanes(start, body, weight, rest, transforms, first, out):
 
     Args:
         start (n + 1,), body (nnz,) int32, weight (nnz,): influences of all vertices (CSR).
-        rest (3 m, 16 C): coordinates of the bind pose by body, or (3 m, 1) of all bodies.
+        rest (1 or T, 3 m): coordinates of the bind pose, of all bodies or by body.
         transforms (C, J, 12, 16): as those of :func:`skin_frames`, sixteen bodies side by side; 16 C >= T.
         first: the first vertex.
         out (T, n, 3): written.
     """
-    shared = rest.shape[1] == 1
-    spread = np.empty((3 * _WAITING, LANES), np.float32)
-    moved = np.empty((3 * _WAITING, LANES), np.float32)
-    width = 3 * out.shape[1]
-    for low in range(0, rest.shape[0], 3 * _WAITING):
-        rows = min(3 * _WAITING, rest.shape[0] - low)
-        if shared:
-            for i in range(rows):
-                spread[i] = rest[low + i, 0]
+    frames, width = out.shape[0], 3 * out.shape[1]
+    flat = out.reshape(frames, width)
+    placed = np.empty((_WAITING, LANES), np.float32)
+    moved = np.empty((_WAITING, LANES), np.float32)
+    for low in range(0, rest.shape[1], _WAITING):
+        rows = min(_WAITING, rest.shape[1] - low)
         for c in range(transforms.shape[0]):
+            count = min(LANES, frames - c * LANES)
+            if rest.shape[0] > 1 or c == 0:
+                _gather(rest, c * LANES, count, low, rows, placed)
             matrices = address(transforms, c * transforms[0].size)
             for i in range(0, rows, 3):
                 v = first + (low + i) // 3
-                if shared:
-                    place, step = address(spread, i * LANES), LANES
-                else:
-                    place, step = address(rest, (low + i) * rest.shape[1] + c * LANES), rest.shape[1]
                 k, end = np.int64(start[v]), np.int64(start[v + 1])
-                skin_vertex(
-                    address(body, 0), address(weight, 0), k, end, matrices, place, step, address(moved, i * LANES)
-                )
-            count, column = min(LANES, out.shape[0] - c * LANES), 3 * first + low
-            whole = rows - rows % LANES if count == LANES else 0
-            for i in range(0, whole, LANES):
-                to = address(out, c * LANES * width + column + i)
-                transpose(address(moved, i * LANES), LANES, to, width)
-            for t in range(count):
-                for i in range(whole, rows):
-                    out[c * LANES + t, (column + i) // 3, i % 3] = moved[i, t]
+                place, to = address(placed, i * LANES), address(moved, i * LANES)
+                skin_vertex(address(body, 0), address(weight, 0), k, end, matrices, place, to)
+            _scatter(moved, rows, flat, c * LANES, count, 3 * first + low)
 
 
 @kernel()
 def skin_lanes_back(start, body, weight, rest, transforms, first, grad, to_rest, to_transforms):
     """The reverse of :func:`skin_lanes` for a gradient ``grad`` (T, n, 3) at ``out``.
 
-    ``to_rest`` (as ``rest``) is written, ``to_transforms`` (C, J, 12, 16) is added to.
+    ``to_rest`` (T, 3 m) is written (by body, also where ``rest`` is shared), ``to_transforms`` is added to.
     """
-    shared = rest.shape[1] == 1
-    spread = np.empty((3 * _WAITING, LANES), np.float32)
-    spread_grad = np.empty((3 * _WAITING, LANES), np.float32)
-    pulled = np.zeros((3 * _WAITING, LANES), np.float32)
-    width = 3 * grad.shape[1]
-    to_rest[:] = 0
-    for low in range(0, rest.shape[0], 3 * _WAITING):
-        rows = min(3 * _WAITING, rest.shape[0] - low)
-        if shared:
-            spread_grad[:] = 0
-            for i in range(rows):
-                spread[i] = rest[low + i, 0]
+    frames, width = grad.shape[0], 3 * grad.shape[1]
+    flat = grad.reshape(frames, width)
+    placed = np.empty((_WAITING, LANES), np.float32)
+    pulled = np.empty((_WAITING, LANES), np.float32)
+    to_placed = np.empty((_WAITING, LANES), np.float32)
+    for low in range(0, rest.shape[1], _WAITING):
+        rows = min(_WAITING, rest.shape[1] - low)
         for c in range(transforms.shape[0]):
-            count, column = min(LANES, grad.shape[0] - c * LANES), 3 * first + low
-            whole = rows - rows % LANES if count == LANES else 0
-            for i in range(0, whole, LANES):
-                source = address(grad, c * LANES * width + column + i)
-                transpose(source, width, address(pulled, i * LANES), LANES)
-            for i in range(whole, rows):
-                pulled[i] = 0
-                for t in range(count):
-                    pulled[i, t] = grad[c * LANES + t, (column + i) // 3, i % 3]
+            count = min(LANES, frames - c * LANES)
+            if rest.shape[0] > 1 or c == 0:
+                _gather(rest, c * LANES, count, low, rows, placed)
+            pulled[:] = 0
+            to_placed[:] = 0
+            _gather(flat, c * LANES, count, 3 * first + low, rows, pulled)
+            matrices = address(transforms, c * transforms[0].size)
+            to_matrices = address(to_transforms, c * transforms[0].size)
             for i in range(0, rows, 3):
                 v = first + (low + i) // 3
-                if shared:
-                    place, step = address(spread, i * LANES), LANES
-                    to_place = address(spread_grad, i * LANES)
-                else:
-                    offset, step = (low + i) * rest.shape[1] + c * LANES, rest.shape[1]
-                    place, to_place = address(rest, offset), address(to_rest, offset)
                 k, end = np.int64(start[v]), np.int64(start[v + 1])
-                block = c * transforms[0].size
+                place, grad_at, to = (
+                    address(placed, i * LANES),
+                    address(pulled, i * LANES),
+                    address(to_placed, i * LANES),
+                )
                 skin_vertex_back(
-                    address(body, 0), address(weight, 0), k, end, address(transforms, block), place, step,
-                    address(pulled, i * LANES), address(to_transforms, block), to_place, step,
+                    address(body, 0), address(weight, 0), k, end, matrices, place, grad_at, to_matrices, to
                 )  # fmt: skip
-        if shared:
-            for i in range(rows):
-                to_rest[low + i, 0] = spread_grad[i].sum()
+            _scatter(to_placed, rows, to_rest, c * LANES, count, low)
+
+
+@kernel()
+def _gather(source, body, count, low, rows, to):
+    """Columns ``low ... low + rows`` of ``count`` bodies as rows of sixteen; where there is one body, it is all."""
+    if source.shape[0] == 1:
+        for i in range(rows):
+            to[i] = source[0, low + i]
+        return
+    whole = rows - rows % LANES if count == LANES else 0
+    for i in range(0, whole, LANES):
+        transpose(address(source, body * source.shape[1] + low + i), source.shape[1], address(to, i * LANES), LANES)
+    for t in range(count):
+        for i in range(whole, rows):
+            to[i, t] = source[body + t, low + i]
+
+
+@kernel()
+def _scatter(rows_of_lanes, rows, to, body, count, low):
+    """The reverse of :func:`_gather` (by body)."""
+    whole = rows - rows % LANES if count == LANES else 0
+    for i in range(0, whole, LANES):
+        transpose(address(rows_of_lanes, i * LANES), LANES, address(to, body * to.shape[1] + low + i), to.shape[1])
+    for t in range(count):
+        for i in range(whole, rows):
+            to[body + t, low + i] = rows_of_lanes[i, t]

@@ -1,17 +1,19 @@
 """Skinning sixteen bodies at once: the vector operations that numba does not find by itself, as LLVM instructions.
 
 A row holds one number of sixteen bodies, float32: one register with AVX-512, two with AVX, four with NEON; LLVM splits
-as the machine needs. Pointers are not checked: callers keep every row inside its array. A vertex takes three rows (x, y,
-z), a 3x4 transform twelve.
+as the machine needs. A vertex takes three rows (x, y, z), a 3x4 transform twelve, side by side. Pointers are not
+checked: callers keep every row inside its array.
 """
 
 from __future__ import annotations
 
-import marrow._compile  # noqa: F401, I001 (sets numba's cache folder before numba is imported)
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+import marrow._compile  # noqa: F401 (sets numba's cache folder before numba is imported)
 
 LANES = 16
 
@@ -34,20 +36,19 @@ def address(typing, array, offset):
 
 
 @intrinsic
-def skin_vertex(typing, body, weight, first, last, transforms, rest, step, out):
+def skin_vertex(typing, body, weight, first, last, transforms, rest, out):
     """One vertex: ``out = (sum of weight * transform) applied to rest``.
 
     Args:
         body, weight, first, last: its influences are ``body[first:last]`` with ``weight[first:last]``.
         transforms: (J, 12) rows, 3x4 matrices row by row.
-        rest: 3 rows, ``step`` floats apart.
-        out: 3 rows, side by side.
+        rest, out: 3 rows.
     """
 
     def generate(context, builder, signature, arguments):
-        body, weight, first, last, transforms, rest, step, out = arguments
+        body, weight, first, last, transforms, rest, out = arguments
         m = _blended(builder, (body, weight, first, last), transforms, range(12))
-        x = [_load(builder, rest, step, i) for i in range(3)]
+        x = [_load(builder, rest, i * LANES) for i in range(3)]
         for i in range(3):
             moved = m[4 * i + 3]
             for c in range(3):
@@ -55,27 +56,27 @@ def skin_vertex(typing, body, weight, first, last, transforms, rest, step, out):
             _store(builder, moved, out, i * LANES)
         return context.get_dummy_value()
 
-    return types.void(body, weight, first, last, transforms, rest, step, out), generate
+    return types.void(body, weight, first, last, transforms, rest, out), generate
 
 
 @intrinsic
-def skin_vertex_back(typing, body, weight, first, last, transforms, rest, step, grad, to_transforms, to_rest, to_step):
-    """The reverse of :func:`skin_vertex` for a gradient ``grad`` (3 rows side by side) at its result.
+def skin_vertex_back(typing, body, weight, first, last, transforms, rest, grad, to_transforms, to_rest):
+    """The reverse of :func:`skin_vertex` for a gradient ``grad`` (3 rows) at its result.
 
-    ``to_transforms`` (J, 12) is added to; ``to_rest`` (3 rows, ``to_step`` floats apart) is added to, too.
+    ``to_transforms`` (J, 12) and ``to_rest`` (3 rows) are added to.
     """
 
     def generate(context, builder, signature, arguments):
-        body, weight, first, last, transforms, rest, step, grad, to_transforms, to_rest, to_step = arguments
+        body, weight, first, last, transforms, rest, grad, to_transforms, to_rest = arguments
         influences = body, weight, first, last
         g = [_load(builder, grad, i * LANES) for i in range(3)]
         m = _blended(builder, influences, transforms, [4 * i + c for i in range(3) for c in range(3)])
         for c in range(3):
-            total = _load(builder, to_rest, to_step, c)
+            total = _load(builder, to_rest, c * LANES)
             for i in range(3):
                 total = _multiply_add(builder, m[3 * i + c], g[i], total)
-            _store(builder, total, to_rest, to_step, c)
-        x = [_load(builder, rest, step, c) for c in range(3)]
+            _store(builder, total, to_rest, c * LANES)
+        x = [_load(builder, rest, c * LANES) for c in range(3)]
         outer = [builder.fmul(g[i], x[c]) if c < 3 else g[i] for i in range(3) for c in range(4)]
         for j, w in _each_influence(builder, *influences):
             matrix = _moved(builder, to_transforms, j, 12 * LANES)
@@ -84,7 +85,7 @@ def skin_vertex_back(typing, body, weight, first, last, transforms, rest, step, 
                 _store(builder, total, matrix, entry * LANES)
         return context.get_dummy_value()
 
-    arguments = body, weight, first, last, transforms, rest, step, grad, to_transforms, to_rest, to_step
+    arguments = body, weight, first, last, transforms, rest, grad, to_transforms, to_rest
     return types.void(*arguments), generate
 
 
@@ -96,8 +97,8 @@ def transpose(typing, source, step, to, to_step):
         source, step, to, to_step = arguments
         rows = [_load(builder, source, step, i) for i in range(LANES)]
         half = LANES // 2
-        low = ir.Constant(_INDEX, [i for pair in zip(range(half), range(LANES, LANES + half)) for i in pair])
-        high = ir.Constant(_INDEX, [i for pair in zip(range(half, LANES), range(LANES + half, 2 * LANES)) for i in pair])
+        shuffled = np.arange(2 * LANES).reshape(2, LANES).T.reshape(-1).tolist()  # 0, 16, 1, 17, …
+        low, high = (ir.Constant(_INDEX, part) for part in (shuffled[:LANES], shuffled[LANES:]))
         for _ in range(LANES.bit_length() - 1):  # a perfect shuffle of all numbers, once per bit of the index
             rows = [builder.shuffle_vector(rows[i], rows[i + half], m) for i in range(half) for m in (low, high)]
         for i, row in enumerate(rows):

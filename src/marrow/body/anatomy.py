@@ -2,9 +2,10 @@
 
 ``data/anatomy.json`` (made by ``scripts/build_anatomy.py``, which tells how each was chosen) holds for each landmark
 the vertices and weights of its skin point, a ring of vertices around it whose normal is the skin's, and the depth of
-the soft tissue at the three anchors of the body's weight. A bony landmark is the skin point moved inwards by that
-depth. Names are those of the International Society of Biomechanics in full (Wu et al. 2002 and 2005, J. Biomech. 35(4),
-38(5)); ``isb`` gives the abbreviation.
+the soft tissue at the three anchors of the body's weight. The weights have five digits, sum to one within 1e-5 and are
+taken as they are (0.02 mm on a standing adult), because the stored bones were built on the very same points. A bony
+landmark is the skin point moved inwards by that depth. Names are those of the International Society of Biomechanics in
+full (Wu et al. 2002 and 2005, J. Biomech. 35(4), 38(5)); ``isb`` gives the abbreviation.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Parameter:
 
 
 # Prior of an adult population; sources in :func:`parameters`.
-_PHENOTYPES = (
+PHENOTYPES = (
     Parameter("gender", 0.5, 0.0, 1.0, 0.5, 0.30, "0 male, 1 female"),
     Parameter("age", 0.75, -1 / 3, 1.0, 0.75, 0.04, "-1/3 newborn, 0 baby, 1/3 child, 2/3 young adult, 1 old"),
     Parameter("muscle", 0.5, 0.0, 1.0, 0.5, 0.15, "0 least, 0.5 average, 1 most"),
@@ -100,7 +100,7 @@ def parameters(store: Store) -> tuple[Parameter, ...]:
     local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15, change) for label in labels)
     lone = f"{longer}; the soft tissue stays as it is"
     bones = tuple(Parameter(LOG_BONE + name, 0.0, low, high, 0.0, _BONE_SD, lone) for name in BONES)
-    return _PHENOTYPES + limbs + local + bones
+    return PHENOTYPES + limbs + local + bones
 
 
 def local_name(label: str) -> str:

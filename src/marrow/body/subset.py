@@ -74,7 +74,8 @@ class BodySubset:
                 places, move = self._sparse(sparse)
                 own[places] += strength * move
             moved = self._reading.stretched(own, body._heads(row, moves), values)
-            vertices.append(moved[0]), heads.append(moved[1])
+            vertices.append(moved[0])
+            heads.append(moved[1])
         weight = np.array([values["weight"] for values in every])
         skin, standing, landmarks = self._reading.standing(np.stack(vertices), np.stack(heads), weight)
         for i, values in enumerate(every):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from marrow.cli._options import option
 from marrow.cli._report import INTERRUPTED, run_guarded
 from marrow.errors import InputError
+
+if TYPE_CHECKING:
+    from marrow.cli._capture import Request
 
 _GLOB = re.compile(r"[*?\[]")
 #: A height; with a comma it is joined too, so that the mistake is answered and not taken for a source.
@@ -100,22 +103,13 @@ def run(
     if not sources:
         raise InputError("no SOURCE was given; write for example: marrow capture walk.mp4")
     heights, masses = _metres(height), _kilograms(mass)
-    if influences is not None and influences < 1:
-        raise InputError(f"--influences: expected a whole number of at least 1, got {influences}")
-    if max_people is not None and max_people < 1:
-        raise InputError(f"--max-people: expected a whole number of at least 1, got {max_people}")
-    if fov is not None and not 1 <= fov <= 175:
-        raise InputError(f"--fov: expected degrees between 1 and 175, got {fov:g}")
-    if size is not None and min(size) < 16:
-        raise InputError(f"--size: expected width and height in pixels, such as 1920 1080, got {size[0]} {size[1]}")
-    if fps is not None and not 0 < fps <= 100_000:
-        raise InputError(f"--fps: expected frames per second above 0, such as 29.97, got {fps:g}")
+    _refuse_counts(influences, max_people)
+    _refuse_camera(fov, size, fps)
     # The import is slow, so plain mistakes in the options are answered before it.
-    from marrow.cli._capture import Request, capture_one
+    from marrow.cli._capture import Request
 
-    first_error = 0
-    for source, folder in zip(sources, output_folders(sources, out), strict=True):
-        request = Request(
+    requests = [
+        Request(
             source=int(source) if _is_webcam(source) else source,
             folder=folder,
             height=heights,
@@ -133,11 +127,39 @@ def run(
             force=force,
             as_json=json,
         )
-        code = run_guarded(lambda request=request: capture_one(request), as_json=json, source=source)
+        for source, folder in zip(sources, output_folders(sources, out), strict=True)
+    ]
+    return _capture_each(requests)
+
+
+def _capture_each(requests: Sequence[Request]) -> int:
+    """Exit code of the first that fails, or of an interruption, which ends all."""
+    from marrow.cli._capture import capture_one
+
+    first_error = 0
+    for request in requests:
+        code = run_guarded(
+            lambda request=request: capture_one(request), as_json=request.as_json, source=str(request.source)
+        )
         first_error = first_error or code
         if code == INTERRUPTED:
             return INTERRUPTED
     return first_error
+
+
+def _refuse_counts(influences: int | None, max_people: int | None) -> None:
+    for name, value in (("--influences", influences), ("--max-people", max_people)):
+        if value is not None and value < 1:
+            raise InputError(f"{name}: expected a whole number of at least 1, got {value}")
+
+
+def _refuse_camera(fov: float | None, size: tuple[int, int] | None, fps: float | None) -> None:
+    if fov is not None and not 1 <= fov <= 175:
+        raise InputError(f"--fov: expected degrees between 1 and 175, got {fov:g}")
+    if size is not None and min(size) < 16:
+        raise InputError(f"--size: expected width and height in pixels, such as 1920 1080, got {size[0]} {size[1]}")
+    if fps is not None and not 0 < fps <= 100_000:
+        raise InputError(f"--fps: expected frames per second above 0, such as 29.97, got {fps:g}")
 
 
 def prepare(words: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from marrow.cli._report import print_table, write_event
 
 def run(
     model: Annotated[Path, option("Model of the person, scaled, with markers.", "M.osim")],
-    markers: Annotated[Path, option("Recorded markers, Y up.", "T.trc")],
+    markers: Annotated[Path, option("Recorded markers: .trc or .c3d.", "T.trc")],
     weights: Annotated[
         Path | None,
         option(
@@ -25,8 +25,11 @@ def run(
     units: Annotated[
         str | None, option("Of the marker file (m, cm, mm), instead of what its header says.", "U")
     ] = None,
+    up: Annotated[
+        str | None, option("Axis that points up in the marker file: y (usual in .trc) or z (usual in .c3d).", "y|z")
+    ] = None,
     time: Annotated[tuple[float, float] | None, option("First and last second; without it all frames.", "A B")] = None,
-    out: Annotated[Path, option("Motion to write (default angles.mot).", "OUT.mot")] = Path("angles.mot"),
+    out: Annotated[Path, option("Motion to write, .mot or .sto (default angles.mot).", "OUT.mot")] = Path("angles.mot"),
     force: Annotated[bool, option("Replace an earlier file.")] = False,
     json: Annotated[bool, option("Write the result, or the error, as a JSON line to the standard output.")] = False,
 ) -> int:
@@ -34,15 +37,19 @@ def run(
 
     For example: marrow ik --model subject.osim --markers walk.trc --weights walk_Setup_IK.xml --out walk.mot
     """
-    given = {"setup": weights, "coordinates": coordinates, "units": units, "time": time}
+    given = {"setup": weights, "coordinates": coordinates, "units": units, "up": up, "time": time}
     return _ik(model, markers, out, force, json, **given)
 
 
 def _ik(model: Path, markers: Path, out: Path, force: bool, as_json: bool, **given: Any) -> int:
     from marrow.clinical.inverse_kinematics import inverse_kinematics
+    from marrow.errors import InputError
     from marrow.io.files import refuse_existing
     from marrow.io.mot import write_mot
 
+    if out.suffix.lower() not in (".mot", ".sto"):
+        given_suffix = out.suffix or "a file without suffix"
+        raise InputError(f"{out}: cannot write {given_suffix}; expected .mot or .sto, such as --out {out.stem}.mot")
     refuse_existing(out, force=force)
     found = inverse_kinematics(model, markers, **given)
     write_mot(out, found.angles)
@@ -53,6 +60,7 @@ def _ik(model: Path, markers: Path, out: Path, force: bool, as_json: bool, **giv
     frames = len(found.angles.time)
     if as_json:
         facts = {"frames": frames, "rms_mm": found.rms_mm, "worst_time_s": found.worst_time}
+        facts["poorly_determined"] = [row.__dict__ for row in found.poorly_determined]
         write_event("angles", file=out, **facts, warnings=found.warnings, markers=[m.__dict__ for m in found.markers])
         return 0
     print_table(rows)

@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from marrow.errors import InputError
+from marrow.io.markers import not_upright, read_upright
 from marrow.io.mot import Table, read_mot
-from marrow.io.trc import MarkerData, read_trc
-from marrow.skeleton.osim import Kinematics, MarkerFit, fit_markers, read_osim
+from marrow.io.trc import MarkerData
+from marrow.skeleton.osim import CoordinateTask, Kinematics, MarkerFit, coordinate_precision, fit_markers, read_osim
 from marrow.skeleton.osim.setup import coordinate_tasks
 from marrow.skeleton.osim.tasks import IkSetup, read_ik_setup
 from marrow.types import Float64
 
-_NAMED = 8  # names that a message lists
+_NAMED, _NAMED_POOR = 8, 4  # names that a message lists
 _MOST_FRAMES, _MOST_PAIRS = 300, 15  # that are tried for swapped markers
+_POOR_PER_MM = 3.0  # degrees or mm for 1 mm of marker noise, of which skin markers have 5 to 10
+_CONFUSED = 0.9  # correlation of the errors of coordinates that the markers hardly tell apart
 _FULL_TURNS = 4 * np.pi  # radians: a coordinate file that goes further was meant in degrees
 
 
@@ -39,6 +42,20 @@ class MarkerErrors:
 
 
 @dataclass(frozen=True, eq=False)
+class PoorlyDetermined:
+    """A coordinate that the markers hardly tell.
+
+    Attributes:
+        per_mm: its standard error for 1 mm of marker noise along each axis, degrees or mm; None beyond 180.
+        confused_with: other such coordinates that make up for it, so that the markers tell little but their sum.
+    """
+
+    coordinate: str
+    per_mm: float | None
+    confused_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class InverseKinematics:
     """Joint angles of a recording.
 
@@ -48,6 +65,7 @@ class InverseKinematics:
         markers: by marker, in the model's order.
         rms_mm: of all markers and frames, weighted.
         worst_time: seconds, of the frame that fits worst.
+        poorly_determined: coordinates that marker noise moves by more than 3 degrees (or mm) per mm, worst first.
         warnings: what the user should look at, in words.
     """
 
@@ -56,6 +74,7 @@ class InverseKinematics:
     markers: tuple[MarkerErrors, ...]
     rms_mm: float
     worst_time: float
+    poorly_determined: tuple[PoorlyDetermined, ...]
     warnings: tuple[str, ...]
 
 
@@ -66,23 +85,26 @@ def inverse_kinematics(
     setup: str | Path | None = None,
     coordinates: str | Path | None = None,
     units: str | None = None,
+    up: str | None = None,
     time: tuple[float, float] | None = None,
 ) -> InverseKinematics:
     """Coordinates of an OpenSim model that bring its markers nearest to recorded ones, as OpenSim's tool does.
 
     Args:
         model: ``.osim`` of the person, scaled, with markers.
-        markers: ``.trc`` in OpenSim's ground (Y up).
+        markers: ``.trc`` or ``.c3d``.
         setup: set-up file of OpenSim's tool, for the weights and coordinate tasks; without it all markers weigh 1.
         coordinates: table for tasks that take their value from a file, instead of the one that the set-up names.
         units: of the marker file, instead of what its header says.
+        up: the axis, ``"y"`` or ``"z"``, that points up in the marker file; by default Z in ``.c3d``, else Y.
         time: first and last second; None takes all frames.
 
     Raises:
         InputError: a file that cannot be used; the message says which, where, and what to do.
     """
     body = Kinematics(read_osim(model))
-    recording = _within(read_trc(markers, units=units), time, markers)
+    recording, up = read_upright(markers, up=up, units=units)
+    recording = _within(recording, time, markers)
     tasks = read_ik_setup(setup) if setup is not None else None
     warnings = list(body.model.warnings) + _unmatched(body, recording, tasks)
     weights = tasks.markers if tasks else None
@@ -92,7 +114,10 @@ def inverse_kinematics(
         fit = fit_markers(body, recording.names, recording.xyz, weights=weights, tasks=aims, time=recording.time)
     except InputError as fault:
         raise InputError(f"{markers}: {fault}") from None
-    warnings += _doubts(body, fit, recording)
+    poor = _poorly_determined(body, fit, aims)
+    warnings += _doubts(body, fit, recording) + _hardly_told(body, poor)
+    if _lies(body, fit):
+        warnings.append(not_upright(up))
     angles = np.where([c.rotational for c in body.model.coordinates], np.degrees(fit.q), fit.q)
     rms = fit.rms
     seen = np.isfinite(fit.errors)
@@ -103,6 +128,7 @@ def inverse_kinematics(
         markers=_by_marker(body, fit, recording.time),
         rms_mm=1e3 * mean_square**0.5,
         worst_time=float(recording.time[int(np.nanargmax(rms))]),
+        poorly_determined=poor,
         warnings=tuple(warnings),
     )
 
@@ -214,6 +240,48 @@ def _doubts(body: Kinematics, fit: MarkerFit, recording: MarkerData) -> list[str
     for (first, second), frames in swapped_markers(body, fit, target).items():
         out.append(f"{first} and {second} look swapped at {_spans(time, frames)}; exchange them there and run again")
     return out
+
+
+def _lies(body: Kinematics, fit: MarkerFit) -> bool:
+    """Whether a body that floats on the ground is not upright in most frames, as it is in its default pose."""
+    still, _ = body.forward(body.default)
+    R, _ = body.forward(fit.q)
+    roots = np.flatnonzero((body.tables.parent < 0) & (np.diff(body.tables.column_start) == 6))
+    up = np.einsum("trk,rk->tr", R[:, roots, 1], still[roots, 1])
+    return bool((np.median(up, axis=0) < 0.5).any())
+
+
+def _poorly_determined(
+    body: Kinematics, fit: MarkerFit, tasks: Sequence[CoordinateTask]
+) -> tuple[PoorlyDetermined, ...]:
+    found = coordinate_precision(body, fit, tasks)
+    poor = [int(i) for i in np.argsort(-found.per_mm, kind="stable") if found.per_mm[i] > _POOR_PER_MM]
+    alike = np.abs(found.correlation) > _CONFUSED
+    return tuple(
+        PoorlyDetermined(
+            found.coordinates[i],
+            float(found.per_mm[i]) if np.isfinite(found.per_mm[i]) else None,
+            tuple(found.coordinates[j] for j in poor if j != i and alike[i, j]),
+        )
+        for i in poor
+    )
+
+
+def _hardly_told(body: Kinematics, poor: Sequence[PoorlyDetermined]) -> list[str]:
+    """One remark on all poorly determined coordinates, those that are confused with each other together."""
+    words: list[str] = []
+    told: set[str] = set()
+    for row in poor:
+        if row.coordinate in told:
+            continue
+        names = [row.coordinate, *(name for name in row.confused_with if name not in told)]
+        told.update(names)
+        unit = "°" if body.model.coordinates[body.index(row.coordinate)].rotational else " mm"
+        size = "without limit" if row.per_mm is None else f"{row.per_mm:.2g}{unit}"
+        listed = f"{', '.join(names[:-1])} and {names[-1]} apart" if len(names) > 1 else names[0]
+        words.append(f"{listed} ({size}{'' if words else ' per mm of marker error'})")
+    more = f" and {len(words) - _NAMED_POOR} more" if len(words) > _NAMED_POOR else ""
+    return [f"markers hardly tell {'; '.join(words[:_NAMED_POOR])}{more}"] if words else []
 
 
 def swapped_markers(body: Kinematics, fit: MarkerFit, recorded: Float64) -> dict[tuple[str, str], list[int]]:

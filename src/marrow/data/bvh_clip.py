@@ -16,6 +16,7 @@ from marrow.data.clips import PointClip
 from marrow.errors import InputError
 from marrow.geometry.rotations import rotation_y
 from marrow.io.bvh import Bvh, read_bvh
+from marrow.io.columns import plain
 from marrow.types import Float64
 
 #: Metres per file unit that makers use: metres, centimetres, inches, millimetres, and CMU's inches over 0.45.
@@ -154,8 +155,8 @@ def _metres_per_unit(path: Path, rest: Float64, index: dict[str, int], units: tu
     near = [unit for unit in units if _TALL[0] <= tall * unit <= _TALL[1]]
     if not near:
         raise InputError(
-            f"{path.name}: from ankle to neck the figure measures {tall:.4g} of the file's units, which is no person "
-            f"with {', '.join(f'{unit:.4g}' for unit in units)} m to the unit. Give it: --unit METRES"
+            f"{path.name}: from ankle to neck the figure measures {plain(float(tall))} of the file's units, which is "
+            f"no person with {', '.join(plain(unit) for unit in units)} m to the unit. Give it: --unit METRES"
         )
     return min(near, key=lambda unit: abs(np.log(tall * unit / 1.35)))
 

@@ -179,9 +179,10 @@ def _tree(
     fingers: bool,
 ) -> tuple[Tree, NDArray[np.int64], NDArray[np.int64], tuple[tuple[int, int], ...]]:
     """The kernel's tree, its angles' coordinates, the unknowns' coordinates and the fitted balls."""
-    leader = {f.name: f for f in definition.FOLLOWERS} if coupled else {}
+    at = structure.coordinates.index
+    leaders = {at(f.name): (at(f.leader), f.ratio) for f in definition.FOLLOWERS} if coupled else {}
     hinges = [c for b in kept if structure.kind[b] == skeleton_tree.HINGE for c in _of(structure, b)]
-    number = {structure.coordinates[c]: h for h, c in enumerate(hinges)}
+    number = {c: h for h, c in enumerate(hinges)}
     follower, ratio = np.full(len(hinges), -1), np.ones(len(hinges))
     unknowns: list[tuple[int, int, int, int]] = []  # segment, kind, index, coordinate
     balls: list[tuple[int, int]] = []
@@ -193,26 +194,24 @@ def _tree(
         columns = _of(structure, b)
         if structure.kind[b] == skeleton_tree.HINGE:
             for c in columns if seen else ():
-                name = structure.coordinates[c]
-                h = number[name]
-                if name in leader and leader[name].leader in number:
-                    last = number[leader[name].leader]
+                leader, share = leaders.get(c, (-1, 1.0))
+                if leader in number:
+                    last = number[leader]
                     while follower[last] >= 0:
                         last = follower[last]
-                    follower[last], ratio[h] = h, leader[name].ratio
+                    follower[last], ratio[number[c]] = number[c], share
                 else:
-                    unknowns.append((i, HINGE, h, c))
+                    unknowns.append((i, HINGE, number[c], c))
         elif seen or b == 0:
             balls.append((i, len(unknowns)))
             unknowns += [(i, BALL, k, c) for k, c in enumerate(columns[:3])]
             unknowns += [(i, TRANSLATION, k, c) for k, c in enumerate(columns[3:])]
     body, kind, index, coordinates = np.array(unknowns, np.int64).T.copy()
-    place = {c: h for h, c in enumerate(hinges)}
     tree = Tree(
         parents=np.array([-1 if structure.parents[b] < 0 else new[int(structure.parents[b])] for b in kept], np.int64),
         ground=np.eye(3),
-        turns=_kept_terms(structure.turns, kept, place),
-        slides=_kept_terms(structure.slides, kept, place),
+        turns=_kept_terms(structure.turns, kept, number),
+        slides=_kept_terms(structure.slides, kept, number),
         angle_body=np.array([new[int(structure.dof_body[c])] for c in hinges], np.int64),
         follower=follower,
         ratio=ratio,
@@ -229,15 +228,15 @@ def _of(structure: skeleton_tree.Tree, b: int) -> range:
     return range(int(structure.start[b]), int(structure.start[b] + structure.count[b]))
 
 
-def _kept_terms(terms: skeleton_tree.Terms, kept: NDArray[np.int64], place: dict[int, int]) -> skeleton_tree.Terms:
+def _kept_terms(terms: skeleton_tree.Terms, kept: NDArray[np.int64], number: dict[int, int]) -> skeleton_tree.Terms:
     """Turns or slides of the kept segments' single axes, driven by numbered angles."""
     rows: list[int] = []
     start = [0]
     for b in kept:
         own = range(int(terms.start[b]), int(terms.start[b + 1]))
-        rows += [i for i in own if int(terms.coordinate[i]) in place]
+        rows += [i for i in own if int(terms.coordinate[i]) in number]
         start.append(len(rows))
-    angle = np.array([place[int(terms.coordinate[i])] for i in rows], np.int64)
+    angle = np.array([number[int(terms.coordinate[i])] for i in rows], np.int64)
     return skeleton_tree.Terms(
         np.array(start, np.int64), terms.axis[rows], angle, terms.polynomial[rows], terms.linear[rows]
     )

@@ -91,7 +91,11 @@ def _on_ray(joint: Float64, before: Float64, seen: Float64, centre: Float64, tur
 def _bent(
     limb: Limb, model: Model, state: State, R: Float64, old: tuple[Float64, Float64], new: tuple[Float64, Float64]
 ) -> tuple[Float64, Float64]:
-    """World rotation (T, 3, 3) of the upper segment and hinge angle (T,) that turn bones from ``old`` to ``new``."""
+    """World rotation (T, 3, 3) of the upper segment and hinge angle (T,) that turn bones from ``old`` to ``new``.
+
+    The turns that come with the knee's flexion (adduction and rotation of the shank) are left out here: the result is
+    a start, and the iterations after it settle them.
+    """
     turn = int(model.tree.turns.start[limb.hinged])
     axis, theta = model.tree.turns.axis[turn], state.angle[:, limb.hinge]
     upper = _unit(np.einsum("tji,tj->ti", R[:, limb.ball], old[0]))

@@ -5,6 +5,7 @@ Importing this package is cheap; each writer is loaded when it is used.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from marrow.types import Float32, Float64, Motion, Track
 
 if TYPE_CHECKING:
     from marrow.io.influences import Influences
+    from marrow.io.osim import Played
     from marrow.skeleton import Skeleton
 
 
@@ -75,6 +77,24 @@ class PersonExport:
     mass_kg: float | None = None
     name: str = "person"
     extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_options(self, **options: Any) -> PersonExport:
+        """The same person with other values of these fields, which must be hashable.
+
+        The same options give the same object, so files that belong together share what is computed for them.
+        """
+        return self._with_options.setdefault(tuple(sorted(options.items())), replace(self, **options))
+
+    @functools.cached_property
+    def _with_options(self) -> dict[tuple[tuple[str, Any], ...], PersonExport]:
+        return {}
+
+    @functools.cached_property
+    def played(self) -> Played:
+        """The motion as the model of ``.osim`` plays it in ``.mot``; needs the skeleton."""
+        from marrow.io.osim import played
+
+        return played(self)
 
 
 def save(path: str | Path, person: PersonExport, *, influences: int | None = None) -> list[str]:

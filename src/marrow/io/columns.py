@@ -42,6 +42,11 @@ def read_lines(path: str | Path) -> list[str]:
     return raw.decode("utf-8-sig", errors="replace").splitlines()
 
 
+def plain(value: float) -> str:
+    """A number in three digits without a power of ten: ``1670``, ``0.00167``."""
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
 def read_numbers(cells: Sequence[str], where: Callable[[int], str]) -> Float64:
     """One row of cells as numbers; empty cells and ``nan`` are NaN.
 

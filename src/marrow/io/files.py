@@ -122,7 +122,7 @@ def refuse_existing(path: str | Path, *, force: bool = False) -> None:
     """
     path = Path(path)
     if path.exists() and not force:
-        raise OutputError(f"{path} exists; nothing was overwritten. Choose another --out, or add --force")
+        raise OutputError(f"{path} exists; nothing was overwritten. Give another name, or add --force")
     if not path.absolute().parent.is_dir():
         raise OutputError(f"could not write {path}: {_ADVICE[errno.ENOENT]}")
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.errors import InputError
-from marrow.io.columns import read_content, refuse_times
+from marrow.io.columns import plain, read_content, refuse_times
 from marrow.io.files import write_atomically
 from marrow.io.images import natural_key
 from marrow.types import Float32, Float64
@@ -307,4 +307,4 @@ def _refuse_scale(vertices: Float32, where: str) -> None:
     unit = min(_UNITS, key=lambda name: abs(np.log(max(size, 1e-9) * _UNITS[name] / _USUAL)))
     fits = _PLAUSIBLE[0] <= size * _UNITS[unit] <= _PLAUSIBLE[1]
     hint = f"Are they in {unit}? Then add --unit {_UNITS[unit]:g}" if fits else "Tell the metres to a unit with --unit"
-    raise InputError(f"{where}: expected metres, and then the person is {size:.3g} m across. {hint}")
+    raise InputError(f"{where}: expected metres, and then the person is {plain(size)} m across. {hint}")

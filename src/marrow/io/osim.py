@@ -49,7 +49,7 @@ _PUBLICATIONS = (
 )
 
 
-class _Played(NamedTuple):
+class Played(NamedTuple):
     """A motion as the model plays it: coordinates of the joints that are not welded, and their values (T, D), radians.
 
     ``fixed``, ``joints`` and ``version`` are those of :class:`marrow.skeleton.osim.write.OsimExtras`.
@@ -82,7 +82,7 @@ def write_model(path: Path, person: PersonExport) -> list[str]:
     from marrow.skeleton.inertia import segment_masses
     from marrow.skeleton.osim.write import OsimExtras, write_osim
 
-    skeleton, played = _skeleton(path, person), _played(path, person)
+    skeleton, played = _skeleton(path, person), person.played
     masses = segment_masses(
         person.vertices,
         person.faces,
@@ -127,7 +127,8 @@ def write_motion(path: Path, person: PersonExport) -> list[str]:
         InputError: the person has no skeleton.
         OutputError: the file cannot be written.
     """
-    played = _played(path, person)
+    _skeleton(path, person)
+    played = person.played
     names, values = played.coordinates, played.q.copy()
     turns = [name not in LENGTHS for name in names]
     values[:, turns] = np.degrees(values[:, turns])
@@ -167,9 +168,9 @@ def marker_data(path: Path, person: PersonExport) -> MarkerData:
     return MarkerData(tuple(person.markers), time, xyz, float(np.round(rate, 6)), "m")
 
 
-def _skeleton(path: Path, person: PersonExport) -> Skeleton:
+def _skeleton(where: str | Path, person: PersonExport) -> Skeleton:
     if person.skeleton is None:
-        raise InputError(f"{path}: this motion has no skeleton to save; choose .glb, .bvh or .npz")
+        raise InputError(f"{where}: this motion has no skeleton to save; choose .glb, .bvh or .npz")
     return person.skeleton
 
 
@@ -179,22 +180,23 @@ def _fixed(person: PersonExport) -> Mapping[str, float]:
     return {name: float(motion.q[0, motion.coordinates.index(name)]) for name in left_out(motion)}
 
 
-def _played(path: Path, person: PersonExport) -> _Played:
+def played(person: PersonExport) -> Played:
+    """What model and motion have in common; :attr:`marrow.io.PersonExport.played` keeps it for both."""
     from marrow.skeleton.osim.write import DOCUMENT_VERSION, is_welded
 
-    skeleton, fixed, motion = _skeleton(path, person), _fixed(person), person.motion
+    skeleton, fixed, motion = _skeleton(person.name, person), _fixed(person), person.motion
     if person.modern:
         from marrow.skeleton.osim import modern
 
         found = modern.modernised(skeleton, person.bony, motion.q, fixed)
         told = [found.deviation.told()]
-        return _Played(found.coordinates, found.q, found.fixed, found.joints, modern.DOCUMENT_VERSION, told)
+        return Played(found.coordinates, found.q, found.fixed, found.joints, modern.DOCUMENT_VERSION, told)
     names = [c.name for joint in skeleton.joints if not is_welded(joint, fixed) for c in joint.coordinates]
     q = motion.q[:, [motion.coordinates.index(name) for name in names]]
-    return _Played(tuple(names), q, fixed, {}, DOCUMENT_VERSION, [])
+    return Played(tuple(names), q, fixed, {}, DOCUMENT_VERSION, [])
 
 
-def _reached(played: _Played) -> Mapping[str, tuple[float, float]]:
+def _reached(played: Played) -> Mapping[str, tuple[float, float]]:
     """Least and largest value of each angle of the skeleton's own joints, radians."""
     other = {name for joint in played.joints.values() if joint is not None for name in joint.coordinates}
     low, high = played.q.min(0) - _HAIR, played.q.max(0) + _HAIR

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from marrow.errors import InputError
-from marrow.io.columns import number_text, read_lines, read_numbers, refuse_repeated, refuse_times
+from marrow.io.columns import number_text, plain, read_lines, read_numbers, refuse_repeated, refuse_times
 from marrow.io.files import write_atomically
 from marrow.types import Float64
 
@@ -230,12 +230,11 @@ def refuse_scale(where: str, unit: str, xyz: Float64) -> None:
     if extent == 0 or low <= extent <= high:
         return
     sizes = {name: extent / METRES[unit] * scale for name, scale in METRES.items()}
-    size = f"{extent:.3g}" if extent < 1 else f"{extent:.0f}"
     better = min(sizes, key=lambda name: abs(np.log(sizes[name] / _USUAL)))
     hint = f". Are the values in {better}?" if better != unit else ", which no person does."
     raise InputError(
-        f"{where}: the unit is given as {unit}, and then the markers of a frame spread over {size} m{hint} "
-        f"Correct it in the file, or read it with units={better!r}"
+        f"{where}: the unit is given as {unit}, and then the markers of a frame spread over {plain(extent)} m{hint} "
+        f"Correct it in the file; marrow ik and marrow scale also take --units {better}"
     )
 
 

@@ -28,7 +28,7 @@ readings.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _NONE = float("inf")
@@ -289,30 +289,32 @@ _MIDLINE = ("pelvis", *(j.body for j in _TRUNK))
 
 
 def _side(joints: tuple[Joint, ...], side: str) -> tuple[Joint, ...]:
-    def suffixed(name: str | None) -> str | None:
-        return name if name is None or name in _MIDLINE else f"{name}_{side}"
-
+    """The joints of one side, given as those of the right side without ``_r``."""
     right = side == "r"
 
+    def own(name: str) -> str:
+        return f"{name}_{side}"
+
     def coordinate(c: Coordinate) -> Coordinate:
-        return Coordinate(f"{c.name}_{side}", c.axis if right else mirrored(c.axis), c.low, c.high)
+        return replace(c, name=own(c.name), axis=c.axis if right else mirrored(c.axis))
 
     def turn(c: Coupled) -> Coupled:
-        return Coupled(f"{c.coordinate}_{side}", c.axis if right else mirrored(c.axis), c.polynomial)
+        return replace(c, coordinate=own(c.coordinate), axis=c.axis if right else mirrored(c.axis))
 
     def slide(c: Coupled) -> Coupled:
-        return Coupled(f"{c.coordinate}_{side}", c.axis if right else _reflected(c.axis), c.polynomial)
+        return replace(c, coordinate=own(c.coordinate), axis=c.axis if right else _reflected(c.axis))
 
     return tuple(
-        Joint(
-            f"{j.body}_{side}",
-            suffixed(j.parent),
-            j.kind,
-            f"{j.centre}_{side}",
-            tuple(coordinate(c) for c in j.coordinates),
-            tuple(turn(c) for c in j.turns),
-            tuple(slide(c) for c in j.slides),
-            None if j.length is None else (f"{j.length[0]}_{side}", f"{j.length[1]}_{side}"),
+        replace(
+            j,
+            body=own(j.body),
+            parent=j.parent if j.parent is None or j.parent in _MIDLINE else own(j.parent),
+            centre=own(j.centre),
+            coordinates=tuple(coordinate(c) for c in j.coordinates),
+            turns=tuple(turn(c) for c in j.turns),
+            slides=tuple(slide(c) for c in j.slides),
+            length=None if j.length is None else (own(j.length[0]), own(j.length[1])),
+            begins=None if j.begins is None else own(j.begins),
         )
         for j in joints
     )

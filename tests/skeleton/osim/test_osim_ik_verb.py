@@ -83,6 +83,7 @@ def test_json_tells_the_errors_of_every_marker(trial: Trial, capsys: pytest.Capt
     main(["ik", "--model", str(trial.model), "--markers", str(trial.markers()), "--out", str(out), "--json"])
     event = json.loads(capsys.readouterr().out)
     assert (event["event"], event["frames"]) == ("angles", 20)
+    assert event["poorly_determined"] == []
     assert event["worst_time_s"] == pytest.approx(0.14)
     worst = max(event["markers"], key=lambda row: row["max_mm"])
     assert worst["marker"] == trial.names[3]
@@ -204,3 +205,41 @@ def test_constraints_that_are_not_followed_are_told(trial: Trial):
     found = inverse_kinematics(saved(trial.folder, text), trial.markers())
     assert any("'glue' (WeldConstraint) is not enforced" in warning for warning in found.warnings)
     assert isinstance(trial.body, Kinematics)
+
+
+def test_markers_in_a_c3d_have_z_up(trial: Trial, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("ezc3d", reason="the extra [c3d] is not installed")
+    from marrow.io.c3d import C3d, write_c3d
+
+    z_up = trial.xyz @ np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+    path = trial.folder / "trial.c3d"
+    write_c3d(path, C3d(MarkerData(tuple(trial.names), trial.time, z_up, 50.0, "mm")))
+    out = trial.folder / "walk.sto"
+    assert main(["ik", "--model", str(trial.model), "--markers", str(path), "--out", str(out)]) == 0
+    assert "upright" not in capsys.readouterr().out
+    np.testing.assert_allclose(
+        read_mot(out).values, inverse_kinematics(trial.model, trial.markers()).angles.values, atol=1e-3
+    )
+
+
+def test_which_way_is_up_can_be_said_and_is_asked_about(trial: Trial):
+    y_up = inverse_kinematics(trial.model, trial.markers())
+    trial.xyz = np.stack([trial.xyz[..., 0], -trial.xyz[..., 2], trial.xyz[..., 1]], -1)
+    lying = inverse_kinematics(trial.model, trial.markers())
+    asked = "the person does not stand upright with y up; is z up in this file? Try --up z"
+    assert asked in lying.warnings
+    z_up = inverse_kinematics(trial.model, trial.markers(), up="z")
+    assert z_up.warnings == y_up.warnings == ()
+    np.testing.assert_allclose(z_up.angles.values, y_up.angles.values, atol=1e-3)
+
+
+def test_what_cannot_be_read_or_written_is_refused_before_any_work(trial: Trial, capsys: pytest.CaptureFixture[str]):
+    words = ["ik", "--model", str(trial.folder / "no.osim"), "--markers", str(trial.markers())]
+    assert main([*words, "--out", str(trial.folder / "walk.csv")]) == 2
+    assert "walk.csv: cannot write .csv; expected .mot or .sto, such as --out walk.mot" in capsys.readouterr().err
+    assert main([*words, "--out", str(trial.folder / "walk")]) == 2
+    assert "cannot write a file without suffix" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"t\.csv: cannot read markers from \.csv; expected \.trc or \.c3d"):
+        inverse_kinematics(trial.model, trial.folder / "t.csv")
+    with pytest.raises(InputError, match="up: expected y or z, got 'x'"):
+        inverse_kinematics(trial.model, trial.markers(), up="x")

@@ -13,6 +13,17 @@ Everything here is in OpenSim's ground and the model's own coordinates. :mod:`~m
 from marrow.skeleton.osim.ik import CoordinateTask, MarkerFit, fit_markers
 from marrow.skeleton.osim.kinematics import Kinematics, forward_subjects
 from marrow.skeleton.osim.model import Model
+from marrow.skeleton.osim.precision import Precision, coordinate_precision
 from marrow.skeleton.osim.read import read_osim
 
-__all__ = ["CoordinateTask", "Kinematics", "MarkerFit", "Model", "fit_markers", "forward_subjects", "read_osim"]
+__all__ = [
+    "CoordinateTask",
+    "Kinematics",
+    "MarkerFit",
+    "Model",
+    "Precision",
+    "coordinate_precision",
+    "fit_markers",
+    "forward_subjects",
+    "read_osim",
+]

@@ -6,6 +6,7 @@ and coordinates with weights, locked and prescribed coordinates held, clamped on
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from marrow.errors import InputError
 from marrow.skeleton.osim import _fast_ik as fast
 from marrow.skeleton.osim.kinematics import Kinematics, function_values
 from marrow.skeleton.osim.problem import Problem, build_problem, restricted, scratch
+from marrow.skeleton.osim.readings import Readings
 from marrow.types import Float64
 
 _TOLERANCE = 1e-6  # radians and metres: the step at which a frame is done
 _MOST_STEPS = 200
 _MOST_FIRST_STEPS, _MOST_ROOT_STEPS = 1000, 50
-_ROUNDS, _MOST_RUNS = 3, 10
+_ROUNDS, _MOST_RUNS = 6, 10
 _GOOD_START = 0.05  # metres RMS; a body turned the wrong way round is off by several times as much
 
 
@@ -186,6 +188,10 @@ class _Run:
         self.body, self.problem = body, problem
         self.targets, self.weights, self.goals, self.held = targets, weights, goals, held
 
+    @functools.cached_property
+    def readings(self) -> Readings:
+        return Readings(self.body, self.problem)
+
     def all_frames(self, start: Float64 | None) -> tuple[Float64, NDArray[np.int64]]:
         """Variables (T, n) and steps (T,): from the best seen frame outwards, each from its neighbour's result."""
         count = len(self.targets)
@@ -235,55 +241,65 @@ class _Run:
         )
         return cost, Y
 
+    def _default(self, frame: int) -> Float64:
+        return np.clip(self.held[frame, self.problem.variable], *self._bounds())
+
     def _first(self, frame: int) -> Float64:
         """Variables of a frame without a neighbour: from the default pose; if that fits badly, also from others.
 
         The others are the default pose with the joints on the ground turned about every quarter and fitted first.
         """
-        default = np.clip(self.held[frame, self.problem.variable], *self._bounds())
+        default = self._default(frame)
         starts = default[None]
         cost, Y = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
         total = self.weights[frame].sum()
-        if total == 0 or 2 * cost[0] / total < _GOOD_START**2:
-            return self._freed(frame, Y[0])
         root, turning = self._root()
-        if root:
+        if root and total > 0 and 2 * cost[0] / total >= _GOOD_START**2:
             quarters = np.array(list(itertools.product((0.0, 0.5, 1.0, -0.5), repeat=len(turning))))
             turned = np.tile(default, (len(quarters), 1))
             turned[:, turning] = np.clip(np.pi * quarters, *(bound[turning] for bound in self._bounds()))
             cost, part = self._one_frame(frame, turned[:, root], restricted(self.problem, root), _MOST_ROOT_STEPS)
             turned[:, root] = part
             starts = np.concatenate([starts, turned[np.argsort(cost, kind="stable")[:3]]])
-        cost, Y = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
-        return self._freed(frame, Y[np.argmin(cost)])
+            cost, Y = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
+        y = self._freed(frame, Y[np.argmin(cost)])
+        near = (np.abs(y - default) < np.pi / 2).all()  # the other reading turns further, both first and last
+        return y if near else self.readings.nearest(y, default)
 
     def _freed(self, frame: int, y: Float64) -> Float64:
-        """Variables that fit better once those at a bound, and all of their joints, begin anew from the default pose.
+        """Variables that fit better once the joints at a bound begin anew.
 
-        Three turns about one point reach each orientation twice, and one of the two readings lies outside the bounds:
-        on the way to that one the solver stops at them.
+        They begin from the default pose, alone or with all joints but those on the ground; and both ways once more with
+        the other reading of three turns (:mod:`~marrow.skeleton.osim.readings`), because a bound stops the solver that
+        goes for the reading outside the range.
         """
-        low, high = self._bounds()
-        default = np.clip(self.held[frame, self.problem.variable], low, high)
-        tables = self.body.tables
-        joint = np.full(len(self.body.model.coordinates), -1)
-        joint[tables.column_coordinate] = tables.column_body
-        joint = joint[self.problem.variable]
-        cost = self._one_frame(frame, y[None], self.problem, 0)[0]
+        default = self._default(frame)
         root, _ = self._root()
         placed = default.copy()
         placed[root] = y[root]
+        cost = self._one_frame(frame, y[None], self.problem, 0)[0][0]
         for _ in range(_ROUNDS):
-            stuck = np.isin(joint, joint[(y <= low) | (y >= high)])
+            stuck = self._stuck(y)
             if not stuck.any():
                 break
-            starts = np.stack([np.where(stuck, default, y), placed])
-            new_cost, new = self._one_frame(frame, starts, self.problem, _MOST_FIRST_STEPS)
-            best = np.argmin(new_cost)
-            if new_cost[best] >= 0.99 * cost[0]:
+            other = self.readings.other(y, stuck, default)
+            anew = [np.where(stuck, default, y), placed]
+            anew += [np.where(self.readings.turning, other, start) for start in anew]
+            costs, found = self._one_frame(frame, np.stack(anew), self.problem, _MOST_STEPS)
+            best = int(np.argmin(costs))
+            if costs[best] >= 0.99 * cost:
                 break
-            y, cost = new[best], new_cost[best : best + 1]
+            y, cost = found[best], costs[best]
         return y
+
+    def _stuck(self, y: Float64) -> NDArray[np.bool_]:
+        """(n,) variables of the joints of which one is at a bound."""
+        low, high = self._bounds()
+        tables = self.body.tables
+        joint = np.full(len(self.body.coordinates), -1)
+        joint[tables.column_coordinate] = tables.column_body
+        joint = joint[self.problem.variable]
+        return np.isin(joint, joint[(y <= low) | (y >= high)])
 
     def _root(self) -> tuple[list[int], list[int]]:
         """Variables of the joints on the ground, and those of them that turn (at most three)."""
@@ -300,15 +316,19 @@ class _Run:
         A recording that goes wrong for some frames can leave the solver in another minimum for all that follow.
         """
         total = self.weights.sum(1)
+        given_up = np.zeros(len(total), bool)
         for _ in range(_ROUNDS):
             rms = np.sqrt(np.divide(2 * cost, total, out=np.zeros(len(cost)), where=total > 0))
             typical = float(np.percentile(rms[total > 0], 20)) if (total > 0).any() else 0.0
             bound = ((self._bounds()[0] >= Y) | (self._bounds()[1] <= Y)).any(1)
-            few = np.where(bound, 0.0003, 0.02)  # metres; at a bound less tells of a wrong reading
-            bad = np.flatnonzero((rms > np.maximum(3 * typical, typical + few)) | (steps >= _MOST_STEPS))
+            # At a bound less tells of a wrong reading: a share of the typical, and metres.
+            share, few = np.where(bound, 1.5, 3.0), np.where(bound, 0.0003, 0.02)
+            far = rms > np.maximum(share * typical, typical + few)
+            bad = np.flatnonzero((far | (steps >= _MOST_STEPS)) & ~given_up)
             runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []
-            better = [self._run_again(run, Y, cost, steps) for run in sorted(runs, key=len)[-_MOST_RUNS:]]
-            if not any(better):
+            for run in sorted(runs, key=len)[-_MOST_RUNS:]:
+                given_up[run] = not self._run_again(run, Y, cost, steps)
+            if given_up[bad].all():
                 break
         return Y, steps
 
@@ -316,7 +336,12 @@ class _Run:
         """Neighbouring frames solved from the best of three of them outwards; whether any became better."""
         total = self.weights.sum(1)
         seeds = [int(run[i]) for i in sorted({0, len(run) // 2, len(run) - 1})]
-        starts = [(frame, y) for frame in seeds for y in (self._first(frame), self._freed(frame, Y[frame]))]
+        beside = Y[run[0] - 1] if run[0] > 0 else Y[(run[-1] + 1) % len(Y)]
+        starts = [
+            (frame, y)
+            for frame in seeds
+            for y in (self.readings.nearest(self._first(frame), beside), self._freed(frame, Y[frame]))
+        ]
         found = [self._one_frame(frame, y[None], self.problem, 0)[0][0] / total[frame] for frame, y in starts]
         (seed, start), other = starts[int(np.argmin(found))], Y.copy()
         other[seed] = start
