@@ -23,8 +23,9 @@ def girth(rest, start: str, end: str, share: float) -> float:
     a, b = rest.landmarks[start], rest.landmarks[end]
     at = a + share * (b - a)
     mesh = trimesh.Trimesh(rest.vertices, BODY.faces, process=False)
-    loops = mesh.section(plane_origin=at, plane_normal=(b - a) / np.linalg.norm(b - a)).discrete
-    loop = min(loops, key=lambda points: np.linalg.norm(points.mean(0) - at))
+    path = mesh.section(plane_origin=at, plane_normal=(b - a) / np.linalg.norm(b - a))
+    assert path is not None
+    loop = min(path.discrete, key=lambda points: np.linalg.norm(points.mean(0) - at))
     assert np.array_equal(loop[0], loop[-1])
     return float(np.linalg.norm(np.diff(loop, axis=0), axis=1).sum())
 

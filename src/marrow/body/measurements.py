@@ -4,7 +4,7 @@
 (technology) and ANSUR II (Gordon et al. 2014, NATICK/TR-15/007) where these have the measure. A girth is the length of
 a tape: the convex hull of the skin's section with a plane, which bridges hollows as a tape does and presses nothing in.
 
-The body stands in its bind pose, an A: arms and legs apart. Arms never count to the trunk. Stature is some 2 cm less
+The body stands in its bind pose, an A: arms and legs apart. Arms never count to the trunk. Stature is some 7 mm less
 than with closed legs, and is what marrow calls the height everywhere. What hangs on the raised arm (shoulders, chest
 near the armpit) and on the parted legs (hip girth) is a little off the standards' posture.
 """

@@ -95,7 +95,7 @@ def perimeter(ring: Float64) -> float:
 
 def _axes(normal: Float64) -> Float64:
     """Two unit vectors (2, 3) across a unit vector."""
-    other = np.eye(3)[int(np.argmin(np.abs(normal)))]
-    first = np.asarray(np.cross(normal, other), np.float64)
-    first /= np.sqrt(first @ first)
-    return np.stack([first, np.asarray(np.cross(normal, first), np.float64)])
+    x, y, z = normal.tolist()
+    first = np.array([0.0, z, -y] if abs(x) <= max(abs(y), abs(z)) else [z, 0.0, -x])
+    first /= np.linalg.norm(first)
+    return np.array([first, np.cross(normal, first)], float)

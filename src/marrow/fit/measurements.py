@@ -50,9 +50,10 @@ _MISSED = {"m": 0.005, "kg": 1.0, "m2": 0.05, "m3": 1e-3, "kg/m2": 0.5}
 _STEP = 0.03
 #: Share of the prior that is left when measurements could not be met with all of it.
 _WEAK = 0.1
-_ROUNDS = 12
-#: Longest step of a round, and the one after which no further is taken, standard deviations of the prior.
-_STRIDE, _SETTLED = 2.5, 0.05
+_ROUNDS, _TRIES = 14, 4
+#: Least damping of a step, as a share of the greatest curvature, and the share of the cost that a round has to gain:
+#: two without it end the search.
+_DAMPING, _SETTLED = 1e-6, 0.03
 #: A parameter further from the prior's mean than this many standard deviations is told, and how far it may go.
 _UNUSUAL, _FARTHEST = 3.0, 5.0
 
@@ -99,7 +100,7 @@ def fit_measurements(targets: Mapping[str, float], shape: Mapping[str, float] | 
         missed = [name for name, off in residuals.items() if abs(off) > _MISSED[DEFINITIONS[name].unit]]
         if not missed:
             return FittedShape(found, measured, residuals, model.remarks(x))
-    raise InputError(_refusal(wanted, measured, missed, found))
+    raise InputError(_refusal(wanted, measured, missed, adult="age" not in model.fixed))
 
 
 def _checked(targets: Mapping[str, float]) -> dict[str, float]:
@@ -121,20 +122,18 @@ def _checked(targets: Mapping[str, float]) -> dict[str, float]:
     return out
 
 
-def _refusal(
-    wanted: Mapping[str, float], measured: Mapping[str, float], missed: Sequence[str], shape: Mapping[str, float]
-) -> str:
+def _refusal(wanted: Mapping[str, float], measured: Mapping[str, float], missed: Sequence[str], *, adult: bool) -> str:
     told = [f"{name} {wanted[name]:.3f} {DEFINITIONS[name].unit} (nearest {measured[name]:.3f})" for name in missed]
     words = f"no body has these measurements together: {', '.join(told)}. Correct or leave out one of them"
-    small = shape["age"] > 0.6 and wanted.get("stature", 2.0) < 1.4
-    return words + ("; for a child give its age too: shape={'age': 0.33}" if small else "")
+    small = adult and wanted.get("stature", 2.0) < 1.4
+    return words + ("; for a child give its age, such as age 0.33" if small else "")
 
 
 class _Model:
     """Measurements as a function of the free parameters, in standard deviations from the prior's mean."""
 
     def __init__(self, body: DefaultBody, names: Sequence[str], fixed: Mapping[str, float]) -> None:
-        self._names, self._fixed = names, dict(fixed)
+        self._names, self.fixed = names, dict(fixed)
         general = [(p.name,) for p in body.spec.parameters if not p.name.startswith(PARTIAL)]
         local = dict.fromkeys(group for name in names for group in LOCAL.get(name, ()))
         self._groups = [group for group in (*general, *local) if not set(group) & set(fixed)]
@@ -148,13 +147,18 @@ class _Model:
         self._base = np.array([fixed.get(name, value) for name, value in zip(s.names, s.defaults, strict=True)])
         self._place = [[s.names.index(name) for name in group] for group in self._groups]
 
-    def linearised(self, x: Float64) -> tuple[Float64, Float64]:
-        """Measurements (M,) of parameters (P,), and their derivative (M, P) with each tape held to its edges."""
-        step = np.where(x + _STEP <= self._high, _STEP, -_STEP)
-        here, *around = self._figures(np.concatenate([x[None], x + np.diag(step)]))
+    def __call__(self, x: Float64) -> Float64:
+        """(M,) measurements of parameters (P,)."""
+        (figure,) = self._figures(x[None])
+        return np.array([DEFINITIONS[name].take(figure) for name in self._names])
+
+    def slopes(self, x: Float64, step: float) -> Float64:
+        """(M, P) derivative of the measurements, by differences towards one side, each tape held to its edges."""
+        steps = np.where((x + step <= self._high) & (x + step >= self._low), step, -step)
+        here, *around = self._figures(np.concatenate([x[None], x + np.diag(steps)]))
         held = [DEFINITIONS[name].held(here) for name in self._names]
         value = np.array([take(here) for take in held])
-        return value, (np.array([[take(f) for take in held] for f in around]) - value).T / step
+        return (np.array([[take(f) for take in held] for f in around]) - value).T / steps
 
     def _figures(self, x: Float64) -> list[Figure]:
         rest = self._subset.rest(self._vectors(x))
@@ -162,32 +166,39 @@ class _Model:
         return [Figure(v, self._faces, points_of(v, c)) for v, c in zip(rest.vertices, centres, strict=True)]
 
     def solve(self, goal: Float64, prior: float) -> Float64:
-        """(P,) parameters that meet the goal (M,) with a share of the prior: Gauss-Newton within bounds."""
+        """(P,) parameters that meet the goal (M,) with a share of the prior: Levenberg-Marquardt within bounds."""
         precision = np.array([_PRECISION[DEFINITIONS[name].unit] for name in self._names])
-        share = math.sqrt(prior)
         x = np.clip(np.zeros(len(self._mean)), self._low, self._high)
-        best, least, pace = x, math.inf, 1.0
+        off, damping, step, stuck = (self(x) - goal) / precision, _DAMPING, _STEP, 0
+        gained, trial, there = 0.0, x, off
         for _ in range(_ROUNDS):
-            value, slope = self.linearised(x)
-            cost = float(np.sum(((value - goal) / precision) ** 2) + prior * x @ x)
-            if cost < least:
-                best, least = x, cost
-            else:
-                pace *= 0.5  # the blend has kinks, and steps may go to and fro over one
-            A = np.concatenate([slope / precision[:, None], share * np.eye(len(x))])
-            b = np.concatenate([(goal - value + slope @ x) / precision, np.zeros(len(x))])
-            after = lsq_linear(A, b, (self._low, self._high), method="bvls").x
-            step = after - x
-            if np.abs(step).max() < _SETTLED:
+            slope = self.slopes(x, step) / precision[:, None]
+            before = float(off @ off + prior * x @ x)
+            scale = float(np.square(slope).sum(0).max())
+            for _ in range(_TRIES):
+                hold = math.sqrt(damping * scale)
+                A = np.concatenate([slope, math.sqrt(prior) * np.eye(len(x)), hold * np.eye(len(x))])
+                b = np.concatenate([slope @ x - off, np.zeros(len(x)), hold * x])
+                trial = lsq_linear(A, b, (self._low, self._high), method="bvls").x
+                there = (self(trial) - goal) / precision
+                gained = before - float(there @ there + prior * trial @ trial)
+                if gained > 0.0:
+                    break
+                damping *= 10.0
+            if gained > 0.0:
+                x, off, damping = trial, there, max(0.1 * damping, _DAMPING)
+            stuck = stuck + 1 if gained < _SETTLED * before else 0
+            if stuck == 2:
                 break
-            x = x + step * min(pace, _STRIDE / np.abs(step).max())
-        return best
+            # The blend has kinks, at which the next differences look to the other side.
+            step = -step
+        return x
 
     def shape(self, x: Float64) -> dict[str, float]:
         """Shape parameters: what was known, and what was found."""
         vector = self._vectors(x[None])[0]
         free = {name for group in self._groups for name in group}
-        return {n: float(v) for n, v in zip(self._subset.names, vector, strict=True) if n in free or n in self._fixed}
+        return {n: float(v) for n, v in zip(self._subset.names, vector, strict=True) if n in free or n in self.fixed}
 
     def remarks(self, x: Float64) -> tuple[str, ...]:
         """What is unusual."""
@@ -196,7 +207,7 @@ class _Model:
             for i, group in enumerate(self._groups)
             if abs(x[i]) > _UNUSUAL
         ]
-        child = "; for a child give its age" if far and "age" not in self._fixed else ""
+        child = "; for a child give its age" if far and "age" not in self.fixed else ""
         return (f"few people are like that: {', '.join(far)}{child}",) if far else ()
 
     def _vectors(self, x: Float64) -> Float64:
