@@ -224,6 +224,17 @@ class SmplBody:
         """V."""
         return len(self._file.template)
 
+    @property
+    def gender(self) -> str:
+        """ "female", "male" or "neutral" where the file or its name tells; else ""."""
+        return self._file.gender
+
+    def owners(self) -> NDArray[np.int64]:
+        """(V,) which joint has the most weight on each vertex."""
+        start, joint, weight = self._file.weights
+        row = np.repeat(np.arange(self.vertex_count), np.diff(start))
+        return joint[np.lexsort((-weight, row))][start[:-1]].astype(np.int64)
+
     def tensors(self) -> SmplTensors:
         """The same body on tensors, differentiable; a ``torch.nn.Module`` that can go to another device."""
         return copy.deepcopy(self._tensors)

@@ -1,0 +1,207 @@
+"""A twin of SMPL's family made of the default body: what a real file looks like, with known truth and free to pass on.
+
+Its skin is part of the default body's vertices, in a T-pose; its joints are the family's, each of the rig's bones hangs
+on one of them. It bends differently from marrow's skeleton, as the real ones do: ball joints only, no shoulder blade,
+three joints in the spine, no rolling knee. Nothing of a published model is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marrow.body import load_body
+from marrow.body.default import Rest
+from marrow.body.model_file import FAMILIES
+from marrow.fit.registration import limbs_along, straight_hands
+from marrow.types import Float64
+
+#: Vertices of the published bodies.
+VERTICES = 6890
+#: One unit of each shape coefficient, as changes of the default body's parameters.
+SHAPES: tuple[Mapping[str, float], ...] = (
+    {"height": 0.08, "log_scale_trunk": 0.01},
+    {"weight": 0.12},
+    {"gender": 0.2},
+    {"muscle": 0.12},
+    {"proportions": 0.15},
+    {"log_scale_thigh": 0.03, "log_scale_shank": 0.03},
+    {"log_scale_upper_arm": 0.03, "log_scale_forearm": 0.03},
+    {"log_scale_trunk": 0.025},
+    {"log_scale_shoulders": 0.04},
+    {"log_scale_hips": 0.04},
+)
+#: The person that its template is.
+PERSON: Mapping[str, float] = {"height": 0.42, "gender": 0.35, "weight": 0.45}
+
+#: Bones of the rig, without side, to joints of SMPL, without side.
+_BONES: Mapping[str, str] = {
+    "root": "pelvis", "pelvis": "pelvis", "spine05": "pelvis", "spine04": "spine1", "spine03": "spine2",
+    "spine02": "spine3", "spine01": "spine3", "neck01": "neck", "neck02": "neck", "neck03": "neck", "head": "head",
+    "eye": "head", "clavicle": "collar", "shoulder01": "collar", "upperarm01": "shoulder", "upperarm02": "shoulder",
+    "lowerarm01": "elbow", "lowerarm02": "elbow", "wrist": "wrist", "metacarpal": "wrist", "upperleg01": "hip",
+    "upperleg02": "hip", "lowerleg01": "knee", "lowerleg02": "knee", "foot": "ankle", "toe": "foot",
+}  # fmt: skip
+_FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+#: Joints whose centre is a bone's head; the others' is a landmark.
+_HEADS: Mapping[str, str] = {"pelvis": "spine05", "spine1": "spine04", "spine2": "spine03", "spine3": "spine02"}
+_CENTRES: Mapping[str, str] = {
+    "hip": "hip", "knee": "knee", "ankle": "ankle", "foot": "mtp", "neck": "neck", "head": "head",
+    "collar": "clavicle", "shoulder": "shoulder", "elbow": "elbow", "wrist": "wrist", "hand": "middle_mcp",
+    "thumb1": "thumb_cmc", "thumb2": "thumb_mcp", "thumb3": "thumb_ip",
+    **{f"{f}{i}": f"{f}_{j}" for f in ("index", "middle", "ring") for i, j in enumerate(("mcp", "pip", "dip"), 1)},
+    **{f"pinky{i}": f"little_{j}" for i, j in enumerate(("mcp", "pip", "dip"), 1)},
+}  # fmt: skip
+#: Vertices around a joint that it is regressed from.
+_AROUND = 60
+
+
+def twin(family: str = "smpl", vertices: int = VERTICES) -> dict[str, Any]:
+    """The content of a model file of ``family``, "smpl" or "smplh", with the published keys, types and sizes.
+
+    Args:
+        vertices: about how many.
+    """
+    from scipy.sparse import csc_matrix
+
+    names = FAMILIES[family].joints
+    body = load_body()
+    kept, faces = thinned(body.rest(PERSON).vertices, body.faces, vertices)
+    template, centres = _t_pose(PERSON, names)
+    moved = [_t_pose(_changed(change, sign), names) for change in SHAPES for sign in (0.5, -0.5)]
+    skins, joints = (np.stack([pair[i] for pair in moved]) for i in (0, 1))
+    basis, joints_basis = skins[::2] - skins[1::2], joints[::2] - joints[1::2]
+    regressor = _regressor(template[kept], basis[:, kept], centres, joints_basis)
+    parents = np.array(_parents(names), np.int64)
+    content: dict[str, Any] = {
+        "v_template": template[kept],
+        "f": faces.astype(np.uint32),
+        "shapedirs": np.ascontiguousarray(np.moveaxis(basis[:, kept], 0, -1)),
+        "posedirs": np.zeros((len(kept), 3, 9 * (len(names) - 1))),
+        "J_regressor": csc_matrix(regressor),
+        "kintree_table": (np.stack([parents, np.arange(len(names))]) % 2**32).astype(np.uint32),
+        "weights": _weights(names)[kept],
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+    }
+    for side in "lr" if family == "smplh" else "":
+        content |= {f"hands_components{side}": np.eye(45), f"hands_mean{side}": np.zeros(45)}
+    return content
+
+
+def thinned(vertices: NDArray, faces: NDArray, count: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """About ``count`` of the vertices (V, 3) of the largest piece of a mesh, and triangles between them.
+
+    Short edges are collapsed into one of their ends, none that meet in the same round.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    x, faces = np.asarray(vertices, float), np.asarray(faces, np.int64)
+    joined = csr_array((np.ones(len(faces)), (faces[:, 0], faces[:, 1])), shape=(len(x), len(x)))
+    piece = connected_components(joined, directed=False)[1]
+    faces = faces[piece[faces[:, 0]] == np.bincount(piece).argmax()]
+    left = len(np.unique(faces))
+    while left > count:
+        edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
+        length = np.linalg.norm(x[edges[:, 0]] - x[edges[:, 1]], axis=1)
+        free, goes, gone = np.ones(len(x), bool), np.arange(len(x)), 0
+        neighbours = csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(x), len(x)))
+        neighbours = csr_array(neighbours + neighbours.T)
+        for a, b in edges[np.argsort(length)].tolist():
+            if gone == left - count:
+                break
+            around = neighbours.indices[neighbours.indptr[b] : neighbours.indptr[b + 1]]
+            if free[a] and free[b] and free[around].all():
+                goes[b], gone = a, gone + 1
+                free[around] = free[b] = False
+        faces = goes[faces]
+        distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+        faces, left = faces[distinct], left - gone
+    kept, place = np.unique(faces, return_inverse=True)
+    return kept.astype(np.intp), place.reshape(-1, 3).astype(np.int32)
+
+
+def _changed(change: Mapping[str, float], amount: float) -> dict[str, float]:
+    defaults = load_body().spec.defaults
+    return dict(PERSON) | {n: PERSON.get(n, defaults[n]) + amount * v for n, v in change.items()}
+
+
+def _t_pose(shape: Mapping[str, float], names: Sequence[str]) -> tuple[Float64, Float64]:
+    """Vertices (V, 3) and joint centres (J, 3) of a person in a T-pose, the pelvis' joint at the origin."""
+    body = load_body()
+    rest = body.rest(shape)
+    out = {"r": np.array([-1.0, 0, 0]), "l": np.array([1.0, 0, 0])}
+    down = np.array([0.0, -1.0, 0.0])
+    along = {f"{name}_{s}": out[s] for name in ("humerus", "ulna", "hand") for s in "rl"}
+    along |= {f"{name}_{s}": down for name in ("femur", "tibia") for s in "rl"}
+    q = rest.skeleton.coordinates_from_joint_rotations(
+        limbs_along(rest, straight_hands(rest.skeleton), along), rest.landmarks["pelvis"]
+    )
+    R, p = rest.skeleton.forward(q)
+    at = dict(zip(rest.skeleton.point_names, rest.skeleton.points(R, p), strict=True))
+    # the spine stands as it does at rest: its bones' heads move with the pelvis
+    turn = R[0] @ rest.skeleton.bind[0, :3, :3].T
+    heads = {j: turn @ (rest.bone_heads[body.bones.index(b)] - rest.skeleton.bind[0, :3, 3]) + p[0] for j, b in _HEADS.items()}
+    centres = []
+    for name in names:
+        side, _, part = name.rpartition("_")
+        own = _CENTRES.get(part, "")
+        centres.append(heads[name] if name in heads else at[f"{own}_{side[0]}" if side else own])
+    skin = body.pose(rest, q, outputs=("vertices",)).vertices.astype(float)
+    return skin - centres[0], np.stack(centres) - centres[0]
+
+
+def _weights(names: Sequence[str]) -> Float64:
+    """(V, J) of the joints, from the rig's bones."""
+    body = load_body()
+    column = [names.index(_joint_of(bone, names)) for bone in body.bones]
+    start, bone, weight = body.bone_weights
+    out = np.zeros((body.vertex_count, len(names)))
+    np.add.at(out, (np.repeat(np.arange(body.vertex_count), np.diff(start)), np.array(column)[bone]), weight)
+    return out / out.sum(1, keepdims=True)
+
+
+def _joint_of(bone: str, names: Sequence[str]) -> str:
+    stem, _, side = bone.rpartition(".") if "." in bone else (bone, "", "")
+    long = {"L": "left_", "R": "right_"}.get(side, "")
+    if stem.startswith("finger"):
+        finger, part = int(stem[6]), stem[8]
+        own = f"{long}{_FINGERS[finger - 1]}{part}"
+        return own if own in names else f"{long}hand"
+    joint = _BONES[next(key for key in (stem, stem.rstrip("0123456789-")) if key in _BONES)]
+    return joint if joint in ("pelvis", "head") else long + joint
+
+
+def _parents(names: Sequence[str]) -> list[int]:
+    chain = {
+        "spine1": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "head": "neck", "hip": "pelvis",
+        "knee": "hip", "ankle": "knee", "foot": "ankle", "collar": "spine3", "shoulder": "collar",
+        "elbow": "shoulder", "wrist": "elbow", "hand": "wrist",
+    }  # fmt: skip
+    out = [-1]
+    for name in names[1:]:
+        side, _, part = name.rpartition("_")
+        above = chain.get(part) or ("wrist" if part.endswith("1") else f"{part[:-1]}{int(part[-1]) - 1}")
+        out.append(names.index(f"{side}_{above}" if side and f"{side}_{above}" in names else above))
+    return out
+
+
+def _regressor(template: Float64, basis: Float64, centres: Float64, joints_basis: Float64) -> Float64:
+    """(J, N) weights on the nearest vertices that give the centres and how the shape moves them; rows sum to one."""
+    out = np.zeros((len(centres), len(template)))
+    for j, centre in enumerate(centres):
+        near = np.argsort(np.linalg.norm(template - centre, axis=1))[:_AROUND]
+        rows = np.concatenate([template[near].T, *np.swapaxes(basis[:, near], 1, 2), np.ones((1, _AROUND))])
+        wanted = np.concatenate([centre, joints_basis[:, j].ravel(), [1.0]])
+        even = np.full(_AROUND, 1.0 / _AROUND)
+        scale = np.concatenate([np.ones(len(rows) - 1), [10.0]])
+        # the least change of the mean of them; what a few millimetres would cost in large weights is left
+        system, rest = rows * scale[:, None], (wanted - rows @ even) * scale
+        change = system.T @ np.linalg.solve(system @ system.T + 1e-5 * np.eye(len(rows)), rest)
+        own = even + change
+        out[j, near] = own / own.sum()
+    return out
