@@ -14,28 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.body import load_body
-from marrow.body.default import Rest
 from marrow.body.model_file import FAMILIES
+from marrow.fit.options import SHAPE
 from marrow.fit.registration import limbs_along, straight_hands
 from marrow.types import Float64
 
 #: Vertices of the published bodies.
 VERTICES = 6890
-#: One unit of each shape coefficient, as changes of the default body's parameters.
-SHAPES: tuple[Mapping[str, float], ...] = (
-    {"height": 0.08, "log_scale_trunk": 0.01},
-    {"weight": 0.12},
-    {"gender": 0.2},
-    {"muscle": 0.12},
-    {"proportions": 0.15},
-    {"log_scale_thigh": 0.03, "log_scale_shank": 0.03},
-    {"log_scale_upper_arm": 0.03, "log_scale_forearm": 0.03},
-    {"log_scale_trunk": 0.025},
-    {"log_scale_shoulders": 0.04},
-    {"log_scale_hips": 0.04},
-)
-#: The person that its template is.
-PERSON: Mapping[str, float] = {"height": 0.42, "gender": 0.35, "weight": 0.45}
+#: Shape coefficients, and the people whose principal components they are.
+SHAPES, PEOPLE = 10, 48
 
 #: Bones of the rig, without side, to joints of SMPL, without side.
 _BONES: Mapping[str, str] = {
@@ -69,17 +56,21 @@ def twin(family: str = "smpl", vertices: int = VERTICES) -> dict[str, Any]:
 
     names = FAMILIES[family].joints
     body = load_body()
-    kept, faces = thinned(body.rest(PERSON).vertices, body.faces, vertices)
-    template, centres = _t_pose(PERSON, names)
-    moved = [_t_pose(_changed(change, sign), names) for change in SHAPES for sign in (0.5, -0.5)]
-    skins, joints = (np.stack([pair[i] for pair in moved]) for i in (0, 1))
-    basis, joints_basis = skins[::2] - skins[1::2], joints[::2] - joints[1::2]
-    regressor = _regressor(template[kept], basis[:, kept], centres, joints_basis)
+    kept, faces = thinned(body.rest().vertices, body.faces, vertices)
+    made = [_t_pose(shape, names) for shape in people()]
+    skins, joints = np.stack([skin[kept] for skin, _ in made]), np.stack([centres for _, centres in made])
+    template, centres = skins.mean(0), joints.mean(0)
+    # people's skins are sums of few components, and so, by the same sums, are their joints
+    U, scale, components = np.linalg.svd((skins - template).reshape(PEOPLE, -1), full_matrices=False)
+    sd = scale[:SHAPES] / np.sqrt(PEOPLE)
+    basis = (components[:SHAPES] * sd[:, None]).reshape(SHAPES, -1, 3)
+    joints_basis = np.tensordot(U[:, :SHAPES].T / np.sqrt(PEOPLE), joints - centres, 1)
+    regressor = _regressor(template, basis, centres, joints_basis)
     parents = np.array(_parents(names), np.int64)
     content: dict[str, Any] = {
-        "v_template": template[kept],
+        "v_template": template,
         "f": faces.astype(np.uint32),
-        "shapedirs": np.ascontiguousarray(np.moveaxis(basis[:, kept], 0, -1)),
+        "shapedirs": np.ascontiguousarray(np.moveaxis(basis, 0, -1)),
         "posedirs": np.zeros((len(kept), 3, 9 * (len(names) - 1))),
         "J_regressor": csc_matrix(regressor),
         "kintree_table": (np.stack([parents, np.arange(len(names))]) % 2**32).astype(np.uint32),
@@ -109,15 +100,15 @@ def thinned(vertices: NDArray, faces: NDArray, count: int) -> tuple[NDArray[np.i
         edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
         length = np.linalg.norm(x[edges[:, 0]] - x[edges[:, 1]], axis=1)
         free, goes, gone = np.ones(len(x), bool), np.arange(len(x)), 0
-        neighbours = csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(x), len(x)))
-        neighbours = csr_array(neighbours + neighbours.T)
-        for a, b in edges[np.argsort(length)].tolist():
-            if gone == left - count:
-                break
-            around = neighbours.indices[neighbours.indptr[b] : neighbours.indptr[b + 1]]
-            if free[a] and free[b] and free[around].all():
+        both = np.concatenate([edges, edges[:, ::-1]])
+        neighbours = csr_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(len(x), len(x)))
+        start, around = neighbours.indptr, neighbours.indices
+        # only the shortest half: the longer ones have their turn when the mesh has become coarser
+        for a, b in edges[np.argsort(length)[: len(edges) // 2]].tolist():
+            near = around[start[b] : start[b + 1]]
+            if gone < left - count and free[a] and free[b] and free[near].all():
                 goes[b], gone = a, gone + 1
-                free[around] = free[b] = False
+                free[near] = free[b] = False
         faces = goes[faces]
         distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
         faces, left = faces[distinct], left - gone
@@ -125,9 +116,15 @@ def thinned(vertices: NDArray, faces: NDArray, count: int) -> tuple[NDArray[np.i
     return kept.astype(np.intp), place.reshape(-1, 3).astype(np.int32)
 
 
-def _changed(change: Mapping[str, float], amount: float) -> dict[str, float]:
-    defaults = load_body().spec.defaults
-    return dict(PERSON) | {n: PERSON.get(n, defaults[n]) + amount * v for n, v in change.items()}
+def people(count: int = PEOPLE, seed: int = 0) -> list[dict[str, float]]:
+    """Shapes drawn from the default body's prior of adults, those of a fit (:data:`marrow.fit.options.SHAPE`)."""
+    random = np.random.default_rng(seed)
+    known = {p.name: p for p in load_body().spec.parameters}
+    drawn = random.normal(size=(count, len(SHAPE)))
+    return [
+        {n: float(np.clip(known[n].mean + known[n].sd * z, known[n].low, known[n].high)) for n, z in zip(SHAPE, row, strict=True)}
+        for row in drawn
+    ]
 
 
 def _t_pose(shape: Mapping[str, float], names: Sequence[str]) -> tuple[Float64, Float64]:

@@ -25,10 +25,10 @@ _SD = 0.004
 #: The vertices of a frame tell as much as so many that err by themselves.
 _INDEPENDENT = 100.0
 #: Standard deviation (rad) of a joint's turn against its parent: what holds joints that no vertex shows.
-_TURN_SD = 1.0
+_TURN_SD = 10.0
 #: The same of joints that stay still.
 _STILL_SD = 1e-3
-_FRAMES_AT_ONCE = 32
+_FRAMES_AT_ONCE = 64
 _SHAPE_FRAMES = 24
 _ITERATIONS, _SHAPE_ITERATIONS = 6, 8
 #: Steps end where no joint of any frame turns by more (rad).
@@ -178,56 +178,68 @@ class _Solver:
     def _normal(
         self, points: torch.Tensor, turns: torch.Tensor, shifts: torch.Tensor, shape: torch.Tensor, with_shape: bool
     ) -> _Normal:
+        """Normal equations about a state, per frame.
+
+        A small turn ``a`` of a joint in its own axes ``W`` moves a vertex by ``(W a) x l``, l being the lever from the
+        joint to where the bones that hang on it carry the vertex, weighted. Products of such columns need only the
+        sums over the vertices of ``l l'``: ``(u x l) . (v x m) = u' ((l . m) I - m l') v``.
+        """
         body, frames, joints = self.body, len(points), len(self.parents)
         rest = body.rest(shape[None])
         posed = body.pose(rest, turns, shifts, outputs=("vertices", "joints", "frames"), vertex_ids=self.ids)
-        vertices, places, world = posed.vertices, posed.joints, posed.frames
-        if vertices is None or places is None or world is None:
+        vertices, places, W = posed.vertices, posed.joints, posed.frames
+        if vertices is None or places is None or W is None:
             raise RuntimeError("the body gave less than it was asked for")
-        residual = points - vertices
-        # by each bone alone, where the vertex would be: what a joint turns is the sum over the bones that hang on it
-        by_bone = self._by_bone(rest.joints[0], shape, turns, world, places)
-        moved = torch.einsum("tnki,jk->tnji", by_bone, self.below)
-        lever = moved - self.carried[None, :, :, None] * places[:, None]
-        # a small turn a of a joint in its own axes moves the vertex by (world a) x lever
-        J = (-_hat(lever) @ world[:, None]).permute(0, 1, 3, 2, 4).reshape(frames, -1, 3 * joints)
-        shift = torch.eye(3).repeat(len(self.ids), 1).expand(frames, -1, 3)
-        J = torch.cat([J, shift], 2)
-        flat = residual.reshape(frames, -1)
-        H = self.precision * (J.mT @ J).double()
-        g = self.precision * (J.mT @ flat[..., None])[..., 0].double()
+        r = points - vertices
+        lever = self._levers(rest.joints[0], shape, turns, W, places)
+        flat = lever.view(frames, len(self.ids), 3 * joints)
+        G = (flat.mT @ flat).view(frames, joints, 3, joints, 3)
+        dots = torch.einsum("tjaka->tjk", G)
+        inner = dots[..., None, None] * torch.eye(3) - G.permute(0, 1, 3, 4, 2)
+        turned = torch.einsum("tjca,tjkcd->tjkad", W, inner)
+        turned = torch.einsum("tjkad,tkdb->tjakb", turned, W).reshape(frames, 3 * joints, 3 * joints)
+        by_shift = (W.mT @ _hat(lever.sum(1))).reshape(frames, 3 * joints, 3)
+        own = len(self.ids) * torch.eye(3).expand(frames, 3, 3)
+        H = self.precision * torch.cat([torch.cat([turned, by_shift], 2), torch.cat([by_shift.mT, own], 2)], 1).double()
+        pulled = _crossed((flat.mT @ r).view(frames, joints, 3, 3))
+        pulled = (W.mT @ pulled[..., None]).reshape(frames, 3 * joints)
+        g = self.precision * torch.cat([pulled, r.sum(1)], 1).double()
         vectors = _rotvec(turns).flatten(1).double()
         g[:, : 3 * joints] -= self.turn_precision * vectors
         H.diagonal(dim1=1, dim2=2)[:, : 3 * joints] += self.turn_precision
         H.diagonal(dim1=1, dim2=2).mul_(1.0 + 1e-6)
-        cost = self.precision * (flat**2).sum(1).double() + (self.turn_precision * vectors**2).sum(1)
+        cost = self.precision * (r**2).sum((1, 2)).double() + (self.turn_precision * vectors**2).sum(1)
         if not with_shape:
             return _Normal(H, g, cost)
-        B = self._by_shape(world).reshape(frames, -1, self.shapes)
+        B = self._by_shape(W)
+        across = (flat.mT @ B.reshape(frames, len(self.ids), -1)).view(frames, joints, 3, 3, self.shapes)
+        across = (W.mT @ _crossed(across.movedim(-1, 2)).mT).reshape(frames, 3 * joints, self.shapes)
+        columns = B.reshape(frames, -1, self.shapes)
         return _Normal(
             H,
             g,
             cost,
-            self.precision * (J.mT @ B).double(),
-            self.precision * (B.mT @ B).double(),
-            self.precision * (B.mT @ flat[..., None])[..., 0].double(),
+            self.precision * torch.cat([across, B.sum(1)], 1).double(),
+            self.precision * (columns.mT @ columns).double(),
+            self.precision * (columns.mT @ r.reshape(frames, -1, 1))[..., 0].double(),
         )
 
-    def _by_bone(
-        self, rest_joints: torch.Tensor, shape: torch.Tensor, turns: torch.Tensor, world: torch.Tensor, places: torch.Tensor
+    def _levers(
+        self, rest_joints: torch.Tensor, shape: torch.Tensor, turns: torch.Tensor, W: torch.Tensor, places: torch.Tensor
     ) -> torch.Tensor:
-        """(T, n, J, 3) weight of each bone times where it would carry the vertex."""
-        part = self.body._part(self.ids)
-        rest = part.rest(shape[None]).vertices[0]
-        rest = rest.expand(len(turns), -1, -1)
+        """(T, n, J, 3) from each joint to where the bones that hang on it carry the vertex, times their weight."""
+        part, frames = self.body._part(self.ids), len(turns)
+        rest = part.rest(shape[None]).vertices[0].expand(frames, -1, -1)
         if part.corrected:
             feature = (turns[:, 1:] - torch.eye(3)).flatten(1)
-            rest = rest + (feature @ part.basis[part.identity :]).view(len(turns), -1, 3)
-        offset = places - (world @ rest_joints[:, :, None])[..., 0]
-        carried = torch.einsum("tjik,tnk->tnji", world, rest) + offset[:, None]
-        return carried * self.weights[None, :, :, None]
+            rest = rest + (feature @ part.basis[part.identity :]).view(frames, -1, 3)
+        offset = places - (W @ rest_joints[:, :, None])[..., 0]
+        # axis by axis, so that all is products of matrices: (T, 3, n, J)
+        by_bone = rest[:, None] @ W.permute(0, 2, 3, 1) + offset.mT[:, :, None]
+        lever = by_bone.mul_(self.weights) @ self.below.T - self.carried * places.mT[:, :, None]
+        return lever.permute(0, 2, 3, 1).contiguous()
 
-    def _by_shape(self, world: torch.Tensor) -> torch.Tensor:
+    def _by_shape(self, W: torch.Tensor) -> torch.Tensor:
         """(T, n, 3, S) how the shape moves the posed vertices."""
         part, joints = self.body._part(self.ids), len(self.parents)
         basis = part.basis[: self.shapes].view(self.shapes, -1, 3)
@@ -235,11 +247,11 @@ class _Solver:
         places: list[torch.Tensor] = []
         for j, parent in enumerate(self.parents):
             if parent < 0:
-                places.append(centres[:, j].T.expand(len(world), 3, self.shapes))
+                places.append(centres[:, j].T.expand(len(W), 3, self.shapes))
             else:
-                places.append(places[parent] + world[:, parent] @ (centres[:, j] - centres[:, parent]).T)
-        offset = torch.stack(places, 1) - world @ centres.permute(1, 2, 0)
-        blended = torch.einsum("nj,tjik->tnik", self.weights, world)
+                places.append(places[parent] + W[:, parent] @ (centres[:, j] - centres[:, parent]).T)
+        offset = torch.stack(places, 1) - W @ centres.permute(1, 2, 0)
+        blended = torch.einsum("nj,tjik->tnik", self.weights, W)
         return torch.einsum("tnik,snk->tnis", blended, basis) + torch.einsum("nj,tjis->tnis", self.weights, offset)
 
 
@@ -277,3 +289,9 @@ def _hat(v: torch.Tensor) -> torch.Tensor:
     zero = torch.zeros_like(v[..., 0])
     x, y, z = v.unbind(-1)
     return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(*v.shape, 3)
+
+
+def _crossed(products: torch.Tensor) -> torch.Tensor:
+    """Sums of ``l x r`` (..., 3) from sums of ``l r'`` (..., 3, 3)."""
+    (_, xy, xz), (yx, _, yz), (zx, zy, _) = (row.unbind(-1) for row in products.unbind(-2))
+    return torch.stack([yz - zy, zx - xz, xy - yx], -1)

@@ -110,14 +110,18 @@ def fit_vertices(
     *,
     shape: Mapping[str, float] | None = None,
     fingers: bool = True,
+    coupled: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> PersonFit:
-    """As :func:`fit_meshes`, from some vertices only: ``seen`` (T, n, 3) metres of the default body's ``ids`` (n,)."""
+    """As :func:`fit_meshes`, from some vertices only: ``seen`` (T, n, 3) metres of the default body's ``ids`` (n,).
+
+    ``coupled``: see :class:`marrow.fit.options.FitOptions`.
+    """
+    still, moving = (replace(options, fingers=fingers, coupled=coupled) for options in (STILL, _MOVING))
     if shape is None:
         pick = np.unique(np.linspace(0, len(seen) - 1, _SHAPE_FRAMES).astype(int))
-        still = _solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), replace(STILL, fingers=fingers))
-        shape = dict(still.motion.shape)
-    return _solve(seen, ids, shape, time, replace(_MOVING, fingers=fingers), progress)
+        shape = dict(_solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), still).motion.shape)
+    return _solve(seen, ids, shape, time, moving, progress)
 
 
 @functools.cache

@@ -20,19 +20,24 @@ from marrow.body.shelf import models
 from marrow.body.smpl import SmplBody
 from marrow.body.surface import SurfacePoints
 from marrow.errors import InputError
-from marrow.fit.meshes import distances, far_apart, fit_vertices, skin_points
-from marrow.fit.registration import registration
+from marrow.fit.meshes import distances, far_apart, fit_vertices, owners, skin_points
+from marrow.fit.registration import Registration, registration
 from marrow.fit.result import PersonFit
 from marrow.io.amass import SmplMotion, write_amass
 from marrow.io.markers import upright
 from marrow.progress import Progress
+from marrow.skeleton.definition import FINGER_BODIES
 from marrow.types import Float64, Motion
 
 #: Vertices that are looked at for each joint of the other body, and for each of a finger.
-_EACH, _EACH_FINGER = 28, 8
+_EACH, _EACH_FINGER = 24, 6
 #: Shape coefficients that are fitted: those that everybody's files have.
 _SHAPES = {"smpl": 10, "smplh": 16, "smplx": 16}
 _STILL = ("jaw", "left_eye", "right_eye")
+#: Segments whose skin goes elsewhere in bodies without shoulder blade and with a forearm that twists as one piece.
+_ELSEWHERE = ("clavicle", "scapula", "ulna", "radius")
+#: Without one, the shoulder blade goes along with the collar bone.
+_COUPLED = ("scap_",)
 _FRAMES_AT_ONCE = 32
 
 
@@ -110,13 +115,13 @@ def to_smpl(
     if len(motion.time) == 0:
         raise InputError("motion: expected frames, got none")
     found, family = registration(body, progress), body.spec.family
-    ids = _vertices_of(body, found.theirs_sure)
+    ids = _points_on_theirs(body, found)
     points = np.concatenate(list(_followed(motion, found.theirs_on_ours.rows(ids))))
     still = [body.spec.joints.index(joint) for joint in _STILL if joint in body.spec.joints]
     solved = fit_to_points(body.tensors(), points, ids, shapes=_SHAPES[family], still=still, progress=progress)
     own = SmplMotion(name, family, body.gender, solved.shape, solved.pose, solved.translation, motion.time)
     pelvis = body.rest(own.betas).joints[0].astype(float)
-    sure = np.flatnonzero(found.theirs_sure)
+    sure = np.flatnonzero(found.theirs_sure & ~_stiff_fingers(body))
     residual = [
         np.stack([away.mean(1), np.quantile(away, 0.95, axis=1)], 1)
         for ours, theirs in zip(
@@ -155,11 +160,11 @@ def from_smpl(motion: SmplMotion, body: SmplBody, *, progress: Progress | None =
         raise InputError(
             f"{motion.name}: a motion of the family {motion.family}, and {spec.name} is of {spec.family}; expected the same"
         )
-    found, fingers = registration(body, progress), spec.family != "smpl"
-    ids = np.array([v for v in skin_points(fingers) if found.ours_sure[v]])
+    found, fingers = registration(body, progress), _has_fingers(body)
+    ids = _points_on_ours(found.ours_sure, fingers)
     vertices, points = found.ours_on_theirs.rows(ids).compact()
     seen = np.concatenate([points.of(posed) for posed in _posed(motion, body, vertices)]).astype(float)
-    person = fit_vertices(seen, ids.tolist(), motion.time, fingers=fingers, progress=progress)
+    person = fit_vertices(seen, ids.tolist(), motion.time, fingers=fingers, coupled=_COUPLED, progress=progress)
     residual: list[dict[str, Float64]] = []
     for start, posed in zip(_starts(motion.time), _posed(motion, body), strict=True):
         part = _part(person.motion, start)
@@ -192,15 +197,52 @@ def model_of(motion: SmplMotion) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _vertices_of(body: SmplBody, sure: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Vertices that the fit looks at: as many of each joint, as far apart from each other as they can be."""
+def _points_on_theirs(body: SmplBody, found: Registration) -> NDArray[np.intp]:
+    """Vertices of the other body that a fit looks at: as many of each joint, as far apart as they can be."""
     vertices, owner = body.rest().vertices, body.owners()
+    # where the other body has stiff fingers, the skin of the palm that ours move would pull at its wrist
+    still = ~_of_fingers()[found.theirs_on_ours.corners].any(1) | _has_fingers(body)
     chosen: list[int] = []
     for j, name in enumerate(body.spec.joints):
-        own = np.flatnonzero((owner == j) & sure)
-        count = 0 if name in _STILL else _EACH_FINGER if name[-1].isdigit() and "spine" not in name else _EACH
+        finger = _in_fingers(name)
+        own = np.flatnonzero((owner == j) & found.theirs_sure & (still | finger))
+        count = 0 if name in _STILL else _EACH_FINGER if finger else _EACH
         chosen += own[far_apart(vertices[own], count)].tolist()
     return np.array(chosen, np.intp)
+
+
+def _points_on_ours(sure: NDArray[np.bool_], fingers: bool) -> NDArray[np.intp]:
+    """Vertices of the default body that a fit to another body looks at."""
+    ours = load_body("default")
+    bodies = ours.rest().skeleton.bodies
+    owner = owners(ours, bodies)
+    return np.array(
+        [v for v in skin_points(fingers) if sure[v] and bodies[owner[v]].rpartition("_")[0] not in _ELSEWHERE], np.intp
+    )
+
+
+def _has_fingers(body: SmplBody) -> bool:
+    return body.spec.family != "smpl"
+
+
+def _of_fingers() -> NDArray[np.bool_]:
+    """(V,) the skin of the default body that its fingers move."""
+    ours = load_body("default")
+    bodies = ours.rest().skeleton.bodies
+    start, segment, _ = ours.skin_weights(bodies)
+    out, moved = np.zeros(ours.vertex_count, bool), np.array([name in FINGER_BODIES for name in bodies])[segment]
+    out[np.repeat(np.arange(ours.vertex_count), np.diff(start))[moved]] = True
+    return out
+
+
+def _stiff_fingers(body: SmplBody) -> NDArray[np.bool_]:
+    """(V,) the skin of fingers that the body cannot bend."""
+    hands = [j for j, name in enumerate(body.spec.joints) if name.endswith("_hand")]
+    return np.isin(body.owners(), hands)
+
+
+def _in_fingers(joint: str) -> bool:
+    return joint.endswith("_hand") or (joint[-1].isdigit() and not joint.startswith("spine"))
 
 
 def _followed(motion: Motion, points: SurfacePoints) -> Iterator[NDArray]:
