@@ -122,7 +122,10 @@ def people(count: int = PEOPLE, seed: int = 0) -> list[dict[str, float]]:
     known = {p.name: p for p in load_body().spec.parameters}
     drawn = random.normal(size=(count, len(SHAPE)))
     return [
-        {n: float(np.clip(known[n].mean + known[n].sd * z, known[n].low, known[n].high)) for n, z in zip(SHAPE, row, strict=True)}
+        {
+            n: float(np.clip(known[n].mean + known[n].sd * z, known[n].low, known[n].high))
+            for n, z in zip(SHAPE, row, strict=True)
+        }
         for row in drawn
     ]
 
@@ -142,7 +145,10 @@ def _t_pose(shape: Mapping[str, float], names: Sequence[str]) -> tuple[Float64, 
     at = dict(zip(rest.skeleton.point_names, rest.skeleton.points(R, p), strict=True))
     # the spine stands as it does at rest: its bones' heads move with the pelvis
     turn = R[0] @ rest.skeleton.bind[0, :3, :3].T
-    heads = {j: turn @ (rest.bone_heads[body.bones.index(b)] - rest.skeleton.bind[0, :3, 3]) + p[0] for j, b in _HEADS.items()}
+    heads = {
+        j: turn @ (rest.bone_heads[body.bones.index(b)] - rest.skeleton.bind[0, :3, 3]) + p[0]
+        for j, b in _HEADS.items()
+    }
     centres = []
     for name in names:
         side, _, part = name.rpartition("_")

@@ -229,6 +229,11 @@ class SmplBody:
         """ "female", "male" or "neutral" where the file or its name tells; else ""."""
         return self._file.gender
 
+    @property
+    def has_fingers(self) -> bool:
+        """Whether fingers have joints of their own; SMPL's do not."""
+        return any(name.endswith("_index1") for name in self._file.joint_names)
+
     def owners(self) -> NDArray[np.int64]:
         """(V,) which joint has the most weight on each vertex."""
         start, joint, weight = self._file.weights

@@ -84,7 +84,9 @@ def nearest_on_surface(
 
 def _nearest_in_triangle(p: Float64, corners: Float64) -> Float64:
     """Weights (..., 3) of the corners (..., 3, 3) of the triangles' points nearest to ``p`` (..., 3)."""
-    a, b, c = np.moveaxis(np.broadcast_to(corners, (*np.broadcast_shapes(p.shape[:-1], corners.shape[:-2]), 3, 3)), -2, 0)
+    a, b, c = np.moveaxis(
+        np.broadcast_to(corners, (*np.broadcast_shapes(p.shape[:-1], corners.shape[:-2]), 3, 3)), -2, 0
+    )
     ab, ac, ap = b - a, c - a, p - a
     d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
     d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)

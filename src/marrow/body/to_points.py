@@ -132,15 +132,12 @@ class _Solver:
         """Turns (T, J, 3, 3) and translations (T, 3) of that shape."""
         turns = self._first_turns(points, shape)
         shifts = self._centred(points, turns, shape)
-        best, kept = None, (turns, shifts)
+        best, kept = torch.full((len(points),), torch.inf, dtype=torch.float64), (turns, shifts)
         for _ in range(_ITERATIONS):
             own = self._normal(points, turns, shifts, shape, False)
-            if best is None:
-                best = own.cost
-            else:
-                better = own.cost <= best
-                best = torch.where(better, own.cost, best)
-                kept = _chosen(better, turns, kept[0]), _chosen(better, shifts, kept[1])
+            better = own.cost <= best
+            best = torch.where(better, own.cost, best)
+            kept = _chosen(better, turns, kept[0]), _chosen(better, shifts, kept[1])
             step = torch.cholesky_solve(own.pose_gradient[..., None], torch.linalg.cholesky(own.pose_pose))[..., 0]
             turns, shifts = _stepped(turns, shifts, step)
             if float(step[:, :-3].abs().max()) < _ENOUGH:
@@ -210,7 +207,8 @@ class _Solver:
         H.diagonal(dim1=1, dim2=2).mul_(1.0 + 1e-6)
         cost = self.precision * (r**2).sum((1, 2)).double() + (self.turn_precision * vectors**2).sum(1)
         if not with_shape:
-            return _Normal(H, g, cost)
+            none = torch.zeros(0)
+            return _Normal(H, g, cost, none, none, none)
         B = self._by_shape(W)
         across = (flat.mT @ B.reshape(frames, len(self.ids), -1)).view(frames, joints, 3, 3, self.shapes)
         across = (W.mT @ _crossed(across.movedim(-1, 2)).mT).reshape(frames, 3 * joints, self.shapes)
@@ -262,9 +260,9 @@ class _Normal:
     pose_pose: torch.Tensor
     pose_gradient: torch.Tensor
     cost: torch.Tensor
-    pose_shape: torch.Tensor = torch.zeros(0)
-    shape_shape: torch.Tensor = torch.zeros(0)
-    shape_gradient: torch.Tensor = torch.zeros(0)
+    pose_shape: torch.Tensor
+    shape_shape: torch.Tensor
+    shape_gradient: torch.Tensor
 
 
 def _stepped(turns: torch.Tensor, shifts: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

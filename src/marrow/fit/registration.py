@@ -2,8 +2,8 @@
 
 The default body is fitted to the other's template at rest, first by joints of the same name, then by nearest points of
 the surface with its shape; what is left is closed by a smooth displacement whose stiffness decreases (non-rigid closest
-points: Amberg, Romdhani and Vetter 2007, "Optimal step nonrigid ICP algorithms for surface registration"). Corresponding
-points are then the nearest ones. It takes some seconds once for each model and is kept in the cache.
+points: Amberg, Romdhani and Vetter 2007, "Optimal step nonrigid ICP algorithms for surface registration", CVPR).
+Corresponding points are then the nearest ones. It takes some seconds once for each model and is kept in the cache.
 """
 
 from __future__ import annotations
@@ -188,7 +188,9 @@ def _landmarks(x: Float64, joints: Mapping[str, NDArray]) -> dict[str, Float64]:
     out = {own: np.asarray(joints[name], float) for name, own in _MIDDLE.items() if name in joints}
     for side in ("left", "right"):
         s = side[0]
-        out |= {f"{o}_{s}": np.asarray(joints[f"{side}_{n}"], float) for n, o in _SIDED.items() if f"{side}_{n}" in joints}
+        out |= {
+            f"{o}_{s}": np.asarray(joints[f"{side}_{n}"], float) for n, o in _SIDED.items() if f"{side}_{n}" in joints
+        }
         foot = x[(x[:, 1] < out[f"ankle_{s}"][1]) & ((x[:, 0] > 0) == (s == "l"))]
         out[f"heel_{s}"], out[f"toe_tip_{s}"] = foot[foot[:, 2].argmin()], foot[foot[:, 2].argmax()]
         outward = x[:, 0] if s == "l" else -x[:, 0]
@@ -204,9 +206,7 @@ def _points_of(targets: Mapping[str, Float64]) -> Points:
     return Points(np.stack([targets[name] for name in names])[None], names, sd)
 
 
-def _skin_of(
-    ours: DefaultBody, person: PersonFit, x: Float64, faces: NDArray, normals: Float64, far: float
-) -> Points:
+def _skin_of(ours: DefaultBody, person: PersonFit, x: Float64, faces: NDArray, normals: Float64, far: float) -> Points:
     """Vertices of the default body, each with its place on the tangent plane of the nearest point (N, 3)."""
     ids = np.array(skin_points(True, _EACH, _EACH_FINGER))
     posed = ours.pose(ours.rest(person.motion.shape), person.motion, outputs=("vertices",)).vertices[0].astype(float)

@@ -102,9 +102,7 @@ class Retargeted:
         }
 
 
-def to_smpl(
-    motion: Motion, body: SmplBody, *, name: str = "motion", progress: Progress | None = None
-) -> Retargeted:
+def to_smpl(motion: Motion, body: SmplBody, *, name: str = "motion", progress: Progress | None = None) -> Retargeted:
     """Shape, poses and translation of a body of SMPL's family that follows a motion of the default body.
 
     Raises:
@@ -158,9 +156,10 @@ def from_smpl(motion: SmplMotion, body: SmplBody, *, progress: Progress | None =
     spec = body.spec
     if motion.family != spec.family:
         raise InputError(
-            f"{motion.name}: a motion of the family {motion.family}, and {spec.name} is of {spec.family}; expected the same"
+            f"{motion.name}: a motion of the family {motion.family}, but {spec.name} is of the family {spec.family}; "
+            "give a model of the motion's own family"
         )
-    found, fingers = registration(body, progress), _has_fingers(body)
+    found, fingers = registration(body, progress), body.has_fingers
     ids = _points_on_ours(found.ours_sure, fingers)
     vertices, points = found.ours_on_theirs.rows(ids).compact()
     seen = np.concatenate([points.of(posed) for posed in _posed(motion, body, vertices)]).astype(float)
@@ -171,6 +170,18 @@ def from_smpl(motion: SmplMotion, body: SmplBody, *, progress: Progress | None =
         skin = found.ours_on_theirs.of(posed)
         residual.append(distances(part, person.skeleton, skin, found.ours_sure))
     return SmplFit(person, {name: np.concatenate([own[name] for own in residual]) for name in residual[0]})
+
+
+def smpl_body(which: str | Path | SmplBody) -> SmplBody:
+    """A body of SMPL's family by the name it is kept under or by file.
+
+    Raises:
+        InputError: there is none, or it is another body.
+    """
+    body = which if isinstance(which, SmplBody) else load_body(which)
+    if not isinstance(body, SmplBody):
+        raise InputError(f"{which}: expected a model of SMPL's family of yours; marrow models lists them")
+    return body
 
 
 def model_of(motion: SmplMotion) -> str:
@@ -201,7 +212,7 @@ def _points_on_theirs(body: SmplBody, found: Registration) -> NDArray[np.intp]:
     """Vertices of the other body that a fit looks at: as many of each joint, as far apart as they can be."""
     vertices, owner = body.rest().vertices, body.owners()
     # where the other body has stiff fingers, the skin of the palm that ours move would pull at its wrist
-    still = ~_of_fingers()[found.theirs_on_ours.corners].any(1) | _has_fingers(body)
+    still = ~_of_fingers()[found.theirs_on_ours.corners].any(1) | body.has_fingers
     chosen: list[int] = []
     for j, name in enumerate(body.spec.joints):
         finger = _in_fingers(name)
@@ -219,10 +230,6 @@ def _points_on_ours(sure: NDArray[np.bool_], fingers: bool) -> NDArray[np.intp]:
     return np.array(
         [v for v in skin_points(fingers) if sure[v] and bodies[owner[v]].rpartition("_")[0] not in _ELSEWHERE], np.intp
     )
-
-
-def _has_fingers(body: SmplBody) -> bool:
-    return body.spec.family != "smpl"
 
 
 def _of_fingers() -> NDArray[np.bool_]:
