@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from marrow.body import load_body
 from marrow.body.model_file import FAMILIES
+from marrow.body.skinning import SkinWeights
+from marrow.data.motion_pack import motion_pack
 from marrow.fit.options import SHAPE
 from marrow.fit.registration import limbs_along, straight_hands
-from marrow.types import Float64
+from marrow.geometry.rotations import exp
+from marrow.skeleton.tree import relaxed
+from marrow.types import Float64, Motion
 
 #: Vertices of the published bodies.
 VERTICES = 6890
@@ -42,15 +46,21 @@ _CENTRES: Mapping[str, str] = {
     **{f"{f}{i}": f"{f}_{j}" for f in ("index", "middle", "ring") for i, j in enumerate(("mcp", "pip", "dip"), 1)},
     **{f"pinky{i}": f"little_{j}" for i, j in enumerate(("mcp", "pip", "dip"), 1)},
 }  # fmt: skip
+#: Of the correctives: every so many of the training clips, frames of each, and the ridge per frame.
+_EVERY_CLIP, _OF_CLIP, _RIDGE = 4, 8, 1e-3
+#: Turn of the forearm (rad) of a motion that does not tell it: half way between palms forward and palms back.
+_FOREARM = np.radians(60.0)
 #: Vertices around a joint that it is regressed from.
 _AROUND = 60
 
 
-def twin(family: str = "smpl", vertices: int = VERTICES) -> dict[str, Any]:
+def twin(family: str = "smpl", vertices: int = VERTICES, *, corrected: bool = False) -> dict[str, Any]:
     """The content of a model file of ``family``, "smpl" or "smplh", with the published keys, types and sizes.
 
     Args:
         vertices: about how many.
+        corrected: with correctives of the pose, by which it bends more like the default body, as the published bodies
+            bend more like people: linear in R - I, by ridge regression on frames of the motion pack's training clips.
     """
     from scipy.sparse import csc_matrix
 
@@ -67,14 +77,18 @@ def twin(family: str = "smpl", vertices: int = VERTICES) -> dict[str, Any]:
     joints_basis = np.tensordot(U[:, :SHAPES].T / np.sqrt(PEOPLE), joints - centres, 1)
     regressor = _regressor(template, basis, centres, joints_basis)
     parents = np.array(_parents(names), np.int64)
+    dense = _weights(names)[kept]
+    posedirs = np.zeros((len(kept), 3, 9 * (len(names) - 1)))
+    if corrected:
+        posedirs = _correctives(kept, (template, basis, centres, joints_basis), parents.tolist(), dense)
     content: dict[str, Any] = {
         "v_template": template,
         "f": faces.astype(np.uint32),
         "shapedirs": np.ascontiguousarray(np.moveaxis(basis, 0, -1)),
-        "posedirs": np.zeros((len(kept), 3, 9 * (len(names) - 1))),
+        "posedirs": posedirs,
         "J_regressor": csc_matrix(regressor),
         "kintree_table": (np.stack([parents, np.arange(len(names))]) % 2**32).astype(np.uint32),
-        "weights": _weights(names)[kept],
+        "weights": dense,
         "bs_style": "lbs",
         "bs_type": "lrotmin",
     }
@@ -208,3 +222,57 @@ def _regressor(template: Float64, basis: Float64, centres: Float64, joints_basis
         own = even + change
         out[j, near] = own / own.sum()
     return out
+
+
+def clip_of(name: str, frames: int | None = None, shape: Mapping[str, float] | None = None) -> Motion:
+    """The first frames of a clip of the motion pack, hands at ease and forearms half turned, as they usually are.
+
+    Args:
+        shape: of the person; by default the clip's own.
+    """
+    pack = motion_pack()
+    packed = pack.motion(name)
+    shape = pack.shapes[packed.subject] if shape is None else shape
+    skeleton = load_body().rest(shape).skeleton
+    q = packed.full(skeleton.coordinates, relaxed(skeleton.coordinates))[:frames].copy()
+    for side in "rl":
+        q[:, skeleton.index(f"pro_sup_{side}")] += _FOREARM
+    time = np.arange(len(q)) / packed.fps
+    return Motion(time, skeleton.coordinates, q, skeleton.forward(q)[1][:, 0], dict(shape))
+
+
+def _correctives(
+    kept: NDArray[np.intp], linear: tuple[Float64, Float64, Float64, Float64], parents: Sequence[int], dense: Float64
+) -> Float64:
+    """(N, 3, 9 (J - 1)): what the default body's skin does beyond blending, by turns of the joints."""
+    import torch
+
+    from marrow.body.linear import LinearBody
+    from marrow.body.to_points import fit_to_points
+
+    template, basis, centres, joints_basis = linear
+    row, joint = np.nonzero(dense)
+    start = np.searchsorted(row, np.arange(len(dense) + 1)).astype(np.int32)
+    weights = SkinWeights(start, joint.astype(np.int32), dense[row, joint].astype(np.float32))
+    plain = LinearBody(template, basis, centres, joints_basis, parents, weights)
+    body = load_body()
+    seen = []
+    for packed in motion_pack().select("train")[:: _EVERY_CLIP]:
+        clip = clip_of(packed.name, shape={})
+        at = np.linspace(0, len(clip.q) - 1, _OF_CLIP).astype(int)
+        seen.append(body.pose(body.rest(), clip.q[at], clip.translation[at], vertex_ids=kept).vertices)
+    wanted = np.concatenate(seen)
+    some = np.arange(0, len(kept), 8)
+    found = fit_to_points(plain, wanted[:, some], some, shapes=len(basis))
+    with torch.no_grad():
+        pose, shift = (torch.from_numpy(x.astype(np.float32)) for x in (found.pose, found.translation))
+        rest = plain.rest(torch.from_numpy(found.shape.astype(np.float32))[None])
+        posed = plain.pose(rest, pose, shift, outputs=("vertices", "frames"))
+        if posed.vertices is None or posed.frames is None:
+            raise RuntimeError("the body gave less than it was asked for")
+        blended = np.einsum("nj,tjik->tnik", dense, posed.frames.numpy())
+        away = np.linalg.solve(blended, (wanted - posed.vertices.numpy())[..., None])[..., 0]
+    features = (exp(found.pose[:, 1:]) - np.eye(3)).reshape(len(away), -1)
+    normal = features.T @ features + _RIDGE * len(away) * np.eye(features.shape[1])
+    slopes = np.linalg.solve(normal, features.T @ away.reshape(len(away), -1))
+    return np.ascontiguousarray(np.moveaxis(slopes.reshape(-1, len(kept), 3), 0, -1))
