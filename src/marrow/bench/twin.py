@@ -47,7 +47,7 @@ _CENTRES: Mapping[str, str] = {
     **{f"pinky{i}": f"little_{j}" for i, j in enumerate(("mcp", "pip", "dip"), 1)},
 }  # fmt: skip
 #: Of the correctives: every so many of the training clips, frames of each, and the ridge per frame.
-_EVERY_CLIP, _OF_CLIP, _RIDGE = 4, 8, 1e-3
+_EVERY_CLIP, _OF_CLIP, _RIDGE = 4, 6, 1e-3
 #: Turn of the forearm (rad) of a motion that does not tell it: half way between palms forward and palms back.
 _FOREARM = np.radians(60.0)
 #: Vertices around a joint that it is regressed from.
@@ -263,16 +263,17 @@ def _correctives(
         seen.append(body.pose(body.rest(), clip.q[at], clip.translation[at], vertex_ids=kept).vertices)
     wanted = np.concatenate(seen)
     some = np.arange(0, len(kept), 8)
-    found = fit_to_points(plain, wanted[:, some], some, shapes=len(basis))
+    found = fit_to_points(plain, wanted[:, some], some, shapes=0)
     with torch.no_grad():
         pose, shift = (torch.from_numpy(x.astype(np.float32)) for x in (found.pose, found.translation))
-        rest = plain.rest(torch.from_numpy(found.shape.astype(np.float32))[None])
+        rest = plain.rest()
         posed = plain.pose(rest, pose, shift, outputs=("vertices", "frames"))
         if posed.vertices is None or posed.frames is None:
             raise RuntimeError("the body gave less than it was asked for")
         blended = np.einsum("nj,tjik->tnik", dense, posed.frames.numpy())
         away = np.linalg.solve(blended, (wanted - posed.vertices.numpy())[..., None])[..., 0]
-    features = (exp(found.pose[:, 1:]) - np.eye(3)).reshape(len(away), -1)
+    # what is there in every pose is how this person differs from the twin's
+    features = np.c_[np.ones(len(away)), (exp(found.pose[:, 1:]) - np.eye(3)).reshape(len(away), -1)]
     normal = features.T @ features + _RIDGE * len(away) * np.eye(features.shape[1])
-    slopes = np.linalg.solve(normal, features.T @ away.reshape(len(away), -1))
+    slopes = np.linalg.solve(normal, features.T @ away.reshape(len(away), -1))[1:]
     return np.ascontiguousarray(np.moveaxis(slopes.reshape(-1, len(kept), 3), 0, -1))

@@ -65,7 +65,7 @@ def fit_to_points(
         body: on the processor.
         points: (T, n, 3) metres.
         vertex_ids: (n,) the vertices that belong there.
-        shapes: how many of the shape coefficients are fitted; the others stay 0.
+        shapes: how many of the shape coefficients are fitted; the others stay 0, with 0 all.
         still: joints that stay unturned, such as jaw and eyes.
         progress: called as ``progress("fit", done, total)``.
     """
@@ -106,6 +106,8 @@ class _Solver:
     def shape(self, points: torch.Tensor) -> torch.Tensor:
         """(S,) shape that all frames (T, n, 3) share."""
         shape = torch.zeros(self.shapes)
+        if self.shapes == 0:
+            return shape
         turns = self._first_turns(points, shape)
         shifts = self._centred(points, turns, shape)
         for _ in range(_SHAPE_ITERATIONS):
