@@ -89,7 +89,7 @@ def test_what_makes_no_sense_is_refused(there, motion, twin_body, tmp_path):
         marrow.retarget(motion, to=twin_body, body=twin_body)  # type: ignore[call-overload]
     with pytest.raises(InputError, match="there is no model 'smpl-female'"):
         marrow.retarget(motion, to="smpl-female")
-    with pytest.raises(InputError, match="is written as .npz"):
+    with pytest.raises(InputError, match=r"is written as \.npz"):
         there.save(tmp_path / "walk.bvh")
     with pytest.raises(InputError, match="up: expected y or z"):
         there.save(tmp_path / "walk.npz", up="x")
@@ -127,7 +127,9 @@ def test_the_verb_tells_what_is_missing(there, shelf, capsys):
     assert "no model 'smpl-male'" in fails(shelf / "smpl.npz", shelf / "a.npz", "--model", "smpl-male")
     assert "written as .npz only" in fails(shelf / "smpl.npz", shelf / "a.npz", shelf / "a.glb", "--to", "smpl-neutral")
     assert "takes no --fps" in fails(shelf / "smpl.npz", shelf / "a.npz", "--fps", "30")
-    assert "default: expected a model of SMPL's family" in fails(shelf / "smpl.npz", shelf / "a.npz", "--model", "default")
+    assert "default: expected a model of SMPL's family" in fails(
+        shelf / "smpl.npz", shelf / "a.npz", "--model", "default"
+    )
     assert "takes no --model" in fails(shelf / "walk.bvh", shelf / "a.npz", "--model", "smpl-neutral")
     main(["models", "remove", "smpl-neutral"])
     assert "marrow models add PATH" in fails(shelf / "smpl.npz", shelf / "a.npz")

@@ -72,7 +72,8 @@ def test_the_gradient_is_that_of_the_cost(body):
             step = torch.zeros(3, 75, dtype=torch.float64)
             step[:, column] = 5e-3
             costs = [
-                solver._normal(points, *_stepped(turns, translation, sign * step), shape, False).cost for sign in (1, -1)
+                solver._normal(points, *_stepped(turns, translation, sign * step), shape, False).cost
+                for sign in (1, -1)
             ]
             slope = (costs[1] - costs[0]) / (4 * 5e-3)
             torch.testing.assert_close(slope, normal.pose_gradient[:, column], rtol=0.02, atol=20.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from twin_files import VERTICES
 
 from marrow.bench.twin import thinned
 from marrow.body import load_body
@@ -13,6 +12,7 @@ from marrow.fit import registration as registering
 from marrow.fit.meshes import owners
 from marrow.fit.registration import limbs_along, register, registration, straight_hands
 from marrow.skeleton.definition import FINGER_BODIES
+from twin_files import VERTICES
 
 OURS = load_body()
 REST = OURS.rest()

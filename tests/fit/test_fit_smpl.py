@@ -54,7 +54,7 @@ def test_another_person_keeps_their_size(twin_body):
 
 
 def test_angles_come_back(motion, back):
-    """Of the shoulder girdle, the arm against the rib cage; shares of it are not in SMPL. Fingers neither; a hand is small, and its skin ends at stiff fingers."""
+    """Of the shoulder girdle, the arm against the rib cage; shares of it are not in SMPL. Fingers neither."""
     skeleton = OURS.rest(motion.shape).skeleton
     shares = ("clav", "scap", "gh_", "thumb", "index", "middle", "ring", "little", "pelvis_t")
     found = back.person
@@ -90,7 +90,7 @@ def test_a_turned_world_turns_the_result(there, back, twin_body):
 
 
 def test_other_families_are_refused(there, twin_body):
-    with pytest.raises(InputError, match="of the family smplx, but SMPL_NEUTRAL.pkl is of the family smpl"):
+    with pytest.raises(InputError, match=r"of the family smplx, but SMPL_NEUTRAL.pkl is of the family smpl"):
         from_smpl(replace(there.motion, family="smplx"), twin_body)
     with pytest.raises(InputError, match="expected a model of SMPL's family"):
         smpl_body("default")
@@ -99,7 +99,7 @@ def test_other_families_are_refused(there, twin_body):
 def test_the_model_is_found_by_family_and_gender(twin_file, tmp_path, monkeypatch):
     monkeypatch.setenv("MARROW_MODELS", str(tmp_path))
     own = SmplMotion("walk", "smpl", "male", np.zeros(10), np.zeros((1, 24, 3)), np.zeros((1, 3)), np.zeros(1))
-    with pytest.raises(InputError, match="made with SMPL, male; no such model is kept. Add your own file with"):
+    with pytest.raises(InputError, match=r"made with SMPL, male; no such model is kept. Add your own file with"):
         model_of(own)
     add_model(twin_file)
     assert model_of(replace(own, gender="neutral")) == "smpl-neutral"

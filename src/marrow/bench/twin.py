@@ -38,9 +38,12 @@ _BONES: Mapping[str, str] = {
 }  # fmt: skip
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 #: Joints whose centre is a bone's head; the others' is a landmark.
-_HEADS: Mapping[str, str] = {"pelvis": "spine05", "spine1": "spine04", "spine2": "spine03", "spine3": "spine02"}
+_HEADS: Mapping[str, str] = {
+    "pelvis": "spine05", "spine1": "spine04", "spine2": "spine03", "spine3": "spine02",
+    "left_eye": "eye.L", "right_eye": "eye.R",
+}  # fmt: skip
 _CENTRES: Mapping[str, str] = {
-    "hip": "hip", "knee": "knee", "ankle": "ankle", "foot": "mtp", "neck": "neck", "head": "head",
+    "hip": "hip", "knee": "knee", "ankle": "ankle", "foot": "mtp", "neck": "neck", "head": "head", "jaw": "head",
     "collar": "clavicle", "shoulder": "shoulder", "elbow": "elbow", "wrist": "wrist", "hand": "middle_mcp",
     "thumb1": "thumb_cmc", "thumb2": "thumb_mcp", "thumb3": "thumb_ip",
     **{f"{f}{i}": f"{f}_{j}" for f in ("index", "middle", "ring") for i, j in enumerate(("mcp", "pip", "dip"), 1)},
@@ -55,7 +58,7 @@ _AROUND = 60
 
 
 def twin(family: str = "smpl", vertices: int = VERTICES, *, corrected: bool = False) -> dict[str, Any]:
-    """The content of a model file of ``family``, "smpl" or "smplh", with the published keys, types and sizes.
+    """The content of a model file of ``family``, "smpl", "smplh" or "smplx", with the published keys, types and sizes.
 
     Args:
         vertices: about how many.
@@ -92,7 +95,7 @@ def twin(family: str = "smpl", vertices: int = VERTICES, *, corrected: bool = Fa
         "bs_style": "lbs",
         "bs_type": "lrotmin",
     }
-    for side in "lr" if family == "smplh" else "":
+    for side in "lr" if family != "smpl" else "":
         content |= {f"hands_components{side}": np.eye(45), f"hands_mean{side}": np.zeros(45)}
     return content
 
@@ -195,7 +198,8 @@ def _joint_of(bone: str, names: Sequence[str]) -> str:
 
 def _parents(names: Sequence[str]) -> list[int]:
     chain = {
-        "spine1": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "head": "neck", "hip": "pelvis",
+        "spine1": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "head": "neck", "jaw": "head",
+        "eye": "head", "hip": "pelvis",
         "knee": "hip", "ankle": "knee", "foot": "ankle", "collar": "spine3", "shoulder": "collar",
         "elbow": "shoulder", "wrist": "elbow", "hand": "wrist",
     }  # fmt: skip
@@ -245,8 +249,6 @@ def _correctives(
     kept: NDArray[np.intp], linear: tuple[Float64, Float64, Float64, Float64], parents: Sequence[int], dense: Float64
 ) -> Float64:
     """(N, 3, 9 (J - 1)): what the default body's skin does beyond blending, by turns of the joints."""
-    import torch
-
     from marrow.body.linear import LinearBody
     from marrow.body.to_points import fit_to_points
 
@@ -257,21 +259,24 @@ def _correctives(
     plain = LinearBody(template, basis, centres, joints_basis, parents, weights)
     body = load_body()
     seen = []
-    for packed in motion_pack().select("train")[:: _EVERY_CLIP]:
+    for packed in motion_pack().select("train")[::_EVERY_CLIP]:
         clip = clip_of(packed.name, shape={})
         at = np.linspace(0, len(clip.q) - 1, _OF_CLIP).astype(int)
         seen.append(body.pose(body.rest(), clip.q[at], clip.translation[at], vertex_ids=kept).vertices)
     wanted = np.concatenate(seen)
     some = np.arange(0, len(kept), 8)
     found = fit_to_points(plain, wanted[:, some], some, shapes=0)
-    with torch.no_grad():
-        pose, shift = (torch.from_numpy(x.astype(np.float32)) for x in (found.pose, found.translation))
-        rest = plain.rest()
-        posed = plain.pose(rest, pose, shift, outputs=("vertices", "frames"))
-        if posed.vertices is None or posed.frames is None:
-            raise RuntimeError("the body gave less than it was asked for")
-        blended = np.einsum("nj,tjik->tnik", dense, posed.frames.numpy())
-        away = np.linalg.solve(blended, (wanted - posed.vertices.numpy())[..., None])[..., 0]
+    local = exp(found.pose)
+    W, place = local.copy(), np.zeros((len(local), len(parents), 3))
+    place[:, 0] = centres[0] + found.translation
+    for j in range(1, len(parents)):
+        p = parents[j]
+        W[:, j] = W[:, p] @ local[:, j]
+        place[:, j] = place[:, p] + W[:, p] @ (centres[j] - centres[p])
+    offset = place - (W @ centres[:, :, None])[..., 0]
+    blended = np.einsum("nj,tjik->tnik", dense, W)
+    posed = (blended @ template[:, :, None])[..., 0] + np.einsum("nj,tji->tni", dense, offset)
+    away = np.linalg.solve(blended, (wanted - posed)[..., None])[..., 0]
     # what is there in every pose is how this person differs from the twin's
     features = np.c_[np.ones(len(away)), (exp(found.pose[:, 1:]) - np.eye(3)).reshape(len(away), -1)]
     normal = features.T @ features + _RIDGE * len(away) * np.eye(features.shape[1])
