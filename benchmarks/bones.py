@@ -110,7 +110,7 @@ class Measure:
         self.body = body
         start, bone, weight = body.bone_weights
         owner = np.array([bone[i:j][np.argmax(weight[i:j])] for i, j in pairwise(start)])
-        names = np.array(body.spec.bones)
+        names = np.array(body.bones)
         self._faces = {}
         for site, where in SITES.items():
             one_side = all(b.endswith("_r") for b in where.bones)
@@ -227,7 +227,7 @@ def moving(measure: Measure, shape: Mapping[str, float], rng: np.random.Generato
         clip = pack.motion(int(rng.integers(len(pack))))
         row = int(rng.integers(len(clip.q)))
         q = clip.full(skeleton.coordinates, at_ease(skeleton.coordinates))[row]
-        skin = measure.body.pose(rest, skeleton, q, outputs=("vertices",)).vertices
+        skin = measure.body.pose(rest, q, outputs=("vertices",)).vertices
         posed = posed_bones(meshes, skeleton, *skeleton.forward(q))
         inside = measure.inside(skin, np.concatenate([m.vertices for m in posed.values()]).astype(float))
         shares.append(float(inside.mean()))

@@ -143,9 +143,9 @@ def part_faces(body: DefaultBody, part: str) -> np.ndarray:
         return body.faces
     start, bone, weight = body.bone_weights
     owner = np.array([bone[i:j][np.argmax(weight[i:j])] for i, j in pairwise(start)])
-    chosen = [i for i, n in enumerate(body.spec.bones) if n.startswith(PARTS[part])]
+    chosen = [i for i, n in enumerate(body.bones) if n.startswith(PARTS[part])]
     if part in ("leg", "arm", "foot"):
-        chosen = [i for i in chosen if body.spec.bones[i].endswith(".L")]
+        chosen = [i for i in chosen if body.bones[i].endswith(".L")]
     return body.faces[np.isin(owner, chosen)[body.faces].all(1)]
 
 

@@ -148,7 +148,7 @@ class Picker:
         self.vertices, self.faces = self.rest.vertices.astype(float), body.faces
         start, bone, weight = body.bone_weights
         self.bone = np.array([bone[i:j][np.argmax(weight[i:j])] for i, j in pairwise(start)])
-        self.names = list(body.spec.bones)
+        self.names = list(body.bones)
         mirrored = self.vertices * [-1.0, 1.0, 1.0]
         self.mirror = cKDTree(self.vertices).query(mirrored)[1]
         self.even = self._even()

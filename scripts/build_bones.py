@@ -100,13 +100,13 @@ def marks(body: DefaultBody, rest: Rest) -> dict[str, np.ndarray]:
     bony = anatomy.bony_landmarks(rest)
     points = bony | joint_centres(bony)
     out = {k.removesuffix("_l"): 1000 * v for k, v in points.items() if not k.endswith("_r")}
-    head = {name: 1000 * x for name, x in zip(body.spec.bones, rest.bone_heads, strict=True)}
+    head = {name: 1000 * x for name, x in zip(body.bones, rest.bone_heads, strict=True)}
     vertices = 1000 * rest.vertices.astype(float)
     start, bone, weight = body.bone_weights
     owner = np.array([bone[i:j][np.argmax(weight[i:j])] for i, j in pairwise(start)])
     for k in range(1, 6):
         last = f"toe{k}-{3 if k > 1 else 2}.L"
-        tip = vertices[owner == body.spec.bones.index(last)]
+        tip = vertices[owner == body.bones.index(last)]
         tip = tip[np.argmax(tip[:, 2])] + [0, 0, -6]
         tip[1] = 14.0 if k == 1 else 12.0
         out[f"toe_{k}"], out[f"toe_joint_{k}"] = tip, head[f"toe{k}-2.L"] - [0, 5, 0]

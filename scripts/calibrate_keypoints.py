@@ -38,6 +38,7 @@ from marrow.body import keypoints as places
 from marrow.body import load_body
 from marrow.body.default import DefaultBody, Rest
 from marrow.body.keypoints import KeypointSource, keypoint_sources
+from marrow.body.shape import PARTIAL
 from marrow.conventions import EDGES, JOINT_SETS
 from marrow.data.motion_pack import motion_pack
 from marrow.detect import BlazePose, Detection, Region
@@ -71,7 +72,7 @@ def some_shape(body: DefaultBody, rng: np.random.Generator, child: bool) -> dict
     """A random person: the prior of the body's phenotypes and limbs, or a child of about 5 to 14 years."""
     chosen = {}
     for p in body.spec.parameters:
-        if not p.name.startswith("local_"):
+        if not p.name.startswith(PARTIAL):
             chosen[p.name] = float(np.clip(rng.normal(p.mean, p.sd), p.low, p.high))
     chosen["gender"] = float(np.clip(rng.integers(2) + rng.normal(0, 0.1), 0, 1))
     if child:
@@ -139,7 +140,7 @@ def regions_of(body: DefaultBody, rest: Rest, skeleton: Skeleton) -> Regions:
 
 def _eyeballs(body: DefaultBody) -> np.ndarray:
     """Vertices that move wholly with the eyes' bones."""
-    weights, names = body.bone_weights, body.spec.bones
+    weights, names = body.bone_weights, body.bones
     eyes = [i for i, name in enumerate(names) if name.startswith("eye")]
     rows = np.repeat(np.arange(body.vertex_count), np.diff(weights.start))
     return rows[np.isin(np.asarray(weights.body), eyes) & (weights.weight > 0.99)]
@@ -325,7 +326,7 @@ def collect(people: int, views: int, seed: int, show: Path | None) -> tuple[dict
         regions, stature = regions_of(body, rest, skeleton), float(rest.vertices[:, 1].max())
         for _ in range(views):
             q = some_pose(skeleton, clips, rng)
-            vertices = np.asarray(body.pose(rest, skeleton, q).vertices, float)
+            vertices = np.asarray(body.pose(rest, q).vertices, float)
             colour, thick = dress(regions, rng)
             clothed = vertices + thick[:, None] * vertex_normals(vertices.astype(np.float32), body.faces)
             centre = (vertices.min(0) + vertices.max(0)) / 2

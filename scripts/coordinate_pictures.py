@@ -223,7 +223,7 @@ def drawn(person: Person, q: Float64, cam: Camera, moving: set[int], hidden: set
     bones = [(b, mesh) for b, mesh in person.posed_bones(q).values() if b not in hidden]
     colours = np.concatenate([np.tile(MOVING if b in moving else BONE, (len(m.vertices), 1)) for b, m in bones])
     picture, _, _ = shaded(joined([m for _, m in bones]), colours, cam)
-    skin = person.body.pose(person.rest, person.skeleton, q, outputs=("vertices",)).vertices
+    skin = person.body.pose(person.rest, q, outputs=("vertices",)).vertices
     keep = ~np.isin(person.skin_owner, list(hidden))[person.body.faces].any(1)
     faces = np.ascontiguousarray(person.body.faces[keep])
     outside, depth, away = shaded(Mesh(skin, faces), np.tile(SKIN, (len(skin), 1)), cam)

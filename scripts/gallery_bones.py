@@ -143,7 +143,7 @@ def figure(body: DefaultBody, shape: Mapping[str, float], pose: Pose) -> Figure:
     bony = anatomy.bony_landmarks(rest)
     q = coordinates(skeleton, pose)
     lift = np.zeros(3)
-    skin = body.pose(rest, skeleton, q, lift, outputs=("vertices",)).vertices
+    skin = body.pose(rest, q, lift, outputs=("vertices",)).vertices
     lift[1] = -float(skin[:, 1].min())
     skin = skin + lift.astype(np.float32)
     R, p = skeleton.forward(q, lift)
@@ -156,10 +156,10 @@ def part_faces(body: DefaultBody) -> Iterator[np.ndarray]:
     """Triangles of trunk with head, of each arm and of each leg."""
     start, bone, weight = body.bone_weights
     owner = np.array([bone[i:j][np.argmax(weight[i:j])] for i, j in pairwise(start)])
-    limb = np.zeros(len(body.spec.bones), int)
+    limb = np.zeros(len(body.bones), int)
     limbs = (("upperarm", "lowerarm", "wrist", "metacarpal", "finger"), ("upperleg", "lowerleg", "foot", "toe"))
     for number, names in enumerate(limbs, 1):
-        for i, name in enumerate(body.spec.bones):
+        for i, name in enumerate(body.bones):
             if name.startswith(names):
                 limb[i] = 2 * number + name.endswith(".L")
     of_face = limb[owner][body.faces].max(1)

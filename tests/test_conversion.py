@@ -282,7 +282,7 @@ def test_static_trial_places_clusters(walk, markers, tmp_path):
 @pytest.fixture(scope="module")
 def skin(walk):
     """(T, V, 3) the walker's meshes."""
-    return walk.body.pose(walk.rest, walk.skeleton, walk.motion, outputs=("vertices",)).vertices
+    return walk.body.pose(walk.rest, walk.motion, outputs=("vertices",)).vertices
 
 
 def test_own_meshes_give_the_angles_back(walk, skin, tmp_path):
@@ -304,7 +304,7 @@ def test_own_meshes_give_the_angles_back(walk, skin, tmp_path):
 def test_meshes_of_children_and_of_the_old_give_the_angles_back(shape, walk):
     rest = walk.body.rest(shape)
     skeleton, q = Skeleton.inside(rest.landmarks), walk.motion.q[::5]
-    skin = walk.body.pose(rest, skeleton, q, outputs=("vertices",)).vertices
+    skin = walk.body.pose(rest, q, outputs=("vertices",)).vertices
     found = from_meshes(skin, np.arange(len(q)) / 6)
     for name in (*LEGS, "elbow_flex"):
         column = skeleton.index(f"{name}_r")

@@ -31,6 +31,7 @@ RANK = {
 ALLOWED = {
     ("bench", "detect"),  # benches run the stages
     ("bench", "lift"),
+    ("body", "io"),  # the user's models are written whole, as every file is
     ("cli", "systems"),  # verbs that list and run them
     ("data", "io"),  # dataset readers use the file readers
     ("train", "nn"),

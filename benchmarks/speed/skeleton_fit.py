@@ -206,7 +206,7 @@ def refuse_other_twin(skin: TorchSkin, truth: Truth) -> None:
     """Stop where the twin does not pose the skin as the library does (joints of a new kind, say)."""
     q = columns(truth.q, truth.skeleton, skin.coordinates)
     twin = skin(torch.as_tensor(q, dtype=torch.float32)).numpy()
-    own = load_body().pose(truth.rest, truth.skeleton, truth.q, vertex_ids=skin_points(False), outputs=("vertices",))
+    own = load_body().pose(truth.rest, truth.q, vertex_ids=skin_points(False), outputs=("vertices",))
     assert np.abs(twin - own.vertices).max() < 1e-5, "TorchSkin is no twin of this skeleton"
 
 

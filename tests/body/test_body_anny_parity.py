@@ -20,7 +20,7 @@ def test_committed_sample(body):
         error = np.linalg.norm(mesh.vertices[oracle["ids"]] - oracle["vertices"][i], axis=1)
         assert error.max() < TOLERANCE
         assert np.linalg.norm(mesh.joints - oracle["heads"][i], axis=1).max() < TOLERANCE
-        assert mesh.joint_names == body.spec.bones
+        assert mesh.joint_names == body.bones
 
 
 @pytest.fixture(scope="module")

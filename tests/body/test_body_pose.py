@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marrow.body.blending import skin_reference
 from marrow.body.posing import nearest_rotation
-from marrow.body.skinning import SkinWeights, skin, skin_reference
+from marrow.body.skinning import SkinWeights, skin
 from marrow.errors import InputError
 from marrow.skeleton import Skeleton
 from marrow.types import Motion
@@ -23,7 +24,7 @@ def random_q(skeleton, count, seed=0, size=0.4):
 def test_the_bind_pose_gives_the_body_at_rest(body, shape):
     rest = body.rest(shape)
     skeleton = Skeleton.inside(rest.landmarks)
-    mesh = body.pose(rest, skeleton, skeleton.bind_q)
+    mesh = body.pose(rest, skeleton.bind_q)
     np.testing.assert_allclose(mesh.vertices, rest.vertices, atol=2e-6)
     assert mesh.joint_names == skeleton.bodies
     np.testing.assert_allclose(mesh.joints[skeleton.body_index("tibia_r")], rest.landmarks["knee_r"], atol=1e-6)
@@ -33,8 +34,8 @@ def test_moving_and_turning_the_pelvis_moves_the_body_rigidly(body, rest, skelet
     q = random_q(skeleton, 1)[0]
     turned = q.copy()
     turned[skeleton.index("pelvis_rotation")] += 0.7  # last of the body-fixed angles: about the pelvis' own Y
-    a = body.pose(rest, skeleton, q, translation=[0.1, 1.0, 0.2])
-    b = body.pose(rest, skeleton, turned, translation=[3.0, 0.9, -8.0])
+    a = body.pose(rest, q, translation=[0.1, 1.0, 0.2])
+    b = body.pose(rest, turned, translation=[3.0, 0.9, -8.0])
     pelvis = skeleton.body_index("pelvis")
     before, after = a.vertices - a.joints[pelvis], b.vertices - b.joints[pelvis]
     R_before, R_after = (skeleton.joint_rotations(x)[pelvis] for x in (q, turned))
@@ -75,30 +76,30 @@ def test_reference_skinning_is_differentiable():
 def test_subsets_outputs_and_motions_agree_with_the_whole(body, rest, skeleton):
     q = random_q(skeleton, 3)
     place = np.array([[0.0, 1.0, 0.0], [0.1, 1.1, 0.0], [0.2, 1.0, 0.3]])
-    whole = body.pose(rest, skeleton, q, place)
+    whole = body.pose(rest, q, place)
     assert whole.vertices.shape == (3, 13718, 3)
     ids = [5, 9000, 13717, 5]
-    few = body.pose(rest, skeleton, q, place, vertex_ids=ids)
+    few = body.pose(rest, q, place, vertex_ids=ids)
     np.testing.assert_array_equal(few.vertices, whole.vertices[:, ids])
     assert len(few.faces) == 0
-    joints = body.pose(rest, skeleton, q, place, outputs=("joints",))
+    joints = body.pose(rest, q, place, outputs=("joints",))
     assert joints.vertices.shape == (3, 0, 3)
     np.testing.assert_array_equal(joints.joints, whole.joints)
     motion = Motion(np.arange(3.0), skeleton.coordinates, q, place, {})
-    np.testing.assert_array_equal(body.pose(rest, skeleton, motion).vertices, whole.vertices)
-    shaped = body.pose(rest, skeleton, q[:2].reshape(1, 2, -1), place[:2].reshape(1, 2, 3))
+    np.testing.assert_array_equal(body.pose(rest, motion).vertices, whole.vertices)
+    shaped = body.pose(rest, q[:2].reshape(1, 2, -1), place[:2].reshape(1, 2, 3))
     np.testing.assert_array_equal(shaped.vertices[0], whole.vertices[:2])
     with pytest.raises(InputError, match="outputs"):
-        body.pose(rest, skeleton, q, outputs=("bones",))
+        body.pose(rest, q, outputs=("bones",))
     with pytest.raises(InputError, match="coordinates"):
-        body.pose(rest, skeleton, q[:, :-1])
+        body.pose(rest, q[:, :-1])
 
 
 def test_bending_one_finger_moves_that_finger_only(body, rest, skeleton):
     q = skeleton.bind_q.copy()
-    straight = body.pose(rest, skeleton, q).vertices
+    straight = body.pose(rest, q).vertices
     q[skeleton.index("index_pip_flex_l")] += 1.0
-    moved = np.linalg.norm(body.pose(rest, skeleton, q).vertices - straight, axis=1)
+    moved = np.linalg.norm(body.pose(rest, q).vertices - straight, axis=1)
     where = rest.vertices[moved > 1e-3]
     assert moved.max() > 0.02
     assert len(where) > 50
@@ -129,7 +130,7 @@ def test_bends_and_twists_do_not_collapse(body, rest, skeleton, angles, litres):
     q = skeleton.bind_q.copy()
     for name, value in angles.items():
         q[skeleton.index(name)] += np.radians(value)
-    bent = body.pose(rest, skeleton, q).vertices.astype(float)
+    bent = body.pose(rest, q).vertices.astype(float)
     assert 1e3 * (volume(rest.vertices.astype(float), body.faces) - volume(bent, body.faces)) < litres
 
 

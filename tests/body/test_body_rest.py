@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from marrow.body import load_body
 from marrow.body.anatomy import bony_landmarks
 from marrow.body.points import SKIN_POINTS
-from marrow.body.shape import LIMBS
+from marrow.body.shape import LIMBS, PARTIAL
 from marrow.errors import InputError
 from marrow.skeleton.joint_centres import joint_centres
 
 BODY = load_body()
-NAMES = [n for n in BODY.spec.names if not n.startswith("local_")]
+NAMES = [n for n in BODY.spec.names if not n.startswith(PARTIAL)]
 RANGE = {p.name: (p.low, p.high) for p in BODY.spec.parameters}
 
 
@@ -127,7 +127,7 @@ def test_a_limb_stretches_by_its_factor_and_alone(limb, log_scale, weight):
 
 def test_stretched_thigh_moves_skin_along_the_thigh_only():
     a, b = BODY.rest(), BODY.rest({"log_scale_thigh": 0.1})
-    weights, thigh = BODY.bone_weights, [BODY.spec.bones.index(f"upperleg0{k}.R") for k in (1, 2)]
+    weights, thigh = BODY.bone_weights, [BODY.bones.index(f"upperleg0{k}.R") for k in (1, 2)]
     influences = np.split(weights.body, weights.start[1:-1])
     full = [v for v, bones in enumerate(influences) if set(bones.tolist()) <= set(thigh)]
     assert len(full) > 20
@@ -200,13 +200,13 @@ def test_an_impossible_height_names_the_possible_ones(stature):
 
 def test_local_changes_and_face_actions_move_their_part():
     a = BODY.rest()
-    smile = BODY.rest(face={"mouthSmileLeft": 1.0})
+    smile = BODY.rest(expression={"mouthSmileLeft": 1.0})
     moved = np.linalg.norm(smile.vertices - a.vertices, axis=1)
     assert 0.005 < moved.max() < 0.05
     assert a.vertices[moved > 1e-3, 1].min() > a.landmarks["neck"][1]
     assert a.vertices[moved > 5e-3, 0].min() > -0.005
     np.testing.assert_allclose(
-        BODY.rest(face={"mouthSmileLeft": 0.5}).vertices, (a.vertices + smile.vertices) / 2, atol=1e-6
+        BODY.rest(expression={"mouthSmileLeft": 0.5}).vertices, (a.vertices + smile.vertices) / 2, atol=1e-6
     )
     belly = BODY.rest({"local_stomach_pregnant_incr": 1.0})
     moved = np.linalg.norm(belly.vertices - a.vertices, axis=1)
@@ -231,8 +231,8 @@ def test_mesh_is_closed_enough_and_faces_outside():
 def test_spec_says_what_it_is():
     spec = BODY.spec
     assert spec.units == "m"
-    assert len(spec.bones) == 104
-    assert len(spec.face_actions) == 52
+    assert len(BODY.bones) == 104
+    assert len(spec.expressions) == 52
     assert spec.parents[0] == -1
     assert len(spec.sha256) == 64
     assert "CC0" in spec.licence

@@ -26,13 +26,13 @@ def place(source, rest, skeleton):
 
 def test_every_bone_is_shared_out_wholly_and_every_segment_that_has_flesh_has_skin(body, skeleton):
     """The talus lies inside the foot, and the sagittal halves of the spine's arcs are not flesh but joints."""
-    shares = rig_matrix(body.spec.bones, skeleton.bodies)
+    shares = rig_matrix(body.bones, skeleton.bodies)
     np.testing.assert_allclose(shares.sum(1), 1.0)
     assert shares.min() >= 0
     bare = {name for name, share in zip(skeleton.bodies, shares.sum(0), strict=True) if share == 0}
     assert bare == {"talus_r", "talus_l", "lumbar_arc", "thorax_arc", "neck_arc"}
-    left = [i for i, n in enumerate(body.spec.bones) if n.endswith(".L")]
-    right = [body.spec.bones.index(body.spec.bones[i][:-1] + "R") for i in left]
+    left = [i for i, n in enumerate(body.bones) if n.endswith(".L")]
+    right = [body.bones.index(body.bones[i][:-1] + "R") for i in left]
     swap = [skeleton.bodies.index({"_r": n[:-1] + "l", "_l": n[:-1] + "r"}.get(n[-2:], n)) for n in skeleton.bodies]
     np.testing.assert_array_equal(shares[left][:, swap], shares[right])
 
@@ -42,7 +42,7 @@ def test_grouped_weights_keep_all_influences(body, skeleton):
     sums = np.add.reduceat(grouped.weight.astype(float), grouped.start[:-1])
     np.testing.assert_allclose(sums, 1.0, atol=1e-6)
     assert (grouped.weight > 0).all()
-    shares = rig_matrix(body.spec.bones, skeleton.bodies)
+    shares = rig_matrix(body.bones, skeleton.bodies)
     for vertex in range(0, body.vertex_count, 501):
         expected = np.zeros(len(skeleton.bodies))
         for k in range(own.start[vertex], own.start[vertex + 1]):
@@ -55,7 +55,7 @@ def test_grouped_weights_keep_all_influences(body, skeleton):
 
 def test_a_skeleton_without_a_needed_segment_is_refused(body):
     with pytest.raises(InputError, match="pelvis"):
-        rig_matrix(body.spec.bones, ["torso"])
+        rig_matrix(body.bones, ["torso"])
 
 
 @pytest.mark.parametrize("joint_set", sorted(JOINT_SETS))

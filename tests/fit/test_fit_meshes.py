@@ -38,12 +38,12 @@ def test_points_are_spread_over_all_segments(fingers):
 def test_nothing_but_the_skeleton_moves_the_points():
     ids = list(skin_points())
     still = BODY.rest().vertices[ids]
-    for action in BODY.spec.face_actions:
-        np.testing.assert_allclose(BODY.rest(face={action: 1.0}).vertices[ids], still, atol=1e-5)
-    local = np.tile(np.eye(3), (len(BODY.spec.bones), 1, 1))
+    for action in BODY.spec.expressions:
+        np.testing.assert_allclose(BODY.rest(expression={action: 1.0}).vertices[ids], still, atol=1e-5)
+    local = np.tile(np.eye(3), (len(BODY.bones), 1, 1))
     before = BODY.pose_bones(BODY.rest(), local).vertices[ids]
     for bone in ("eye.L", "eye.R"):
-        local[BODY.spec.bones.index(bone)] = [[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+        local[BODY.bones.index(bone)] = [[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]
     np.testing.assert_allclose(BODY.pose_bones(BODY.rest(), local).vertices[ids], before, atol=1e-6)
 
 
@@ -59,7 +59,7 @@ def waving() -> np.ndarray:
 
 def test_fingers_are_read():
     q = waving()
-    skin = BODY.pose(REST, SKELETON, q, outputs=("vertices",)).vertices
+    skin = BODY.pose(REST, q, outputs=("vertices",)).vertices
     found = fit_meshes(skin, np.arange(6) / 30)
     column = SKELETON.index("index_pip_flex_r")
     np.testing.assert_allclose(found.person.motion.q[:, column], q[:, column], atol=2e-3)
@@ -74,15 +74,15 @@ def test_the_rig_at_rest_is_the_body_at_rest():
     mesh = pose_on_rig(BODY, REST, SKELETON, SKELETON.bind_q[None])
     np.testing.assert_allclose(mesh.vertices[0], REST.vertices, atol=2e-3)
     for joint, bone in JOINTS.items():
-        expected = REST.bone_heads[BODY.spec.bones.index(f"{bone}.L")]
-        np.testing.assert_allclose(rig_joint(BODY.spec.bones, mesh.joints, joint, "l")[0], expected, atol=2e-3)
+        expected = REST.bone_heads[BODY.bones.index(f"{bone}.L")]
+        np.testing.assert_allclose(rig_joint(BODY.bones, mesh.joints, joint, "l")[0], expected, atol=2e-3)
 
 
 def test_the_rig_follows_the_skeleton():
     q = waving()
     q[:, SKELETON.index("knee_angle_l")] = 1.2
     q[:, 2] = 0.7
-    own = BODY.pose(REST, SKELETON, q, outputs=("vertices",)).vertices
+    own = BODY.pose(REST, q, outputs=("vertices",)).vertices
     rig = pose_on_rig(BODY, REST, SKELETON, q).vertices
     apart = np.linalg.norm(rig - own, axis=-1)
     assert np.median(apart) < 0.02
@@ -100,7 +100,7 @@ def test_a_trunk_that_stays_bent_is_read(degrees):
     q[:, 4] = 0.95
     for name, value in degrees.items():
         q[:, SKELETON.index(name)] = np.radians(value)
-    skin = BODY.pose(REST, SKELETON, q, outputs=("vertices",)).vertices
+    skin = BODY.pose(REST, q, outputs=("vertices",)).vertices
     found = fit_meshes(skin, np.arange(6) / 30, shape=REST_SHAPE, fingers=False).person.motion
     for name in degrees:
         column = SKELETON.index(name)

@@ -177,7 +177,7 @@ def test_points_on_the_skin_free_the_followers():
     """
     person, q = odd_trunk()
     body, ids = load_body(), skin_points(person.skeleton)
-    mesh = body.pose(body.rest(SHAPE), person.skeleton, q, vertex_ids=ids, outputs=("vertices",))
+    mesh = body.pose(body.rest(SHAPE), q, vertex_ids=ids, outputs=("vertices",))
     sources = tuple(KeypointSource(f"v{v}", (int(v),), (1.0,)) for v in ids)
     points = Points(mesh.vertices.astype(float), sources, 0.001)
     evidence = Evidence(points=(points,), known_shape=SHAPE, initial=near(person, np.random.default_rng(0), 0.05))

@@ -190,7 +190,7 @@ def test_the_default_body_in_motion(tmp_path):
     primitive = glb.gltf.meshes[0].primitives[0]
     distance, vertex = cKDTree(rest.vertices).query(glb.array(primitive.attributes.POSITION))
     assert distance.max() == 0
-    want = body.pose(rest, skeleton, q).vertices
+    want = body.pose(rest, q).vertices
     for frame in range(4):
         got = glb.skinned(float(np.float32(time[frame])))
         assert np.linalg.norm(got - want[frame][vertex], axis=1).max() < 1e-4

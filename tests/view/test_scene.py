@@ -176,7 +176,6 @@ def walking() -> Motion:
 
 def test_motion_becomes_a_person_whose_skin_is_the_bodys(walking):
     from marrow.body import load_body
-    from marrow.skeleton import Skeleton
     from marrow.view.loading import scene_of_motions
 
     late = dataclasses.replace(walking, time=walking.time + 2 / 30, q=walking.q[:, :], observed=None)
@@ -187,7 +186,7 @@ def test_motion_becomes_a_person_whose_skin_is_the_bodys(walking):
     assert first.colour_at(3) == UNOBSERVED
     body = load_body("default")
     rest = body.rest(walking.shape)
-    exact = body.pose(rest, Skeleton.inside(rest.landmarks), walking.q, walking.translation).vertices
+    exact = body.pose(rest, walking.q, walking.translation).vertices
     error = np.linalg.norm(first.vertices_at(5) - exact[5], axis=-1)
     assert np.median(error) < 1e-5
     assert error.max() < 0.01  # four influences against all

@@ -52,7 +52,7 @@ def skeleton_joints(skeleton: Skeleton, R: Float64 | None = None, p: Float64 | N
 
 def rig_joints(heads: Float64) -> Joints:
     """Joints of the graphics rig, from its bones' heads (..., 104, 3)."""
-    return {name: rig_joint(load_body().spec.bones, heads, *name.split("_")) for name in NAMES}
+    return {name: rig_joint(load_body().bones, heads, *name.split("_")) for name in NAMES}
 
 
 def from_references(joints: Joints, rest: Rest) -> Float64:

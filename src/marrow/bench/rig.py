@@ -34,11 +34,11 @@ def pose_on_rig(body: DefaultBody, rest: Rest, skeleton: Skeleton, q: Float64) -
     """
     R, p = skeleton.forward(q)
     turned = R @ np.swapaxes(skeleton.bind[:, :3, :3], -1, -2)
-    shares = rig_matrix(body.spec.bones, skeleton.bodies)
+    shares = rig_matrix(body.bones, skeleton.bodies)
     # the rig counts from a pose that is the same for every shape, and not from the person's own bind pose
     from_reference = body.bone_frames(rest) @ np.swapaxes(body.reference_frames, -1, -2)
     world = nearest_rotation(np.einsum("nb,tbij->tnij", shares, turned)) @ from_reference
-    parents = np.array(body.spec.parents)
+    parents = np.array(body.bone_parents)
     local = world.copy()
     local[:, 1:] = np.swapaxes(world[:, parents[1:]], -1, -2) @ world[:, 1:]
     root = p[:, 0] + turned[:, 0] @ (rest.bone_heads[0] - skeleton.bind[0, :3, 3])

@@ -112,7 +112,7 @@ def place(body: DefaultBody, rest: Rest, skeleton: Skeleton, q: Float64, joint_s
     if any(s is None for s in sources):
         raise InputError(f"the body does not place every point of {joint_set}")
     ids = sorted({v for s in sources if s is not None for v in s.vertices})
-    skin = np.asarray(body.pose(rest, skeleton, q, vertex_ids=ids, outputs=("vertices",)).vertices, float)
+    skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",)).vertices, float)
     column = {v: i for i, v in enumerate(ids)}
     R, p = skeleton.forward(q)
     out = np.zeros((len(q), len(sources), 3))

@@ -46,7 +46,7 @@ def in_the_skin(rest: Rest, clip: str, frames: int) -> dict[str, dict[str, float
     """
     body, (skeleton, motion) = load_body(), moving(rest, clip, frames)
     R, p = skeleton.forward(motion.q)
-    skin = body.pose(rest, skeleton, motion, outputs=("vertices",)).vertices
+    skin = body.pose(rest, motion, outputs=("vertices",)).vertices
     rig = pose_on_rig(body, rest, skeleton, motion.q)
     own, other = anatomy.skeleton_joints(skeleton, R, p), anatomy.rig_joints(np.asarray(rig.joints))
     bones = anatomy.bone_points(rest, anatomy.skeleton_joints(skeleton))

@@ -1,30 +1,68 @@
-"""The skin: a parametric human body (Anny's shape space), rigged to marrow's skeleton."""
+"""The skin: parametric human bodies behind one interface. The default one ships and is rigged to marrow's skeleton.
+
+Every body is a :class:`marrow.body.model.BodyModel`: ``rest(shape, expression, bones)``, ``pose(rest, pose,
+translation)`` and a ``spec``. :func:`load_body` finds it by name or file.
+"""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 if TYPE_CHECKING:
-    from marrow.body.default import DefaultBody, Rest, Spec
+    from marrow.body.anny import AnnyBody
+    from marrow.body.default import DefaultBody, Rest
+    from marrow.body.model import BodyModel, Spec
+    from marrow.body.smpl import SmplBody
 
-__all__ = ["DefaultBody", "Rest", "Spec", "load_body"]
+__all__ = ["BodyModel", "DefaultBody", "Rest", "Spec", "load_body"]
 
 
-@functools.cache
-def load_body(name: str = "default") -> DefaultBody:
-    """Load a body model by name. Raises InputError where the name is not known."""
-    from marrow.body.default import DefaultBody
-    from marrow.errors import InputError
+@overload
+def load_body(name: Literal["default"] = "default") -> DefaultBody: ...
+@overload
+def load_body(name: Literal["anny"]) -> AnnyBody: ...
+@overload
+def load_body(name: str | Path) -> DefaultBody | AnnyBody | SmplBody: ...
 
-    if name not in ("default", "anny"):
-        raise InputError(f"There is no body {name!r}: 'default' (Anny) is the one that ships with marrow.")
-    return DefaultBody()
+
+def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody:
+    """Load a body model; the same name gives the same object.
+
+    Args:
+        name: ``"default"``; ``"anny"`` (Anny through its own package, the extra ``anny``); the name of a model of yours
+            (``marrow models``), or the path of a model file of SMPL's family.
+    Raises:
+        InputError: no such name or file, or a file that cannot be used.
+        AssetError: a package is missing.
+    """
+    return _load(str(name))
+
+
+@functools.lru_cache(maxsize=8)
+def _load(name: str) -> DefaultBody | AnnyBody | SmplBody:
+    if name == "default":
+        from marrow.body.default import DefaultBody
+
+        return DefaultBody()
+    if name == "anny":
+        from marrow.body.anny import AnnyBody
+
+        return AnnyBody()
+    from marrow.body.shelf import find_model
+    from marrow.body.smpl import SmplBody
+
+    return SmplBody(find_model(name), Path(name).name)
 
 
 def __getattr__(name: str):
-    if name in ("DefaultBody", "Rest", "Spec"):
+    if name in ("DefaultBody", "Rest"):
         from marrow.body import default
 
         return getattr(default, name)
+    if name in ("BodyModel", "Spec"):
+        from marrow.body import model
+
+        return getattr(model, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

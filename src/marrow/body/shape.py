@@ -35,7 +35,7 @@ class Parameter:
 
 
 # Prior of an adult population; sources in :func:`parameters`.
-_PHENOTYPES = (
+PHENOTYPES = (
     Parameter("gender", 0.5, 0.0, 1.0, 0.5, 0.30, "0 male, 1 female"),
     Parameter("age", 0.75, -1 / 3, 1.0, 0.75, 0.04, "-1/3 newborn, 0 baby, 1/3 child, 2/3 young adult, 1 old"),
     Parameter("muscle", 0.5, 0.0, 1.0, 0.5, 0.15, "0 least, 0.5 average, 1 most"),
@@ -60,15 +60,30 @@ LIMBS: Mapping[str, tuple[tuple[str, ...], tuple[str, str] | str | None]] = {
     "foot": (("foot", "toe"), "foot"),
 }
 
+#: Begins the names of parameters that stretch single bones (:mod:`marrow.body.bones`).
+LOG_BONE = "log_bone_"
+#: Those that say something about one part only; they are fitted where they are asked for, the others always.
+PARTIAL = ("local_", LOG_BONE)
+#: A log stretch lies within plus and minus this.
+LOG_RANGE = 0.4
+
 # Standard deviation of a limb's log length given the phenotypes.
 _LIMB_SD = {
     "trunk": 0.03, "shoulders": 0.05, "hips": 0.05, "neck": 0.06, "head": 0.025, "upper_arm": 0.035, "forearm": 0.035,
     "hand": 0.035, "thigh": 0.035, "shank": 0.035, "foot": 0.035,
 }  # fmt: skip
 
+# The same of a single bone.
+_BONE_SD = 0.035
+#: Bones that can be stretched; what they are: :data:`marrow.body.bones.BONES`.
+BONES = (
+    "hips", "spine", "neck", "shoulders",
+    *(f"{name}_{side}" for name in ("humerus", "radius", "hand", "femur", "tibia", "foot") for side in "rl"),
+)  # fmt: skip
+
 
 def parameters(store: Store) -> tuple[Parameter, ...]:
-    """All shape parameters: phenotypes, log stretches of limbs, local changes (in this order).
+    """All shape parameters: phenotypes, log stretches of limbs, local changes, log stretches of bones (in this order).
 
     The prior is that of adults of both sexes together, stature 1.70 ± 0.10 m (NHANES 2015-2018, Fryar et al. 2021,
     Vital Health Stat 3(46): men 1.753 m, women 1.613 m, each with sd 0.07 m: pooled 1.68 ± 0.10 m). ``age`` 2/3 is a
@@ -78,11 +93,14 @@ def parameters(store: Store) -> tuple[Parameter, ...]:
     choice.
     """
     longer = "natural logarithm of the factor on its length, 0 unchanged"
-    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, -0.4, 0.4, 0.0, _LIMB_SD[name], longer) for name in LIMBS)
+    low, high = -LOG_RANGE, LOG_RANGE
+    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, low, high, 0.0, _LIMB_SD[name], longer) for name in LIMBS)
     change = "1 fully as named, -1 the opposite, 0 unchanged"
     labels = store.meta["local_changes"]
     local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15, change) for label in labels)
-    return _PHENOTYPES + limbs + local
+    lone = f"{longer}; the soft tissue stays as it is"
+    bones = tuple(Parameter(LOG_BONE + name, 0.0, low, high, 0.0, _BONE_SD, lone) for name in BONES)
+    return PHENOTYPES + limbs + local + bones
 
 
 def local_name(label: str) -> str:
@@ -144,7 +162,7 @@ class Stretch:
         count = len(bones)
         self._index = {name: i for i, name in enumerate(bones)}
         sides = [name[-2:] if name.endswith((".L", ".R")) else "" for name in bones]
-        keys = [(_limb_of(name), side) for name, side in zip(bones, sides, strict=True)]
+        keys = [(limb_of(name), side) for name, side in zip(bones, sides, strict=True)]
         self._keys = list(dict.fromkeys(keys))
         self._key_of_bone = np.array([self._keys.index(key) for key in keys])
         self._parent = np.maximum(np.array(parents), 0)
@@ -184,7 +202,8 @@ class Stretch:
         return np.eye(3) + (scale - 1.0) * np.outer(along, along)
 
 
-def _limb_of(bone: str) -> str:
+def limb_of(bone: str) -> str:
+    """Limb of :data:`LIMBS` that a bone of the rig's belongs to."""
     stem = bone.removesuffix(".L").removesuffix(".R")
     for limb, (names, _) in LIMBS.items():
         if any(stem == name or (name in ("metacarpal", "finger", "toe") and stem.startswith(name)) for name in names):

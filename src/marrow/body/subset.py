@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.body._store import read_store
-from marrow.body.default import DefaultBody, _Reading, check_vertex_ids
+from marrow.body.bones import is_stretched
+from marrow.body.default import DefaultBody, _Reading
+from marrow.body.model import check_vertex_ids
+from marrow.body.shape import PARTIAL
 from marrow.errors import InputError
 from marrow.types import Float64
 
@@ -33,7 +36,7 @@ class BodySubset:
     def __init__(self, body: DefaultBody, vertex_ids: Sequence[int] | NDArray, names: Sequence[str] | None) -> None:
         self.vertex_ids = check_vertex_ids(vertex_ids, body.vertex_count)
         known = {p.name: p for p in body.spec.parameters}
-        self.names = tuple(names) if names is not None else tuple(n for n in known if not n.startswith("local_"))
+        self.names = tuple(names) if names is not None else tuple(n for n in known if not n.startswith(PARTIAL))
         unknown = [n for n in self.names if n not in known]
         if unknown:
             raise InputError(f"Unknown shape parameters {unknown}; the body's spec lists {len(known)} names.")
@@ -75,7 +78,13 @@ class BodySubset:
             vertices.append(moved[0])
             heads.append(moved[1])
         weight = np.array([values["weight"] for values in every])
-        skin, _, landmarks = self._reading.standing(np.stack(vertices), np.stack(heads), weight)
+        skin, standing, landmarks = self._reading.standing(np.stack(vertices), np.stack(heads), weight)
+        for i, values in enumerate(every):
+            if is_stretched(values):
+                own = {name: points[i] for name, points in landmarks.items()}
+                skin[i], _, own = self._reading.with_bones(skin[i], standing[i], own, values)
+                for name, point in own.items():
+                    landmarks[name][i] = point
         lead = vectors.shape[:-1]
         return SubsetRest(
             skin[:, : len(self.vertex_ids)].reshape(*lead, len(self.vertex_ids), 3),

@@ -178,7 +178,7 @@ def _attached(still: PersonFit, names: Sequence[str], xyz: Float64) -> dict[str,
     body, skeleton, motion = load_body(), still.skeleton, still.motion
     row = len(motion.q) // 2
     q, translation = motion.q[row : row + 1], motion.translation[row : row + 1]
-    skin = body.pose(body.rest(motion.shape), skeleton, q, translation, outputs=("vertices",)).vertices[0]
+    skin = body.pose(body.rest(motion.shape), q, translation, outputs=("vertices",)).vertices[0]
     R = skeleton.forward(q, translation)[0][0]
     weights = body.skin_weights(skeleton.bodies)
     out = {}
@@ -202,7 +202,7 @@ def placed(person: PersonFit, sources: Sequence[KeypointSource]) -> Float64:
     ids = sorted({v for source in sources for v in source.vertices})
     motion = person.motion
     skin = body.pose(
-        body.rest(motion.shape), person.skeleton, motion.q, motion.translation, outputs=("vertices",), vertex_ids=ids
+        body.rest(motion.shape), motion.q, motion.translation, outputs=("vertices",), vertex_ids=ids
     ).vertices
     column = {v: i for i, v in enumerate(ids)}
     R, _ = person.skeleton.forward(motion.q, motion.translation)

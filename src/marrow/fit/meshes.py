@@ -137,11 +137,11 @@ def _steady(body: DefaultBody, bodies: Sequence[str], fingers: bool) -> NDArray[
     """(V,) whether a vertex is moved by the skeleton alone, and by weights that the fit takes in full."""
     rest = body.rest().vertices
     out = np.ones(body.vertex_count, bool)
-    for action in body.spec.face_actions:
-        out &= np.abs(body.rest(face={action: 1.0}).vertices - rest).max(1) < 1e-5
+    for action in body.spec.expressions:
+        out &= np.abs(body.rest(expression={action: 1.0}).vertices - rest).max(1) < 1e-5
     rows = np.arange(body.vertex_count)
     start, bone, _ = body.bone_weights
-    eyes = np.array([name.startswith("eye") for name in body.spec.bones])
+    eyes = np.array([name.startswith("eye") for name in body.bones])
     out[np.repeat(rows, np.diff(start))[eyes[bone]]] = False
     start, segment, weight = body.skin_weights(bodies)
     idle = np.array([name in FINGER_BODIES and not fingers for name in bodies])
@@ -215,6 +215,6 @@ def distances(motion: Motion, skeleton: Skeleton, skin: NDArray) -> dict[str, Fl
     mean = []
     for t in range(0, len(skin), _FRAMES_AT_ONCE):
         at = slice(t, t + _FRAMES_AT_ONCE)
-        posed = body.pose(rest, skeleton, motion.q[at], motion.translation[at], outputs=("vertices",)).vertices
+        posed = body.pose(rest, motion.q[at], motion.translation[at], outputs=("vertices",)).vertices
         mean.append(np.linalg.norm(posed - skin[at], axis=-1) @ share)
     return {skeleton.bodies[b]: np.concatenate(mean)[:, b] for b in np.unique(own)}

@@ -13,6 +13,7 @@ from marrow.body import DefaultBody, load_body
 from marrow.body._store import read_store
 from marrow.body.keypoints import KeypointSource
 from marrow.body.rig import grouped_weights, rig_matrix
+from marrow.body.shape import PARTIAL
 from marrow.errors import InputError
 from marrow.fit.model import Entries, Templates
 from marrow.skeleton import bind_many, landmark_bodies
@@ -72,7 +73,7 @@ def make_riders(
     tree = trees.whole()
     vertices = sorted({v for s in sources if isinstance(s, KeypointSource) for v in s.vertices})
     subset = body.subset(
-        vertices, [n for n in body.spec.names if n in names or n in fixed or not n.startswith("local_")]
+        vertices, [n for n in body.spec.names if n in names or n in fixed or not n.startswith(PARTIAL)]
     )
     place = {v: i for i, v in enumerate(vertices)}
     entries: list[Entries] = []

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from marrow.errors import InputError
 from marrow.io.columns import plain, read_content, refuse_times
+from marrow.io.files import write_atomically
 from marrow.io.images import natural_key
 from marrow.types import Float32, Float64
 
@@ -116,6 +117,17 @@ def read_meshes(
         if fps is None and len(vertices) > 1:
             remarks = (f"the meshes have no times: {FPS:g} frames per second assumed; --fps tells another rate",)
     return MeshSequence(_name(path), time, vertices, remarks)
+
+
+def write_obj(path: str | Path, vertices: NDArray, faces: NDArray[np.integer]) -> None:
+    """Write one mesh, vertices (V, 3) to a hundredth of a millimetre of metres and faces (F, 3), as ``.obj``.
+
+    Raises OutputError where the file cannot be written.
+    """
+    # One template for all lines: several times faster than a line at a time.
+    lines = "v %.5f %.5f %.5f\n" * len(vertices) + "f %d %d %d\n" * len(faces)
+    with write_atomically(path, "w") as file:
+        file.write(lines % (*vertices.ravel().tolist(), *(faces + 1).ravel().tolist()))
 
 
 def _name(path: Path) -> str:

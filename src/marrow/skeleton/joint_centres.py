@@ -70,7 +70,7 @@ _SIDES = ("r", "l")
 
 
 def joint_centres(
-    landmarks: Mapping[str, ArrayLike], *, hip: Literal["hara", "harrington"] = "hara"
+    landmarks: Mapping[str, ArrayLike], *, hip: Literal["hara", "harrington"] = "hara", fingers: bool = True
 ) -> dict[str, Float64]:
     """Joint centres and ends of segments, under the names that :meth:`marrow.skeleton.Skeleton.inside` takes.
 
@@ -78,6 +78,7 @@ def joint_centres(
         landmarks: bony landmarks by name, (..., 3) metres, as :func:`marrow.body.anatomy.bony_landmarks` gives them.
         hip: which equation places the hips. Leg length is the surer measure on a body whose iliac spines lie under
             soft tissue (Hara et al. 2016), so it is the default.
+        fingers: False leaves the fingers' joints out, and needs nothing of them.
 
     Returns:
         Name to (..., 3): ``pelvis`` (mid-ASIS), ``hip_r`` … ``hip_l``, ``knee``, ``ankle``, ``subtalar``, ``mtp``,
@@ -88,15 +89,16 @@ def joint_centres(
     Raises:
         InputError: a landmark is missing or not finite, or ``hip`` is neither equation.
     """
-    x = _checked(landmarks)
+    x = _checked(landmarks, fingers)
     if hip not in ("hara", "harrington"):
         raise InputError(f"hip: expected 'hara' or 'harrington', got {hip!r}")
     out = _pelvis(x, hip)
     for side in _SIDES:
         out |= _leg(x, side) | _arm(x, side)
-        for finger in _RAYS:
-            out |= _finger(x, out[f"wrist_{side}"], finger, side)
-        out[f"hand_{side}"] = out[f"middle_mcp_{side}"]
+        if fingers:
+            for finger in _RAYS:
+                out |= _finger(x, out[f"wrist_{side}"], finger, side)
+            out[f"hand_{side}"] = out[f"middle_mcp_{side}"]
     return out | _spine(x) | {"head_top": x["vertex"]}
 
 
@@ -133,28 +135,30 @@ def unit(v: Float64) -> Float64:
     return v / np.linalg.norm(v, axis=-1, keepdims=True)
 
 
-def _checked(landmarks: Mapping[str, ArrayLike]) -> dict[str, Float64]:
-    missing = sorted(set(_needed()) - set(landmarks))
+def _checked(landmarks: Mapping[str, ArrayLike], fingers: bool) -> dict[str, Float64]:
+    needed = _needed(fingers)
+    missing = sorted(set(needed) - set(landmarks))
     if missing:
         raise InputError(
             f"landmarks: {', '.join(missing)} missing; give those of marrow.body.anatomy.bony_landmarks(rest)"
         )
     x = {name: np.asarray(value, float) for name, value in landmarks.items()}
-    bad = sorted(name for name in _needed() if x[name].shape[-1:] != (3,) or not np.isfinite(x[name]).all())
+    bad = sorted(name for name in needed if x[name].shape[-1:] != (3,) or not np.isfinite(x[name]).all())
     if bad:
         raise InputError(f"landmarks: {', '.join(bad)} must be finite (..., 3) positions in metres")
     return x
 
 
-def _needed() -> tuple[str, ...]:
+def _needed(fingers: bool) -> tuple[str, ...]:
     middle = ("vertex", "glabella", "occiput", "c7", "t8", "t12", "l5", "suprasternal_notch")
     sided = (
         "asis", "psis", "tragus", "lateral_femoral_epicondyle", "medial_femoral_epicondyle", "lateral_malleolus",
         "medial_malleolus", "calcaneus", "metatarsal_head_1", "metatarsal_head_5", "toe_tip", "acromion",
         "acromioclavicular", "sternoclavicular", "lateral_humeral_epicondyle", "medial_humeral_epicondyle",
         "radial_styloid", "ulnar_styloid",
-        *(f"{f}_{j}" for f in _RAYS for j in (*_JOINTS.get(f, ("mcp", "pip", "dip")), "tip")),
     )  # fmt: skip
+    if fingers:
+        sided += tuple(f"{f}_{j}" for f in _RAYS for j in (*_JOINTS.get(f, ("mcp", "pip", "dip")), "tip"))
     return middle + tuple(f"{name}_{side}" for side in _SIDES for name in sided)
 
 

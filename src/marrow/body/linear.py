@@ -1,0 +1,268 @@
+"""Bodies whose skin is linear in everything but the turns of their joints, on tensors: SMPL's family and the like.
+
+Loper et al. 2015 (SMPL, equations 1-10): the rest shape is a template, plus shape and expression, plus correctives that
+are linear in ``R - I`` of all joints but the root; joints are linear in shape and expression; the skin follows the
+joints by linear blend skinning. The root turns about its own joint, and the translation is added after.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from marrow.body.blending import blend_and_skin
+from marrow.body.chain import forward_kinematics
+from marrow.body.model import check_outputs, check_vertex_ids
+from marrow.body.skinning import SkinWeights
+from marrow.errors import InputError
+
+#: What bodies on tensors give.
+TENSOR_OUTPUTS = ("vertices", "joints", "frames")
+
+
+@dataclass(frozen=True, eq=False)
+class LinearRest:
+    """One or several bodies at rest, before any pose.
+
+    Attributes:
+        coefficients: (N, S + E) of shape and expression.
+        joints: (N, J, 3) metres.
+    """
+
+    body: LinearBody
+    coefficients: torch.Tensor
+    joints: torch.Tensor
+
+    @functools.cached_property
+    def vertices(self) -> torch.Tensor:
+        """(N, V, 3) metres."""
+        body = self.body
+        return (body.template + self.coefficients @ body.basis[: body.identity]).view(len(self.coefficients), -1, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """Posed bodies, metres; ``...`` is the leading shape of the pose. What was not asked for is None.
+
+    Attributes:
+        vertices: (..., V or n, 3).
+        joints: (..., J, 3).
+        frames: (..., J, 3, 3) how each joint is turned.
+    """
+
+    vertices: torch.Tensor | None
+    joints: torch.Tensor | None
+    frames: torch.Tensor | None
+
+
+class LinearBody(torch.nn.Module):
+    """A linear body on tensors; differentiable in all it takes. Float32 on a processor runs on the fast skin.
+
+    Args:
+        template: (V, 3) metres.
+        basis: (S + E + P, V, 3): shape, expression, pose correctives; P is 9 (J - 1), or 0 without correctives.
+        joints: (J, 3) of the template.
+        joints_basis: (S + E, J, 3).
+        parents: J numbers, each parent before its children, the root's -1.
+        weights: exact skinning weights.
+        expressions: E.
+    """
+
+    template: torch.Tensor
+    basis: torch.Tensor
+    joints_template: torch.Tensor
+    joints_basis: torch.Tensor
+
+    def __init__(
+        self,
+        template: ArrayLike,
+        basis: ArrayLike,
+        joints: ArrayLike,
+        joints_basis: ArrayLike,
+        parents: Sequence[int],
+        weights: SkinWeights,
+        expressions: int = 0,
+    ) -> None:
+        super().__init__()
+
+        def flat(values: ArrayLike, *shape: int) -> torch.Tensor:
+            return torch.from_numpy(np.array(values, np.float32).reshape(shape))
+
+        self.parents, self.weights, self.expressions = tuple(parents), weights, expressions
+        self.identity = len(np.asarray(joints_basis))
+        vertex_count = len(np.asarray(template))
+        self.register_buffer("template", flat(template, 3 * vertex_count))
+        self.register_buffer("basis", flat(basis, -1, 3 * vertex_count))
+        self.register_buffer("joints_template", flat(joints, 3 * len(self.parents)))
+        self.register_buffer("joints_basis", flat(joints_basis, self.identity, 3 * len(self.parents)))
+        self._parts: dict[bytes, LinearBody] = {}
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the pose changes the rest shape."""
+        return len(self.basis) > self.identity
+
+    def rest(self, shape: torch.Tensor | None = None, expression: torch.Tensor | None = None) -> LinearRest:
+        """Bodies at rest.
+
+        Args:
+            shape: (N or 1, up to S); what is left out is 0.
+            expression: (N or 1, up to E).
+        Raises:
+            InputError: too many numbers, other shapes, or numbers that are not finite.
+        """
+        parts = [
+            self._padded(values, count, name)
+            for values, count, name in (
+                (shape, self.identity - self.expressions, "shape"),
+                (expression, self.expressions, "expression"),
+            )
+        ]
+        rows = max(map(len, parts))
+        for part, name in zip(parts, ("shape", "expression"), strict=True):
+            if len(part) not in (1, rows):
+                raise InputError(f"{name}: expected {rows} rows, as the other has, or one; got {len(part)}")
+        coefficients = torch.cat([part.expand(rows, -1) for part in parts], 1)
+        joints = (self.joints_template + coefficients @ self.joints_basis).view(rows, -1, 3)
+        return LinearRest(self, coefficients, joints)
+
+    def pose(
+        self,
+        rest: LinearRest,
+        pose: torch.Tensor,
+        translation: torch.Tensor | None = None,
+        *,
+        outputs: Sequence[str] = ("vertices", "joints"),
+        vertex_ids: Sequence[int] | NDArray | None = None,
+        threads: int | None = None,
+    ) -> Posed:
+        """Bodies in poses: one body in all of them, or as many bodies as poses.
+
+        Args:
+            rest: from :meth:`rest`.
+            pose: (..., J, 3) rotation vectors (axis times angle, radians) of each joint against its parent, the root's
+                against the world; or (..., J, 3, 3) matrices.
+            translation: (..., 3) metres, added to everything.
+            outputs: of "vertices", "joints" and "frames"; what is not asked for is not computed.
+            vertex_ids: (n,) only these vertices.
+            threads: see :func:`marrow.body.skinning.skin`.
+        Raises:
+            InputError: other shapes, or numbers that are not finite.
+        """
+        check_outputs(outputs, TENSOR_OUTPUTS)
+        if vertex_ids is not None:
+            part = self._part(vertex_ids)
+            rest = LinearRest(part, rest.coefficients, rest.joints)
+            return part.pose(rest, pose, translation, outputs=outputs, threads=threads)
+        rotations, lead = joint_rotations(pose, len(self.parents))
+        count, bodies = len(rotations), len(rest.joints)
+        if bodies not in (1, count):
+            raise InputError(f"pose: expected {bodies} poses, one for each body at rest (or one body), got {count}")
+        shift = checked_translation(translation, lead)
+        frames, joints = forward_kinematics(self.parents, joint_steps(self.parents, rest.joints), rotations)
+        if shift is not None:
+            joints = joints + shift[:, None]
+        vertices = None
+        if "vertices" in outputs:
+            offset = joints - (frames * rest.joints[:, :, None]).sum(-1)
+            vertices = self._skinned(rest, rotations, torch.cat([frames, offset[..., None]], -1), threads)
+            vertices = vertices.view(*lead, -1, 3)
+        return Posed(
+            vertices,
+            joints.view(*lead, -1, 3) if "joints" in outputs else None,
+            frames.view(*lead, -1, 3, 3) if "frames" in outputs else None,
+        )
+
+    def _skinned(
+        self, rest: LinearRest, rotations: torch.Tensor, transforms: torch.Tensor, threads: int | None
+    ) -> torch.Tensor:
+        several = len(rest.coefficients) > 1
+        vertices = self.template.view(-1, 3) if several else rest.vertices[0]
+        coefficients = [rest.coefficients] if several else []
+        if self.corrected:
+            coefficients.append((rotations[:, 1:] - _identity(rotations)).flatten(1))
+        used = torch.cat(coefficients, 1) if coefficients else None
+        basis = None if used is None else self.basis if several else self.basis[self.identity :]
+        if used is not None and basis is not None:
+            basis = basis[: used.shape[1]]
+        return blend_and_skin(basis, self.weights, used, transforms, vertices, threads)
+
+    def _padded(self, values: torch.Tensor | None, count: int, name: str) -> torch.Tensor:
+        """(N, count) of up to that many numbers."""
+        if values is None:
+            return self.template.new_zeros(1, count)
+        if values.ndim == 1:
+            values = values[None]
+        if values.ndim != 2 or values.shape[1] > count:
+            raise InputError(f"{name}: expected (N, up to {count}) numbers, got {tuple(values.shape)}")
+        finite(values, name)
+        return torch.nn.functional.pad(values, (0, count - values.shape[1]))
+
+    def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
+        """The same body with some of its vertices; the last ones asked for are kept."""
+        ids = check_vertex_ids(vertex_ids, len(self.template) // 3)
+        key = ids.tobytes()
+        if key not in self._parts:
+            kept = torch.from_numpy(ids).to(self.template.device)
+            part = LinearBody.__new__(LinearBody)
+            torch.nn.Module.__init__(part)
+            part.parents, part.expressions, part.identity = self.parents, self.expressions, self.identity
+            part.weights, part._parts = self.weights.rows(ids), {}
+            part.register_buffer("template", self.template.view(-1, 3)[kept].reshape(-1))
+            part.register_buffer("basis", self.basis.view(len(self.basis), -1, 3)[:, kept].reshape(len(self.basis), -1))
+            part.register_buffer("joints_template", self.joints_template)
+            part.register_buffer("joints_basis", self.joints_basis)
+            self._parts = {key: part}
+        return self._parts[key]
+
+
+def joint_rotations(pose: torch.Tensor, joints: int) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """Matrices (T, J, 3, 3) of a pose in rotation vectors (..., J, 3) or matrices (..., J, 3, 3), and what ``...`` is.
+
+    Raises:
+        InputError: another shape, or numbers that are not finite.
+    """
+    import roma
+
+    matrices = tuple(pose.shape[-3:]) == (joints, 3, 3)
+    if not matrices and tuple(pose.shape[-2:]) != (joints, 3):
+        raise InputError(
+            f"pose: expected (..., {joints}, 3) rotation vectors or (..., {joints}, 3, 3) matrices, "
+            f"got {tuple(pose.shape)}"
+        )
+    finite(pose, "pose")
+    if matrices:
+        return pose.reshape(-1, joints, 3, 3), tuple(pose.shape[:-3])
+    return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), tuple(pose.shape[:-2])
+
+
+def joint_steps(parents: Sequence[int], joints: torch.Tensor) -> torch.Tensor:
+    """(N, J, 3) from each joint's parent to it; the root's from the origin."""
+    above = torch.tensor([max(p, 0) for p in parents], device=joints.device)
+    return torch.cat([joints[:, :1], (joints - joints[:, above])[:, 1:]], 1)
+
+
+def checked_translation(translation: torch.Tensor | None, lead: tuple[int, ...]) -> torch.Tensor | None:
+    """(T or 1, 3) of a translation (..., 3) or (3,). Raises InputError on another shape or what is not finite."""
+    if translation is None:
+        return None
+    if tuple(translation.shape) not in ((3,), (1, 3), (*lead, 3)):
+        raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
+    finite(translation, "translation")
+    return translation.reshape(-1, 3)
+
+
+def finite(values: torch.Tensor, name: str) -> None:
+    """Raise InputError where a number is NaN or infinite."""
+    if not math.isfinite(values.detach().sum()):  # cheaper than to ask each; no sum hides a NaN or infinity
+        raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
+
+
+def _identity(like: torch.Tensor) -> torch.Tensor:
+    return torch.eye(3, dtype=like.dtype, device=like.device)
