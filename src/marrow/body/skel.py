@@ -28,6 +28,7 @@ from marrow.body.linear import (
     LinearBody,
     LinearRest,
     Posed,
+    check_bodies,
     finite,
     joint_steps,
     linear_parts,
@@ -154,8 +155,7 @@ class SkelTensors(LinearBody):
                 slots[b, k], axes[b, k] = self.ours.index(name), frame @ np.array(AXES[name])
         self._spine = [self.bones.index(bone) for bone in _SPINE]
         self._scapulae = [self.bones.index(bone) for bone in ("scapula_r", "scapula_l")]
-        smpl = ("pelvis", *_SMPL)
-        moved_by = dict(zip(smpl, ("pelvis", *(bone for bone, _ in _SMPL.values())), strict=True))
+        moved_by = {"pelvis": "pelvis"} | {name: bone for name, (bone, _) in _SMPL.items()}
         self._drives = [self.bones.index(moved_by[name]) for name in _SMPL]
         self._against = [self.bones.index(moved_by[parent]) for _, parent in _SMPL.values()]
         self._ends = bone_ends(file.parents, file.joint_regressor @ file.template)
@@ -200,8 +200,9 @@ class SkelTensors(LinearBody):
                 f"{self.names[-1]}; got {tuple(pose.shape)}"
             )
         finite(pose, "pose")
-        lead = tuple(pose.shape[:-1])
-        swing, rotations = self._turns(pose.reshape(-1, _COUNT))
+        lead, q = tuple(pose.shape[:-1]), pose.reshape(-1, _COUNT)
+        check_bodies(rest, len(q))
+        swing, rotations = self._turns(q)
         steps = self._steps(rest, swing)
         return self._posed(rest, steps, rotations, lead, translation, outputs, vertex_ids, threads)
 
@@ -214,9 +215,7 @@ class SkelTensors(LinearBody):
             InputError: the file has no such mesh, other shapes, or numbers that are not finite.
         """
         if self.bone_weights is None:
-            raise InputError(
-                "bones: the file has no mesh of them ('skel_template_v', 'skel_template_f', 'skel_weights')"
-            )
+            raise InputError(f"bones: the file has no mesh of them; it needs {', '.join(map(repr, _BONE_MESH))}")
         posed = self.pose(rest, pose, translation, outputs=("joints", "frames"))
         assert posed.joints is not None
         assert posed.frames is not None
@@ -258,8 +257,13 @@ class SkelTensors(LinearBody):
         before = self.joints_template.view(1, -1, 3)
         sizes: list[torch.Tensor] = []
         for b, ends in enumerate(self._ends):
-            lengths = [(places[:, ends] - places[:, b : b + 1]).norm(dim=-1).sum(1) for places in (joints, before)]
-            sizes.append(lengths[0] / lengths[1] if ends else sizes[self.parents[b]] if b else lengths[0] + 1)
+            if ends:
+                now, then = (
+                    (places[:, ends] - places[:, b : b + 1]).norm(dim=-1).sum(1) for places in (joints, before)
+                )
+                sizes.append(now / then)
+            else:
+                sizes.append(sizes[self.parents[b]] if b else joints.new_ones(len(joints)))
         return torch.stack(sizes, 1)
 
 
