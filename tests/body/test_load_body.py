@@ -18,14 +18,23 @@ def smpl_file(tmp_path_factory):
     )
 
 
-@pytest.fixture(scope="module", params=["default", "anny", "file"])
-def model(request, smpl_file):
+@pytest.fixture(scope="module")
+def skel_file(tmp_path_factory):
+    return model_files.write_npz(
+        tmp_path_factory.mktemp("models") / "my_skel.npz", model_files.arrays("skel", vertices=120)
+    )
+
+
+@pytest.fixture(scope="module", params=["default", "anny", "smpl", "skel"])
+def model(request, smpl_file, skel_file):
     if request.param == "anny":
         pytest.importorskip("anny", reason="the anny package (test extra) is not installed")
-    return load_body(smpl_file if request.param == "file" else request.param)
+    return load_body({"smpl": smpl_file, "skel": skel_file}.get(request.param, request.param))
 
 
 def zero_pose(model, rest, count: int) -> np.ndarray:
+    if model.spec.family == "skel":
+        return np.zeros((count, len(model.angle_names)))
     if model.spec.kinds[0] == "coordinates":
         return np.tile(rest.skeleton.bind_q, (count, 1))
     return np.zeros((count, len(model.spec.joints), 3))

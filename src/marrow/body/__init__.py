@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from marrow.body.anny import AnnyBody
     from marrow.body.default import DefaultBody, Rest
     from marrow.body.model import BodyModel, Spec
+    from marrow.body.skel import SkelBody
     from marrow.body.smpl import SmplBody
 
 __all__ = ["BodyModel", "DefaultBody", "Rest", "Spec", "load_body"]
@@ -24,15 +25,15 @@ def load_body(name: Literal["default"] = "default") -> DefaultBody: ...
 @overload
 def load_body(name: Literal["anny"]) -> AnnyBody: ...
 @overload
-def load_body(name: str | Path) -> DefaultBody | AnnyBody | SmplBody: ...
+def load_body(name: str | Path) -> DefaultBody | AnnyBody | SmplBody | SkelBody: ...
 
 
-def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody:
+def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody | SkelBody:
     """Load a body model; the same name gives the same object.
 
     Args:
         name: ``"default"``; ``"anny"`` (Anny through its own package, the extra ``anny``); the name of a model of yours
-            (``marrow models``), or the path of a model file of SMPL's family.
+            (``marrow models``), or the path of a model file of SMPL's family or of SKEL.
     Raises:
         InputError: no such name or file, or a file that cannot be used.
         AssetError: a package is missing.
@@ -41,7 +42,7 @@ def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody
 
 
 @functools.lru_cache(maxsize=8)
-def _load(name: str) -> DefaultBody | AnnyBody | SmplBody:
+def _load(name: str) -> DefaultBody | AnnyBody | SmplBody | SkelBody:
     if name == "default":
         from marrow.body.default import DefaultBody
 
@@ -51,9 +52,15 @@ def _load(name: str) -> DefaultBody | AnnyBody | SmplBody:
 
         return AnnyBody()
     from marrow.body.shelf import find_model
+
+    file = find_model(name)
+    if file.family == "skel":
+        from marrow.body.skel import SkelBody
+
+        return SkelBody(file, Path(name).name)
     from marrow.body.smpl import SmplBody
 
-    return SmplBody(find_model(name), Path(name).name)
+    return SmplBody(file, Path(name).name)
 
 
 def __getattr__(name: str):
