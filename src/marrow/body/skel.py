@@ -244,13 +244,22 @@ class SkelTensors(LinearBody):
         steps = joint_steps(self.parents, rest.joints)
         straight = steps[:, self._spine]
         bent = (swing[:, self._spine] @ straight[..., None])[..., 0]
-        right, left = (rest.joints[:, b] for b in self._scapulae)
-        radii = 0.5 * (right - left).norm(dim=-1)[:, None, None] * self.radii
-        normal = (swing[:, self._scapulae] @ self.outward[..., None])[..., 0]
-        glide = ((normal - self.outward) @ self.thorax * radii) @ self.thorax.mT
+        apart = rest.joints[:, self._scapulae[0]] - rest.joints[:, self._scapulae[1]]
+        half_axes = self.radii * apart.norm(dim=-1, keepdim=True)[:, None] / 2
+        facing = (swing[:, self._scapulae] @ self.outward[..., None])[..., 0]
+        glide = self._on_ribs(facing, half_axes) - self._on_ribs(self.outward[None], half_axes)
         moves = torch.cat([arc_end(straight, bent) - straight, glide], 1)
         moved = torch.tensor([*self._spine, *self._scapulae], device=steps.device)
         return steps.expand(len(swing), -1, -1).index_add(1, moved, moves)
+
+    def _on_ribs(self, facing: torch.Tensor, half_axes: torch.Tensor) -> torch.Tensor:
+        """(T, 2, 3) points of the thorax's ellipsoid from its centre, as Seth et al. 2016 place the scapula.
+
+        Args:
+            facing: (T, 2, 3) unit vectors, in the body's axes, that point outward at rest.
+            half_axes: (N, 1, 3) of the ellipsoid, in the thorax's axes.
+        """
+        return (half_axes * (facing @ self.thorax)) @ self.thorax.mT
 
     def _growth(self, joints: torch.Tensor) -> torch.Tensor:
         """(N, J) size of each bone against the template's, by the distances to its ends; that of its parent if none."""
