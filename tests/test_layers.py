@@ -24,7 +24,7 @@ RANK = {
     **{"clinical": 6, "view": 6, "bench": 6, "scale": 6},
     **{"person": 7, "perception": 7},
     **{"results": 8, "conversion": 8},
-    "main_road": 9,
+    **{"main_road": 9, "retargeting": 9},
     **{"systems": 10, "cli": 10},
 }
 #: Arrows within a rank that are part of the design.

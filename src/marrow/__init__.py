@@ -22,6 +22,7 @@ _HOME = {
     "convert": "marrow.conversion",
     "convert_joints": "marrow.conventions",
     "load_body": "marrow.body",
+    "retarget": "marrow.retargeting",
 }
 
 __all__ = [*_HOME, "__version__"]
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from marrow.main_road import capture as capture
     from marrow.results import Capture as Capture
     from marrow.results import Person as Person
+    from marrow.retargeting import retarget as retarget
     from marrow.skeleton import Skeleton as Skeleton
     from marrow.types import Camera as Camera
     from marrow.types import Keypoints as Keypoints

@@ -3,6 +3,7 @@
 Joints (``.bvh``, ``.amc``) and markers (``.trc``, ``.c3d``) of motion capture, and sequences of meshes in the default
 body's topology, are fitted: shape first, then all frames. marrow's own ``motion.npz`` is taken as it is. Of joints only
 the positions are fitted: what those do not show, such as how a forearm is turned, is told and not taken from the file.
+Motions of SMPL's family as AMASS keeps them need the user's own model file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,7 @@ from marrow.errors import InputError
 from marrow.fit.clips import fit_clip, fit_shape
 from marrow.fit.markers import fit_markers
 from marrow.fit.meshes import fit_meshes
+from marrow.io.amass import SmplMotion, is_amass, read_amass
 from marrow.io.markers import not_upright, read_upright, upright
 from marrow.io.meshes import MESH_SUFFIXES, Topology, is_mesh_source, read_meshes
 from marrow.io.npz import read_motion
@@ -35,6 +37,9 @@ from marrow.skeleton import Skeleton
 from marrow.skeleton.definition import FINGER_BODIES, FOLLOWERS, JOINTS
 from marrow.skeleton.osim.geometry import read_geometry_folder
 from marrow.types import PRIOR, Float64, Motion
+
+if TYPE_CHECKING:
+    from marrow.body.smpl import SmplBody
 
 #: Coordinates that follow others where nothing tells the two apart, and those of the fingers.
 _LED = {follower.name for follower in FOLLOWERS}
@@ -112,6 +117,7 @@ def convert(
     static: str | Path | None = None,
     height: float | None = None,
     fps: float | None = None,
+    model: str | Path | None = None,
     bones: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Converted:
@@ -120,18 +126,20 @@ def convert(
     Args:
         source: ``.bvh``, ``.amc`` (with its ``.asf``), ``.trc`` or ``.c3d`` (markers) or marrow's ``.npz``; or meshes
             of the default body: ``.npz`` with ``vertices`` (T, 13718, 3), a folder or ``"glob*"`` of ``.obj`` or
-            ``.ply`` files (see :mod:`marrow.io.meshes`).
+            ``.ply`` files (see :mod:`marrow.io.meshes`); or an ``.npz`` of AMASS (see :mod:`marrow.io.amass`).
         out: file to write; its suffix names the format (see :meth:`Converted.save`).
         skeleton: the ``.asf`` of an ``.amc``; by default the one of the same subject beside it.
         rest_frame: for ``.bvh`` whose pose of zero angles is no standing person: a frame in which one stands upright.
         metres_per_unit: of a ``.bvh``, which does not say (by default the usual unit that gives a grown person), or of
             meshes (by default 1).
-        up: the axis, ``"y"`` or ``"z"``, that points up in a marker file or in meshes; by default Z in ``.c3d``,
-            else Y.
+        up: the axis, ``"y"`` or ``"z"``, that points up in a marker file, in meshes or in an ``.npz`` of AMASS; by
+            default Z in ``.c3d`` and AMASS, else Y.
         static: marker file of a static trial of the same person, in the same axes: the shape comes from it, and
             markers on no bony point (clusters) are followed from where they are in it.
         height: stature in metres, if known; for markers.
         fps: frames per second of an ``.amc``, which does not say (120 by default), or of meshes (30).
+        model: for AMASS: the body that the motion is of, the name of a model of yours (``marrow models``) or a path; by
+            default the kept one of the file's family and gender.
         bones: for an ``.osim`` as ``out``: see :meth:`marrow.person.Person.save`.
         progress: called as ``progress(stage, done, total)``.
 
@@ -149,7 +157,7 @@ def convert(
     kind = _kind(source)
     given = {
         "skeleton": skeleton, "rest": rest_frame, "unit": metres_per_unit, "up": up, "static": static, "height": height,
-        "fps": fps,
+        "fps": fps, "model": model,
     }  # fmt: skip
     idle = " and ".join(f"--{name}" for name, value in given.items() if value is not None and name not in kind.takes)
     if idle:
@@ -193,6 +201,36 @@ def from_meshes(
         )
     rest = body.rest(person.motion.shape)
     return Converted(name, person.motion, person.skeleton, rest, body, found.residual, tuple(warnings))
+
+
+def from_amass(motion: SmplMotion, body: SmplBody, *, progress: Progress | None = None) -> Converted:
+    """As :func:`convert`, of a motion of a body of SMPL's family in memory, in marrow's world (Y up).
+
+    Raises:
+        InputError: a motion that does not belong to ``body``.
+    """
+    from marrow.fit.smpl import from_smpl
+
+    found, ours = from_smpl(motion, body, progress=progress), load_body("default")
+    person = found.person
+    rest = ours.rest(person.motion.shape)
+    told = () if body.has_fingers else (f"{body.spec.name} does not bend its fingers: they stay relaxed",)
+    return Converted(motion.name, person.motion, person.skeleton, rest, ours, found.residual, told)
+
+
+def _from_amass_file(
+    source: Path, model: str | Path | None, up: str | None, body: DefaultBody, progress: Progress
+) -> Converted:
+    from marrow.fit.smpl import model_of, smpl_body
+
+    motion, up = read_amass(source), up or "z"
+    theirs = smpl_body(model_of(motion) if model is None else model)
+    beyond = len(motion.betas) - len(theirs.spec.parameters)
+    told = [f"the file has {beyond} shape coefficients more than {theirs.spec.name}; they are left out"] * (beyond > 0)
+    motion = replace(motion, betas=motion.betas[: len(theirs.spec.parameters)])
+    upright_motion = motion.turned(upright(up), theirs.rest(motion.betas).joints[0])
+    found = from_amass(upright_motion, theirs, progress=progress)
+    return replace(found, warnings=(*told, *found.warnings, *_lying(found.skeleton, found.motion, up)))
 
 
 def _from_mesh_files(
@@ -319,6 +357,7 @@ class _Kind:
 
 
 _MESHES = _Kind("a sequence of meshes", ("unit", "up", "fps"), _from_mesh_files)
+_AMASS = _Kind("a motion of SMPL's family", ("model", "up"), _from_amass_file)
 _MARKERS = _Kind("a marker file", ("up", "static", "height"), _from_markers)
 _KINDS: Mapping[str, _Kind] = {
     ".bvh": _Kind("a .bvh", ("rest", "unit"), _from_bvh),
@@ -335,6 +374,8 @@ def _kind(source: Path) -> _Kind:
     suffix = source.suffix.lower()
     if is_mesh_source(source):
         return _MESHES
+    if is_amass(source):
+        return _AMASS
     if suffix not in _KINDS:
         raise InputError(f"{source}: cannot read {suffix or 'a file without suffix'}; expected {' '.join(READABLE)}")
     return _KINDS[suffix]

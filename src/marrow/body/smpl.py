@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.file_body import FileBody, tensor
 from marrow.body.linear import LinearBody, Posed, linear_parts
@@ -169,6 +169,22 @@ class SmplBody(FileBody[SmplTensors]):
             zero_pose="the bind pose",
             correctives="linear in R - I of all joints but the first" if len(file.pose_basis) else "none",
         )
+
+    @property
+    def gender(self) -> str:
+        """ "female", "male" or "neutral" where the file or its name tells; else ""."""
+        return self._file.gender
+
+    @property
+    def has_fingers(self) -> bool:
+        """Whether fingers have joints of their own; SMPL's do not."""
+        return any(name.endswith("_index1") for name in self._file.joint_names)
+
+    def owners(self) -> NDArray[np.int64]:
+        """(V,) which joint has the most weight on each vertex."""
+        start, joint, weight = self._file.weights
+        row = np.repeat(np.arange(self.vertex_count), np.diff(start))
+        return joint[np.lexsort((-weight, row))][start[:-1]].astype(np.int64)
 
     def __call__(self, *, flat_hand_mean: bool | None = None, **given: ArrayLike) -> Mesh:
         """Bodies of named parameters, as :meth:`SmplTensors.parameters_of` takes them, in arrays."""

@@ -40,7 +40,7 @@ _FRAMES_AT_ONCE = 64
 _MOVING = FitOptions(
     fingers=True, contact=False, upright=0.0, robust=0.0, pose_prior=0.1, smoothness=0.1, iterations=(5, 2, 0)
 )
-_STILL = replace(_MOVING, shape=("age", *SHAPE), smoothness=0.0, iterations=(15, 1, 2))
+STILL = replace(_MOVING, shape=("age", *SHAPE), smoothness=0.0, iterations=(15, 1, 2))
 
 #: Shapes that the fit of a shape begins with. The shape space has kinks in the middle of these two, and what lies
 #: beyond a kink is not always found: of 29 people drawn evenly 2 were missed by 4 mm from the average alone.
@@ -100,16 +100,32 @@ def fit_meshes(
     seen = skin[:, ids].astype(float)
     if not np.isfinite(seen).all():
         raise InputError("vertices: expected finite metres, got NaN or infinite ones; leave those frames out")
+    return MeshFit(fit_vertices(seen, ids, time, shape=shape, fingers=fingers, progress=progress), skin)
+
+
+def fit_vertices(
+    seen: Float64,
+    ids: Sequence[int],
+    time: Float64,
+    *,
+    shape: Mapping[str, float] | None = None,
+    fingers: bool = True,
+    coupled: tuple[str, ...] = (),
+    progress: Progress | None = None,
+) -> PersonFit:
+    """As :func:`fit_meshes`, from some vertices only: ``seen`` (T, n, 3) metres of the default body's ``ids`` (n,).
+
+    ``coupled``: see :class:`marrow.fit.options.FitOptions`.
+    """
+    still, moving = (replace(options, fingers=fingers, coupled=coupled) for options in (STILL, _MOVING))
     if shape is None:
         pick = np.unique(np.linspace(0, len(seen) - 1, _SHAPE_FRAMES).astype(int))
-        still = _solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), replace(_STILL, fingers=fingers))
-        shape = dict(still.motion.shape)
-    person = _solve(seen, ids, shape, time, replace(_MOVING, fingers=fingers), progress)
-    return MeshFit(person, skin)
+        shape = dict(_solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), still).motion.shape)
+    return _solve(seen, ids, shape, time, moving, progress)
 
 
 @functools.cache
-def skin_points(fingers: bool = True) -> tuple[int, ...]:
+def skin_points(fingers: bool = True, each: int = EACH, each_finger: int = EACH_FINGER) -> tuple[int, ...]:
     """Vertices that the fit looks at: as many of each segment, as far apart from each other as they can be.
 
     Left out is skin that something else moves too: the face's actions, the eyes, and with ``fingers`` false a finger.
@@ -121,8 +137,8 @@ def skin_points(fingers: bool = True) -> tuple[int, ...]:
     chosen: list[int] = []
     for b, name in enumerate(bodies):
         own = np.flatnonzero((owner == b) & steady)
-        count = EACH_FINGER if name in FINGER_BODIES else EACH
-        chosen += own[_far_apart(rest.vertices[own], count)].tolist()
+        count = each_finger if name in FINGER_BODIES else each
+        chosen += own[far_apart(rest.vertices[own], count)].tolist()
     return tuple(chosen)
 
 
@@ -149,7 +165,7 @@ def _steady(body: DefaultBody, bodies: Sequence[str], fingers: bool) -> NDArray[
     return out
 
 
-def _far_apart(x: NDArray, count: int) -> NDArray[np.int64]:
+def far_apart(x: NDArray, count: int) -> NDArray[np.int64]:
     """Indices of up to ``count`` of the points (N, 3), each the farthest from those before.
 
     T. Gonzalez, "Clustering to minimize the maximum intercluster distance", Theoretical Computer Science 38, 1985.
@@ -203,18 +219,24 @@ def _first_guess(seen: Float64, ids: Sequence[int], shape: Mapping[str, float] |
     return Guess(np.stack(joints, 1), root, np.zeros(len(seen)))
 
 
-def distances(motion: Motion, skeleton: Skeleton, skin: NDArray) -> dict[str, Float64]:
-    """Segment to the (T,) mean distance in metres of its skin from meshes (T, V, 3); fingers count as hand."""
+def distances(
+    motion: Motion, skeleton: Skeleton, skin: NDArray, counted: NDArray[np.bool_] | None = None
+) -> dict[str, Float64]:
+    """Segment to the (T,) mean distance in metres of its skin from meshes (T, V, 3); fingers count as hand.
+
+    ``counted`` (V,) leaves vertices out.
+    """
     body = load_body()
     rest, region = body.rest(motion.shape), np.arange(len(skeleton.bodies))
     for b, name in enumerate(skeleton.bodies):
         region[b] = region[skeleton.parents[b]] if name in FINGER_BODIES else b
     own = region[owners(body, skeleton.bodies)]
     share = np.zeros((body.vertex_count, len(skeleton.bodies)))
-    share[np.arange(body.vertex_count), own] = 1.0 / np.bincount(own)[own]
+    kept = np.arange(body.vertex_count) if counted is None else np.flatnonzero(counted)
+    share[kept, own[kept]] = 1.0 / np.bincount(own[kept])[own[kept]]
     mean = []
     for t in range(0, len(skin), _FRAMES_AT_ONCE):
         at = slice(t, t + _FRAMES_AT_ONCE)
         posed = body.pose(rest, motion.q[at], motion.translation[at], outputs=("vertices",)).vertices
         mean.append(np.linalg.norm(posed - skin[at], axis=-1) @ share)
-    return {skeleton.bodies[b]: np.concatenate(mean)[:, b] for b in np.unique(own)}
+    return {skeleton.bodies[b]: np.concatenate(mean)[:, b] for b in np.unique(own[kept])}

@@ -128,7 +128,7 @@ def build_model(
     moving: NDArray[np.bool_],
     templates: Shaping,
     *,
-    coupled: bool,
+    coupled: bool | tuple[str, ...],
     fingers: bool = False,
 ) -> Model:
     """Cut the skeleton down to the segments that carry points and to the coordinates that move them.
@@ -139,7 +139,7 @@ def build_model(
         moving: (E,) whether the entry lies off its segment's origin, so that the segment's own joint moves it.
         templates: see :data:`Shaping`; for the whole skeleton.
         coupled: whether coordinates that few points tell apart go along with their leaders
-            (:data:`marrow.skeleton.definition.FOLLOWERS`).
+            (:data:`marrow.skeleton.definition.FOLLOWERS`): all, none, or those whose names begin so.
         fingers: fit the fingers' joints too; else they stay relaxed, since detectors see them too coarsely.
     """
     parents = structure.parents
@@ -175,12 +175,13 @@ def _tree(
     entry_body: NDArray[np.int64],
     moving: NDArray[np.bool_],
     below: NDArray[np.bool_],
-    coupled: bool,
+    coupled: bool | tuple[str, ...],
     fingers: bool,
 ) -> tuple[Tree, NDArray[np.int64], NDArray[np.int64], tuple[tuple[int, int], ...]]:
     """The kernel's tree, its angles' coordinates, the unknowns' coordinates and the fitted balls."""
     at = structure.coordinates.index
-    leaders = {at(f.name): (at(f.leader), f.ratio) for f in definition.FOLLOWERS} if coupled else {}
+    begin = coupled if isinstance(coupled, tuple) else ("",) if coupled else ()
+    leaders = {at(f.name): (at(f.leader), f.ratio) for f in definition.FOLLOWERS if f.name.startswith(begin)}
     hinges = [c for b in kept if structure.kind[b] == skeleton_tree.HINGE for c in _of(structure, b)]
     number = {c: h for h, c in enumerate(hinges)}
     follower, ratio = np.full(len(hinges), -1), np.ones(len(hinges))

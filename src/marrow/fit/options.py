@@ -19,6 +19,8 @@ class FitOptions:
     Attributes:
         shape: shape parameters to fit.
         fingers: fit the fingers' joints where points lie on them; else they stay relaxed.
+        coupled: beginnings of the names of coordinates that go along with their leaders
+            (:data:`marrow.skeleton.definition.FOLLOWERS`); by default all, or none where points lie on the skin.
         pose_prior: factor on the pose prior; 0 = none. The base is what makes neighbouring frames count once.
         shape_prior: factor on the precision of the shape prior.
         smoothness: factor on the acceleration precision; 0 = none.
@@ -35,6 +37,7 @@ class FitOptions:
 
     shape: tuple[str, ...] = SHAPE
     fingers: bool = False
+    coupled: tuple[str, ...] | None = None
     pose_prior: float = 1.5
     shape_prior: float = 1.0
     smoothness: float = 0.5

@@ -96,7 +96,7 @@ def prepare(
         riders.entries,
         riders.moving,
         riders.templates,
-        coupled=not _on_skin(evidence),
+        coupled=not _on_skin(evidence) if options.coupled is None else options.coupled,
         fingers=options.fingers,
     )
     feet_at = np.arange(extra + len(_TRUNK), len(sources))
