@@ -98,6 +98,12 @@ def test_by_file_and_by_name(smpl_file, tmp_path, monkeypatch):
     assert load_body("mine").spec.name == "mine"
 
 
+def test_a_skeleton_of_other_joints_is_not_taken_for_balls(tmp_path):
+    path = model_files.write_pkl(tmp_path / "skel.pkl", model_files.arrays("skel", vertices=100))
+    with pytest.raises(InputError, match="body-models:skel"):
+        load_body(path)
+
+
 def test_unknown_names(tmp_path, monkeypatch):
     monkeypatch.setenv("MARROW_MODELS", str(tmp_path))
     with pytest.raises(InputError, match="default"):

@@ -57,6 +57,11 @@ class SmplTensors(LinearBody):
     """
 
     def __init__(self, file: ModelFile) -> None:
+        if file.family not in PARTS:
+            raise InputError(
+                f"{file.source}: files of the family {file.family} are read (marrow.body.shelf.find_model), but posed "
+                f"by the package body-models alone: marrow.load_body('body-models:{file.family}')"
+            )
         identity = np.concatenate([file.shape_basis, file.expression_basis])
         regressor = file.joint_regressor
         super().__init__(
