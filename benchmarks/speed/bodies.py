@@ -44,7 +44,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from marrow.bench.result import commit, machine
+from marrow.bench.result import machine
 from marrow.body.default_tensors import DefaultTensors
 from marrow.body.model_file import ModelFile, read_model_file
 from marrow.body.shape import PHENOTYPES
@@ -519,6 +519,10 @@ def in_process(words: Sequence[str], threads: int = 1) -> Any:
     return json.loads(ran.stdout.splitlines()[-1])
 
 
+def short(ms: float) -> str:
+    return f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
+
+
 def table(result: dict) -> str:
     """The figures as they stand in docs/bodies.md."""
     names = {"smpl": "SMPL", "default": "default body"}
@@ -530,14 +534,18 @@ def table(result: dict) -> str:
         if one["threads"] != 1:
             continue
         wide = find(result["rows"], one["body"], one["what"], one["batch"], one["peer"], 2)
-        times, ms, theirs = one["times"], one["marrow_ms"]["median"], one["peer_ms"]["median"]
-        lines.append(
-            f"| {names[one['body']]} | {one['what']} | {one['batch']:,} | {one['peer']} | {ms:.3g} | {theirs:.3g} | "
-            f"**{times['median']:.1f}** ({times['min']:.1f}–{times['max']:.1f}) | "
-            f"{wide['times']['median']:.1f} |"
-            if wide
-            else "|"
+        times, wall = one["times"], "" if wide is None else f"{wide['times']['median']:.1f}"
+        cells = (
+            names[one["body"]],
+            one["what"],
+            f"{one['batch']:,}",
+            one["peer"],
+            short(one["marrow_ms"]["median"]),
+            short(one["peer_ms"]["median"]),
+            f"**{times['median']:.1f}** ({times['min']:.1f}–{times['max']:.1f})",
+            wall,
         )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -578,6 +586,7 @@ def main() -> None:
     if options.part:
         print(json.dumps(part(options)))
         return
+    load = os.getloadavg()[0]
     words = ["--pairs", str(options.pairs), "--poses", str(options.poses)]
     words += ["--batches", *map(str, options.batches), "--part"]
     with tempfile.TemporaryDirectory() as folder:
@@ -592,10 +601,10 @@ def main() -> None:
             bound[body]["times_the_bound"] = round(bound[body]["marrow_ms"] / bound[body]["bound_ms"], 2)
     result = {
         "command": COMMAND,
-        "commit": commit(ROOT),
         "machine": machine(),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "anny", "body-models")},
         "clock": "processor time of the process with one thread, wall time with two",
+        "load_average": {"start": round(load, 1), "end": round(os.getloadavg()[0], 1)},
         "pairs": options.pairs,
         "claims": judged(rows, bound, held, one["apart"]),
         "largest_difference_m": one["apart"],
