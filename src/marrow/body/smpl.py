@@ -55,6 +55,11 @@ class SmplTensors(LinearBody):
     """
 
     def __init__(self, file: ModelFile) -> None:
+        if file.family not in PARTS:
+            raise InputError(
+                f"{file.source}: a file of the family {file.family}, whose joints are no balls; give it to "
+                "marrow.load_body"
+            )
         super().__init__(**linear_parts(file))
         self.family, self.sides = file.family, tuple(file.hands)
         for side, (components, mean) in file.hands.items():
