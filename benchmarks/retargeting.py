@@ -26,6 +26,7 @@ from marrow.body import load_body
 from marrow.body.smpl import SmplBody
 from marrow.fit.registration import register
 from marrow.fit.smpl import from_smpl, smpl_body, to_smpl
+from marrow.geometry.rotations import angle_between
 from marrow.types import Float64, Motion
 
 RESULT = Path(__file__).parent / "results" / "retargeting.json"
@@ -68,10 +69,10 @@ def spread(values: Float64) -> dict[str, float]:
 
 
 def angles(motion: Motion) -> dict[str, Float64]:
-    """Every angle by name, degrees; of the sides' both, the fingers left out."""
+    """Every angle by name, degrees; without fingers, and the shoulder, whose angles have two readings: :func:`lost`."""
     skeleton = load_body("default").rest(motion.shape).skeleton
     own = dict(zip(motion.coordinates, motion.q.T, strict=True)) | skeleton.derived_angles(motion.q)
-    fingers = ("thumb", "index", "middle", "ring", "little")
+    fingers = ("thumb", "index", "middle", "ring", "little", "gh_")
     lengths = ("pelvis_tx", "pelvis_ty", "pelvis_tz")
     return {n: np.degrees(v) for n, v in own.items() if not n.startswith(fingers) and n not in lengths}
 
@@ -79,6 +80,12 @@ def angles(motion: Motion) -> dict[str, Float64]:
 def lost(before: Motion, after: Motion) -> dict[str, Float64]:
     """Degrees by which angles differ, both sides together."""
     out: dict[str, list[Float64]] = {}
+    before_R, after_R = (load_body("default").rest(m.shape).skeleton.joint_rotations(m.q) for m in (before, after))
+    bodies = load_body("default").rest().skeleton.bodies
+    shoulders = [bodies.index(f"humerus_{side}") for side in "rl"]
+    out["shoulder (turn of the humerus against the scapula)"] = [
+        np.degrees(angle_between(before_R[:, b], after_R[:, b])) for b in shoulders
+    ]
     for name, own in angles(before).items():
         apart = np.abs((angles(after)[name] - own + 180) % 360 - 180)
         out.setdefault(name[:-2] if name.endswith(("_r", "_l")) else name, []).append(apart)
@@ -127,7 +134,7 @@ def main(
                 "a person whose shape it has": measured(body, CLIPS, frames, False),
                 "the clips' own subjects": measured(body, CLIPS, frames, True),
             }
-            print(title, json.dumps(result[title], indent=1))
+            print(title, json.dumps(result[title], indent=1), flush=True)
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -111,17 +111,22 @@ def fit_vertices(
     shape: Mapping[str, float] | None = None,
     fingers: bool = True,
     coupled: tuple[str, ...] = (),
+    guides: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
 ) -> PersonFit:
-    """As :func:`fit_meshes`, from some vertices only: ``seen`` (T, n, 3) metres of the default body's ``ids`` (n,).
+    """As :func:`fit_meshes`, from some vertices only.
 
-    ``coupled``: see :class:`marrow.fit.options.FitOptions`.
+    Args:
+        seen: (T, n, 3) metres.
+        ids: (n,) of the default body's vertices.
+        coupled: see :class:`marrow.fit.options.FitOptions`.
+        guides: (n,) those that only the first guess is taken from.
     """
     still, moving = (replace(options, fingers=fingers, coupled=coupled) for options in (STILL, _MOVING))
     if shape is None:
         pick = np.unique(np.linspace(0, len(seen) - 1, _SHAPE_FRAMES).astype(int))
-        shape = dict(_solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), still).motion.shape)
-    return _solve(seen, ids, shape, time, moving, progress)
+        shape = dict(_solve(seen[pick], ids, None, np.arange(len(pick), dtype=float), still, guides).motion.shape)
+    return _solve(seen, ids, shape, time, moving, guides, progress)
 
 
 @functools.cache
@@ -185,9 +190,11 @@ def _solve(
     shape: Mapping[str, float] | None,
     time: Float64,
     options: FitOptions,
+    guides: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
 ) -> PersonFit:
-    points = Points(seen, [KeypointSource(f"vertex {v}", (v,), (1.0,)) for v in ids], VERTEX_SD)
+    fitted = seen if guides is None else np.where(guides[:, None], np.nan, seen)
+    points = Points(fitted, [KeypointSource(f"vertex {v}", (v,), (1.0,)) for v in ids], VERTEX_SD)
     guess = _first_guess(seen, ids, shape)
     guesses = [guess] if shape is not None else [replace(guess, shape=start) for start in _STARTS]
     evidence = Evidence(points=(points,), initial=guesses, known_shape=shape)

@@ -34,7 +34,8 @@ _EACH, _EACH_FINGER = 24, 6
 #: Shape coefficients that are fitted: those that everybody's files have.
 _SHAPES = {"smpl": 10, "smplh": 16, "smplx": 16}
 _STILL = ("jaw", "left_eye", "right_eye")
-#: Segments whose skin goes elsewhere in bodies without shoulder blade and with a forearm that twists as one piece.
+#: Segments whose skin goes elsewhere in bodies without shoulder blade and with a forearm that twists as one piece: it
+#: says roughly where they are, and the arm's and the hand's say it better.
 _ELSEWHERE = ("clavicle", "scapula", "ulna", "radius")
 #: Without one, the shoulder blade goes along with the collar bone.
 _COUPLED = ("scap_",)
@@ -160,10 +161,12 @@ def from_smpl(motion: SmplMotion, body: SmplBody, *, progress: Progress | None =
             "give a model of the motion's own family"
         )
     found, fingers = registration(body, progress), body.has_fingers
-    ids = _points_on_ours(found.ours_sure, fingers)
+    ids = np.array([v for v in skin_points(fingers) if found.ours_sure[v]], np.intp)
     vertices, points = found.ours_on_theirs.rows(ids).compact()
     seen = np.concatenate([points.of(posed) for posed in _posed(motion, body, vertices)]).astype(float)
-    person = fit_vertices(seen, ids.tolist(), motion.time, fingers=fingers, coupled=_COUPLED, progress=progress)
+    person = fit_vertices(
+        seen, ids.tolist(), motion.time, fingers=fingers, coupled=_COUPLED, guides=_guides(ids), progress=progress
+    )
     residual: list[dict[str, Float64]] = []
     for start, posed in zip(_starts(motion.time), _posed(motion, body), strict=True):
         part = _part(person.motion, start)
@@ -222,14 +225,12 @@ def _points_on_theirs(body: SmplBody, found: Registration) -> NDArray[np.intp]:
     return np.array(chosen, np.intp)
 
 
-def _points_on_ours(sure: NDArray[np.bool_], fingers: bool) -> NDArray[np.intp]:
-    """Vertices of the default body that a fit to another body looks at."""
+def _guides(ids: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(n,) which vertices of the default body lie on :data:`_ELSEWHERE`."""
     ours = load_body("default")
     bodies = ours.rest().skeleton.bodies
-    owner = owners(ours, bodies)
-    return np.array(
-        [v for v in skin_points(fingers) if sure[v] and bodies[owner[v]].rpartition("_")[0] not in _ELSEWHERE], np.intp
-    )
+    elsewhere = np.array([name.rpartition("_")[0] in _ELSEWHERE for name in bodies])
+    return elsewhere[owners(ours, bodies)[ids]]
 
 
 def _of_fingers() -> NDArray[np.bool_]:
