@@ -67,7 +67,7 @@ def main() -> None:
     figures = []
     for number, frame in enumerate((0, lowest // 2, lowest)):
         place = np.array([0, 0, 1.1 * (number - 1)])
-        skin = body.pose(rest, skeleton, q[frame]).vertices
+        skin = body.pose(rest, q[frame]).vertices
         figures.append(Figure(skin + place.astype(np.float32), body.faces, p[frame] + place, bones, PALETTE[number]))
     R_cam, t_cam = look_at(eye=(-5, 1.2, 1.5), target=(0, 0.8, 0))
     flat = camera_from_fov((900, 500))

@@ -15,6 +15,7 @@ from marrow import __version__, io
 from marrow.body import DefaultBody
 from marrow.body.anatomy import bony_landmarks
 from marrow.body.default import Rest
+from marrow.body.landmarks import joint_centres_of
 from marrow.body.markers import skin_markers
 from marrow.conventions import nearest_names
 from marrow.errors import InputError, UnknownNameError
@@ -245,6 +246,7 @@ def exported(
         skeleton=skeleton,
         markers=skin_markers(rest, skeleton),
         bony=bony_landmarks(rest),
+        centres=joint_centres_of(rest),
         name=name,
         extras={"generator": f"marrow {__version__}", "body": body.spec.licence},
     )

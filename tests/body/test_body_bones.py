@@ -7,11 +7,14 @@ import pytest
 import trimesh
 
 from marrow.body import load_body
+from marrow.body.anatomy import bony_landmarks
 from marrow.body.bones import BONES, NAMES, bone_lengths, ends_of
+from marrow.body.landmarks import joint_centres_of
 from marrow.body.points import SKIN_POINTS
 from marrow.errors import InputError
 from marrow.io.npz import read_motion, write_motion
 from marrow.skeleton import Skeleton
+from marrow.skeleton.joint_centres import joint_centres
 from marrow.types import Motion
 
 BODY = load_body()
@@ -105,6 +108,16 @@ def test_the_skeleton_inside_has_the_length_and_poses_the_skin():
     assert np.linalg.norm(thigh) == pytest.approx(0.45, abs=1e-6)
     mesh = BODY.pose(rest, skeleton.bind_q)
     np.testing.assert_allclose(np.ptp(mesh.vertices, axis=0), np.ptp(rest.vertices, axis=0), atol=1e-4)
+
+
+def test_bone_meshes_go_with_the_carried_joint_centres():
+    rest = BODY.rest(bones={"femur_r": 0.45})
+    centres = joint_centres_of(rest)
+    np.testing.assert_allclose(centres["hip_r"], rest.landmarks["hip_r"], atol=1e-9)
+    assert np.linalg.norm(joint_centres(bony_landmarks(rest))["hip_r"] - centres["hip_r"]) > 0.002
+    plain = BODY.rest()
+    for name, point in joint_centres(bony_landmarks(plain)).items():
+        np.testing.assert_allclose(joint_centres_of(plain)[name], point, atol=2e-5)
 
 
 def test_an_asked_length_replaces_what_the_shape_says():

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from marrow.body import load_body
-from marrow.body.smpl import SmplBody
+from marrow.body.model_file import read_model_file
+from marrow.body.skel import SkelBody
+from marrow.body.smpl import SmplBody, SmplTensors
 from marrow.errors import InputError
 
 
@@ -18,14 +20,23 @@ def smpl_file(tmp_path_factory):
     )
 
 
-@pytest.fixture(scope="module", params=["default", "anny", "file"])
-def model(request, smpl_file):
+@pytest.fixture(scope="module")
+def skel_file(tmp_path_factory):
+    return model_files.write_npz(
+        tmp_path_factory.mktemp("models") / "my_skel.npz", model_files.arrays("skel", vertices=120)
+    )
+
+
+@pytest.fixture(scope="module", params=["default", "anny", "smpl", "skel"])
+def model(request, smpl_file, skel_file):
     if request.param == "anny":
         pytest.importorskip("anny", reason="the anny package (test extra) is not installed")
-    return load_body(smpl_file if request.param == "file" else request.param)
+    return load_body({"smpl": smpl_file, "skel": skel_file}.get(request.param, request.param))
 
 
 def zero_pose(model, rest, count: int) -> np.ndarray:
+    if model.spec.family == "skel":
+        return np.zeros((count, len(model.angle_names)))
     if model.spec.kinds[0] == "coordinates":
         return np.tile(rest.skeleton.bind_q, (count, 1))
     return np.zeros((count, len(model.spec.joints), 3))
@@ -96,6 +107,13 @@ def test_by_file_and_by_name(smpl_file, tmp_path, monkeypatch):
     add_model(smpl_file, "mine")
     np.testing.assert_allclose(load_body("mine").rest().vertices, body.rest().vertices, atol=1e-6)
     assert load_body("mine").spec.name == "mine"
+
+
+def test_a_skeleton_of_other_joints_is_not_taken_for_balls(tmp_path):
+    path = model_files.write_pkl(tmp_path / "skel.pkl", model_files.arrays("skel", vertices=100))
+    with pytest.raises(InputError, match="whose joints are no balls"):
+        SmplTensors(read_model_file(path))
+    assert isinstance(load_body(path), SkelBody)
 
 
 def test_unknown_names(tmp_path, monkeypatch):

@@ -80,8 +80,8 @@ def test_json_lines(smpl: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         ("show x --force", "--name and --force belong to: marrow models add PATH; not to show"),
         ("add nowhere.pkl", "there is no file nowhere.pkl"),
         ("add .", "is a folder; give one of its files: SMPL_NEUTRAL.pkl"),
-        ("show smpl", "there is no model 'smpl'; none is stored"),
-        ("remove smpl", "there is no model 'smpl'; none is stored"),
+        ("show smpl", "there is no model 'smpl'; the nearest"),
+        ("remove smpl", "there is no model 'smpl'; the nearest"),
     ],
 )
 def test_mistakes(words: str, message: str, smpl: Path, capsys: pytest.CaptureFixture[str]) -> None:

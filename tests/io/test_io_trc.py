@@ -264,3 +264,14 @@ def test_damaged_files_are_refused_and_never_crash(tmp_path_factory, data):
     path.write_bytes(bytes(raw))
     with contextlib.suppress(InputError):
         assert len(read_trc(path).time) > 0
+
+
+@pytest.mark.parametrize("count", ["1e999", "-1e999", "nan", "2.5", "0"])
+def test_counts_that_are_none(tmp_path, count):
+    path = tmp_path / "counts.trc"
+    lines = GOOD.splitlines()
+    keys, values = lines[1].split("\t"), lines[2].split("\t")
+    values[keys.index("NumMarkers")] = count
+    path.write_text("\n".join([lines[0], lines[1], "\t".join(values), *lines[3:]]))
+    with pytest.raises(InputError, match="NumMarkers must be a whole number from 1"):
+        read_trc(path)

@@ -16,6 +16,7 @@ from marrow import io
 from marrow.body import DefaultBody
 from marrow.body.anatomy import bony_landmarks, landmarks
 from marrow.body.default import Rest
+from marrow.body.landmarks import joint_centres_of
 from marrow.body.markers import MARKERS, skin_markers
 from marrow.conventions import R_GROUND_WORLD, from_ground, to_ground
 from marrow.data.motion_pack import MotionPack, PackedMotion
@@ -130,6 +131,7 @@ def export_of(body: DefaultBody, rest: Rest, skeleton: Skeleton, motion: Motion)
         skeleton=skeleton,
         markers=skin_markers(rest, skeleton),
         bony=bony_landmarks(rest),
+        centres=joint_centres_of(rest),
     )
 
 

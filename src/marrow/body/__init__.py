@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal, overload
 
 if TYPE_CHECKING:
     from marrow.body.anny import AnnyBody
+    from marrow.body.body_models import PackageBody
     from marrow.body.default import DefaultBody, Rest
     from marrow.body.model import BodyModel, Spec
+    from marrow.body.skel import SkelBody
     from marrow.body.smpl import SmplBody
 
 __all__ = ["BodyModel", "DefaultBody", "Rest", "Spec", "load_body"]
@@ -24,15 +26,16 @@ def load_body(name: Literal["default"] = "default") -> DefaultBody: ...
 @overload
 def load_body(name: Literal["anny"]) -> AnnyBody: ...
 @overload
-def load_body(name: str | Path) -> DefaultBody | AnnyBody | SmplBody: ...
+def load_body(name: str | Path) -> DefaultBody | AnnyBody | SmplBody | SkelBody | PackageBody: ...
 
 
-def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody:
+def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody | SkelBody | PackageBody:
     """Load a body model; the same name gives the same object.
 
     Args:
         name: ``"default"``; ``"anny"`` (Anny through its own package, the extra ``anny``); the name of a model of yours
-            (``marrow models``), or the path of a model file of SMPL's family.
+            (``marrow models``), or the path of a model file of SMPL's family or of SKEL; ``"body-models:NAME"``, such
+            as ``"body-models:smplx-female"`` (a model of the package body-models, the extra of that name).
     Raises:
         InputError: no such name or file, or a file that cannot be used.
         AssetError: a package is missing.
@@ -41,7 +44,7 @@ def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody
 
 
 @functools.lru_cache(maxsize=8)
-def _load(name: str) -> DefaultBody | AnnyBody | SmplBody:
+def _load(name: str) -> DefaultBody | AnnyBody | SmplBody | SkelBody | PackageBody:
     if name == "default":
         from marrow.body.default import DefaultBody
 
@@ -50,10 +53,20 @@ def _load(name: str) -> DefaultBody | AnnyBody | SmplBody:
         from marrow.body.anny import AnnyBody
 
         return AnnyBody()
+    if name.startswith("body-models:"):
+        from marrow.body.body_models import load_package_body
+
+        return load_package_body(name.removeprefix("body-models:"))
     from marrow.body.shelf import find_model
+
+    file = find_model(name)
+    if file.family == "skel":
+        from marrow.body.skel import SkelBody
+
+        return SkelBody(file, Path(name).name)
     from marrow.body.smpl import SmplBody
 
-    return SmplBody(find_model(name), Path(name).name)
+    return SmplBody(file, Path(name).name)
 
 
 def __getattr__(name: str):

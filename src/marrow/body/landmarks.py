@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,9 @@ from marrow.body import anatomy
 from marrow.body.points import SKIN_POINTS
 from marrow.skeleton.joint_centres import joint_centres
 from marrow.types import Float64
+
+if TYPE_CHECKING:
+    from marrow.body.default import Rest
 
 _ENDS = ("heel", "toe_tip", "thumb_tip", "index_tip", "middle_tip", "ring_tip", "little_tip")
 _SKIN_NAMES = ("head_top", *(f"{name}_{s}" for s in "rl" for name in _ENDS))
@@ -48,6 +52,15 @@ class Landmarks:
         bony = _named(self._bony.names, self._bony.bones_of(skin[..., self._used, :], weight))
         bony |= {name: heads[..., row, :] for name, row in self._lines.items()}
         return joint_centres(bony) | _named(_SKIN_NAMES, self._mean @ skin)
+
+
+def joint_centres_of(rest: Rest) -> dict[str, Float64]:
+    """Joint centres by which a person's bones are made, name to (3,) metres, in the bind pose.
+
+    Those of ``rest.landmarks``, which follow bones whose lengths were set, with ends on the bone instead of the skin.
+    """
+    centres = joint_centres(anatomy.bony_landmarks(rest))
+    return centres | {name: rest.landmarks[name] for name in centres if name not in _SKIN_NAMES}
 
 
 def _named(names: Sequence[str], points: Float64) -> dict[str, Float64]:

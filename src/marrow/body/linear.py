@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from marrow.body.chain import forward_kinematics
 from marrow.body.model import check_outputs, check_vertex_ids
 from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
+
+if TYPE_CHECKING:
+    from marrow.body.model_file import ModelFile
 
 #: What bodies on tensors give.
 TENSOR_OUTPUTS = ("vertices", "joints", "frames")
@@ -156,22 +160,34 @@ class LinearBody(torch.nn.Module):
             InputError: other shapes, or numbers that are not finite.
         """
         check_outputs(outputs, TENSOR_OUTPUTS)
-        if vertex_ids is not None:
-            part = self._part(vertex_ids)
-            rest = LinearRest(part, rest.coefficients, rest.joints)
-            return part.pose(rest, pose, translation, outputs=outputs, threads=threads)
         rotations, lead = joint_rotations(pose, len(self.parents))
-        count, bodies = len(rotations), len(rest.joints)
-        if bodies not in (1, count):
-            raise InputError(f"pose: expected {bodies} poses, one for each body at rest (or one body), got {count}")
+        return self._posed(
+            rest, joint_steps(self.parents, rest.joints), rotations, lead, translation, outputs, vertex_ids, threads
+        )
+
+    def _posed(
+        self,
+        rest: LinearRest,
+        steps: torch.Tensor,
+        rotations: torch.Tensor,
+        lead: tuple[int, ...],
+        translation: torch.Tensor | None,
+        outputs: Sequence[str],
+        vertex_ids: Sequence[int] | NDArray | None,
+        threads: int | None,
+    ) -> Posed:
+        """What :meth:`pose` gives, of joints (1 or T, J, 3) from their parents, turned by (T, J, 3, 3)."""
         shift = checked_translation(translation, lead)
-        frames, joints = forward_kinematics(self.parents, joint_steps(self.parents, rest.joints), rotations)
+        check_bodies(rest, len(rotations))
+        frames, joints = forward_kinematics(self.parents, steps, rotations)
         if shift is not None:
             joints = joints + shift[:, None]
         vertices = None
         if "vertices" in outputs:
-            offset = joints - (frames * rest.joints[:, :, None]).sum(-1)
-            vertices = self._skinned(rest, rotations, torch.cat([frames, offset[..., None]], -1), threads)
+            skin = self if vertex_ids is None else self._part(vertex_ids)
+            turns = self.corrective_turns(rotations, frames) if self.corrected else None
+            shaped = LinearRest(skin, rest.coefficients, rest.joints)
+            vertices = skin._skinned(shaped, turns, transforms_of(rest.joints, frames, joints), threads)
             vertices = vertices.view(*lead, -1, 3)
         return Posed(
             vertices,
@@ -179,14 +195,23 @@ class LinearBody(torch.nn.Module):
             frames.view(*lead, -1, 3, 3) if "frames" in outputs else None,
         )
 
+    def corrective_turns(self, rotations: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """(T, P / 9, 3, 3) turns that drive the correctives: those of all joints but the root against their parents.
+
+        Args:
+            rotations: (T, J, 3, 3) of each joint against its parent.
+            frames: (T, J, 3, 3) of each joint in the world.
+        """
+        return rotations[:, 1:]
+
     def _skinned(
-        self, rest: LinearRest, rotations: torch.Tensor, transforms: torch.Tensor, threads: int | None
+        self, rest: LinearRest, turns: torch.Tensor | None, transforms: torch.Tensor, threads: int | None
     ) -> torch.Tensor:
         several = len(rest.coefficients) > 1
         vertices = self.template.view(-1, 3) if several else rest.vertices[0]
         coefficients = [rest.coefficients] if several else []
-        if self.corrected:
-            coefficients.append((rotations[:, 1:] - _identity(rotations)).flatten(1))
+        if turns is not None:
+            coefficients.append((turns - _identity(turns)).flatten(1))
         used = torch.cat(coefficients, 1) if coefficients else None
         basis = None if used is None else self.basis if several else self.basis[self.identity :]
         if used is not None and basis is not None:
@@ -240,6 +265,40 @@ def joint_rotations(pose: torch.Tensor, joints: int) -> tuple[torch.Tensor, tupl
     if matrices:
         return pose.reshape(-1, joints, 3, 3), tuple(pose.shape[:-3])
     return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), tuple(pose.shape[:-2])
+
+
+def check_bodies(rest: LinearRest, poses: int) -> None:
+    """Raise InputError unless there is one body at rest, or one for each pose."""
+    if len(rest.joints) not in (1, poses):
+        raise InputError(
+            f"pose: expected {len(rest.joints)} poses, one for each body at rest (or one body), got {poses}"
+        )
+
+
+def transforms_of(rest: torch.Tensor, frames: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """(T, J, 3, 4) what carries what is fixed to joints from rest to their pose.
+
+    Args:
+        rest: (1 or T, J, 3) joints at rest.
+        frames: (T, J, 3, 3) what each does to directions.
+        places: (T, J, 3) joints in the pose.
+    """
+    return torch.cat([frames, (places - (frames * rest[:, :, None]).sum(-1))[..., None]], -1)
+
+
+def linear_parts(file: ModelFile, *, corrected: bool = True) -> dict[str, Any]:
+    """A file's arrays as :class:`LinearBody` takes them; without pose correctives where they are not wanted."""
+    identity, regressor = np.concatenate([file.shape_basis, file.expression_basis]), file.joint_regressor
+    moved = [regressor @ move for move in identity]
+    return {
+        "template": file.template,
+        "basis": np.concatenate([identity, file.pose_basis]) if corrected else identity,
+        "joints": regressor @ file.template,
+        "joints_basis": np.stack(moved) if moved else np.zeros((0, len(file.parents), 3)),
+        "parents": file.parents,
+        "weights": file.weights,
+        "expressions": len(file.expression_basis),
+    }
 
 
 def joint_steps(parents: Sequence[int], joints: torch.Tensor) -> torch.Tensor:

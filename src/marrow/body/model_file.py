@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 SUPPORTED = "SMPL, SMPL-H, SMPL-X, MANO, FLAME and SKEL 1.1.1, as .pkl or .npz"
 
 _SKEL_VERSION = "1.1.1"
-#: How far the skinning weights of a vertex may sum from one.
-_WEIGHT_SUM = 1e-3
 #: Larger than any file; more bytes than that are not read into memory.
 _MAX_BYTES = 4 << 30
 
@@ -379,15 +377,8 @@ def _parents(fields: NamedArrays, key: str, joints: int) -> tuple[int, ...]:
 
 
 def _weights(fields: NamedArrays, key: str, count: int, joints: int) -> SkinWeights:
-    from scipy.sparse import csr_array
-
     dense = fields.array(key, (count, joints)).astype(np.float64)
-    sums = dense.sum(1)
-    worst = int(np.abs(sums - 1).argmax())
-    if abs(sums[worst] - 1) > _WEIGHT_SUM:
-        raise fields.fail(key, f"must sum to 1 at every vertex; at vertex {worst} they sum to {sums[worst]:.4g}")
-    matrix = csr_array(dense.astype(np.float32))  # drops what is exactly zero, nothing else
-    return SkinWeights(matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data.astype(np.float32))
+    return SkinWeights.of(dense, f"{fields.source}: {key!r}")
 
 
 def _hands(fields: NamedArrays, family: str) -> dict[str, tuple[Float64, Float64]]:

@@ -15,8 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.errors import InputError
 from marrow.types import Float32, Float64
 
+#: How far the weights of a vertex may sum from one.
+_WEIGHT_SUM = 1e-3
 #: Fewer frames are posed one after the other.
 _FEW = 6
 #: Numbers that are blended at a time, to be skinned while they lie in the cache; and the fewest of a frame, a multiple
@@ -30,6 +33,18 @@ class SkinWeights(NamedTuple):
     start: NDArray[np.int32]
     body: NDArray[np.int32]
     weight: Float32
+
+    @classmethod
+    def of(cls, dense: NDArray, name: str) -> SkinWeights:
+        """All that are not zero of weights (n, B). Raises InputError, with their name, unless they sum to one."""
+        from scipy.sparse import csr_array
+
+        sums = dense.sum(1)
+        worst = int(np.abs(sums - 1).argmax()) if len(sums) else 0
+        if len(sums) and abs(sums[worst] - 1) > _WEIGHT_SUM:
+            raise InputError(f"{name} must sum to 1 at every vertex; at vertex {worst} they sum to {sums[worst]:.4g}")
+        sparse = csr_array(dense.astype(np.float32))  # drops what is exactly zero, nothing else
+        return cls(sparse.indptr.astype(np.int32), sparse.indices.astype(np.int32), sparse.data.astype(np.float32))
 
     def rows(self, ids: NDArray[np.intp]) -> SkinWeights:
         """The same for some vertices only."""

@@ -6,21 +6,19 @@ set of equations, :mod:`marrow.body.linear`. What differs is which joints there 
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.body.linear import LinearBody, LinearRest, Posed
-from marrow.body.model import Spec, check_outputs, values_of
+from marrow.body.file_body import FileBody, tensor
+from marrow.body.linear import LinearBody, Posed, linear_parts
+from marrow.body.model import Spec
 from marrow.body.model_file import ModelFile
-from marrow.body.shape import Parameter
 from marrow.errors import InputError
-from marrow.types import Float32, Float64, Mesh
+from marrow.types import Mesh
 
 #: The parts of a pose, in the order of the joints, and how many joints each turns.
 PARTS: Mapping[str, Mapping[str, int]] = {
@@ -57,17 +55,12 @@ class SmplTensors(LinearBody):
     """
 
     def __init__(self, file: ModelFile) -> None:
-        identity = np.concatenate([file.shape_basis, file.expression_basis])
-        regressor = file.joint_regressor
-        super().__init__(
-            file.template,
-            np.concatenate([identity, file.pose_basis]),
-            regressor @ file.template,
-            np.stack([regressor @ move for move in identity]) if len(identity) else np.zeros((0, len(file.parents), 3)),
-            file.parents,
-            file.weights,
-            expressions=len(file.expression_basis),
-        )
+        if file.family not in PARTS:
+            raise InputError(
+                f"{file.source}: a file of the family {file.family}, whose joints are no balls; give it to "
+                "marrow.load_body"
+            )
+        super().__init__(**linear_parts(file))
         self.family, self.sides = file.family, tuple(file.hands)
         for side, (components, mean) in file.hands.items():
             self.register_buffer(f"components_{side}", torch.from_numpy(np.array(components, np.float32)))
@@ -163,66 +156,24 @@ class SmplTensors(LinearBody):
         return pose if flat else pose + mean
 
 
-@dataclass(frozen=True, eq=False)
-class SmplRest:
-    """One person at rest; see :class:`marrow.body.model.BodyModel`.
-
-    Attributes:
-        shape, expression: (S,) and (E,) coefficients.
-        vertices: (V, 3) float32 metres.
-        joints: (J, 3) float32 metres.
-    """
-
-    shape: Float64
-    expression: Float64
-    vertices: Float32
-    joints: Float32
-    on_tensors: LinearRest
-
-
-class SmplBody:
+class SmplBody(FileBody[SmplTensors]):
     """A body of SMPL's family, on arrays. Make it with :func:`marrow.body.load_body`."""
 
     def __init__(self, file: ModelFile, name: str | None = None) -> None:
-        self._file, self._name = file, name or file.source
-        self._tensors = SmplTensors(file)
+        super().__init__(file, SmplTensors(file), name)
 
     @functools.cached_property
     def spec(self) -> Spec:
         """What the body is; see :class:`marrow.body.model.Spec`."""
         file, joints = self._file, self._file.joint_names
-        meaning = "standard deviations along a direction of the family's own population"
         whole = file.family not in ("mano", "flame")
-        return Spec(
-            name=self._name,
-            family=file.family,
-            parameters=tuple(
-                Parameter(f"shape_{i}", 0.0, -np.inf, np.inf, 0.0, 1.0, meaning) for i in range(len(file.shape_basis))
-            ),
-            expressions=tuple(f"expression_{i}" for i in range(len(file.expression_basis))),
-            joints=joints,
-            parents=file.parents,
+        return self._spec(
             kinds=("ball",) * len(joints),
             pose=f"(..., {len(joints)}, 3) rotation vectors or (..., {len(joints)}, 3, 3) matrices against the parent",
             bind_pose="T-pose" if whole else "flat hand" if file.family == "mano" else "mouth closed, eyes ahead",
             zero_pose="the bind pose",
-            root=f"turns about the {joints[0]}'s place at rest, not the origin; the translation is added after",
-            rest_joints="regressed from the skin at rest",
             correctives="linear in R - I of all joints but the first" if len(file.pose_basis) else "none",
-            licence=file.licence,
-            source=file.source,
-            sha256=file.sha256,
         )
-
-    @property
-    def faces(self) -> NDArray[np.int32]:
-        """(F, 3) triangles, counter-clockwise seen from outside."""
-        return self._file.faces
-
-    @property
-    def vertex_count(self) -> int:
-        """V."""
-        return len(self._file.template)
 
     @property
     def gender(self) -> str:
@@ -240,63 +191,8 @@ class SmplBody:
         row = np.repeat(np.arange(self.vertex_count), np.diff(start))
         return joint[np.lexsort((-weight, row))][start[:-1]].astype(np.int64)
 
-    def tensors(self) -> SmplTensors:
-        """The same body on tensors, differentiable; a ``torch.nn.Module`` that can go to another device."""
-        return copy.deepcopy(self._tensors)
-
-    def rest(
-        self,
-        shape: Mapping[str, float] | ArrayLike | None = None,
-        expression: Mapping[str, float] | ArrayLike | None = None,
-        bones: Mapping[str, float] | None = None,
-    ) -> SmplRest:
-        """One person at rest; see :meth:`marrow.body.model.BodyModel.rest`. Values may be fewer than there are."""
-        if bones:
-            raise InputError(f"bones: the joints of {self._name} follow its skin; only the default body's can be set")
-        none = dict.fromkeys(self.spec.expressions, 0.0)
-        given = values_of(shape, self.spec.defaults, "shape"), values_of(expression, none, "expression")
-        with torch.no_grad():
-            rest = self._tensors.rest(*(_tensor(values)[None] for values in given))
-            return SmplRest(*given, rest.vertices[0].numpy(), rest.joints[0].numpy(), rest)
-
-    def pose(
-        self,
-        rest: SmplRest,
-        pose: ArrayLike,
-        translation: ArrayLike | None = None,
-        *,
-        outputs: Sequence[str] = ("vertices", "joints"),
-        vertex_ids: Sequence[int] | NDArray | None = None,
-        threads: int | None = None,
-    ) -> Mesh:
-        """That person posed; see :meth:`marrow.body.model.BodyModel.pose`."""
-        check_outputs(outputs)
-        with torch.no_grad():
-            posed = self._tensors.pose(
-                rest.on_tensors,
-                _tensor(pose),
-                None if translation is None else _tensor(translation),
-                outputs=outputs,
-                vertex_ids=vertex_ids,
-                threads=threads,
-            )
-        return self._mesh(posed, vertex_ids)
-
     def __call__(self, *, flat_hand_mean: bool | None = None, **given: ArrayLike) -> Mesh:
         """Bodies of named parameters, as :meth:`SmplTensors.parameters_of` takes them, in arrays."""
         with torch.no_grad():
-            return self._mesh(self._tensors(flat_hand_mean=flat_hand_mean, **{n: _tensor(v) for n, v in given.items()}))
-
-    def _mesh(self, posed: Posed, vertex_ids: Sequence[int] | NDArray | None = None) -> Mesh:
-        vertices = np.zeros((0, 3), np.float32) if posed.vertices is None else posed.vertices.numpy()
-        whole = vertex_ids is None and posed.vertices is not None
-        return Mesh(
-            vertices,
-            self.faces if whole else np.zeros((0, 3), np.int32),
-            None if posed.joints is None else posed.joints.numpy(),
-            () if posed.joints is None else self._file.joint_names,
-        )
-
-
-def _tensor(values: ArrayLike) -> torch.Tensor:
-    return torch.from_numpy(np.array(values, np.float32))
+            tensors = {name: tensor(values) for name, values in given.items()}
+            return self._mesh(self._tensors(flat_hand_mean=flat_hand_mean, **tensors))

@@ -44,6 +44,7 @@ class PersonExport:
         skeleton: for OpenSim's formats; the same segments in the same order.
         markers: marker to its segment and place (3,) in that segment's frame, for OpenSim's formats.
         bony: landmarks on the bones in the bind pose, name to (3,) metres, by which ``.osim`` gets the person's bones.
+        centres: joint centres that go with them, in the bind pose, name to (3,) metres.
         geometry: folder of the user's own OpenSim meshes, which ``.osim`` takes instead of those bones; or None.
         modern: ``.osim`` and ``.mot`` with the joint classes of OpenSim 4.5 (:mod:`marrow.skeleton.osim.modern`).
         mass_kg: of the person, or None where it is not known.
@@ -72,6 +73,7 @@ class PersonExport:
     skeleton: Skeleton | None = None
     markers: Mapping[str, tuple[str, Float64]] = field(default_factory=dict)
     bony: Mapping[str, Float64] = field(default_factory=dict)
+    centres: Mapping[str, Float64] = field(default_factory=dict)
     geometry: Path | None = None
     modern: bool = False
     mass_kg: float | None = None

@@ -231,7 +231,6 @@ def _write_bones(path: Path, person: PersonExport) -> dict[str, list[OsimMesh]]:
     A body without bony landmarks has no bones to write.
     """
     from marrow.skeleton.bones import bones
-    from marrow.skeleton.joint_centres import joint_centres
     from marrow.skeleton.osim.write import OsimMesh
 
     if not person.bony:
@@ -243,7 +242,7 @@ def _write_bones(path: Path, person: PersonExport) -> dict[str, list[OsimMesh]]:
     except OSError as error:
         raise output_error(error, folder) from error
     meshes = {}
-    for segment, mesh in bones(person.bony, joint_centres(person.bony), frames, detail="light").items():
+    for segment, mesh in bones(person.bony, person.centres, frames, detail="light").items():
         file = f"{path.stem}_{segment}.obj"
         write_obj(folder / file, mesh.vertices, mesh.faces)
         meshes[segment] = [OsimMesh(file)]

@@ -132,8 +132,8 @@ def _whole(path: Path, header: Mapping[str, str], key: str) -> int:
     try:
         value = float(text)
     except ValueError:
-        value = np.nan
-    if not (value >= 1 and value == int(value)):
+        value = float("nan")
+    if not (value >= 1 and value.is_integer()):
         raise InputError(f"{path}, line 3: {key} must be a whole number from 1, got {text!r}")
     return int(value)
 
