@@ -1,6 +1,6 @@
 """How well motions go to bodies of SMPL's family and back, measured on twins made of the default body.
 
-    python benchmarks/retargeting.py [--frames 90] [--out benchmarks/results/retargeting.json]
+    python benchmarks/retargeting.py [--frames 60] [--out benchmarks/results/retargeting.json]
 
 The twins (``marrow.bench.twin``) have the published sizes, joints and keys; their correctives are learned on the motion
 pack's training clips, and the clips here are not among those. Each clip is done with a person whose shape the twin has
@@ -121,7 +121,7 @@ def measured(body: SmplBody, clips: Sequence[str], frames: int, own_shape: bool)
 
 
 def main(
-    frames: Annotated[int, tyro.conf.arg(help="of each clip")] = 90,
+    frames: Annotated[int, tyro.conf.arg(help="of each clip")] = 60,
     out: Annotated[Path, tyro.conf.arg(help="file to write")] = RESULT,
 ) -> None:
     result: dict[str, Any] = {"command": "python benchmarks/retargeting.py", "clips": CLIPS, "machine": machine()}

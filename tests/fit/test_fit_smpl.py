@@ -110,3 +110,14 @@ def test_the_model_is_found_by_family_and_gender(twin_file, tmp_path, monkeypatc
     with pytest.raises(InputError, match=r"kept are mine, smpl-neutral. Choose one: --model mine"):
         model_of(replace(own, gender=""))
     assert model_of(replace(own, gender="neutral")) == "smpl-neutral"
+
+
+def test_bent_arms_come_back(twin_body):
+    """Of the forearm the fit looks at no skin; without its own place to begin with, it once stayed straight."""
+    clip = clip_of("01_14.1", shape={})
+    at = slice(0, 60, 12)
+    arms = Motion(np.arange(5.0), clip.coordinates, clip.q[at], clip.translation[at], clip.shape)
+    column = clip.coordinates.index("elbow_flex_r")
+    assert np.degrees(arms.q[:, column].max()) > 70
+    found = from_smpl(to_smpl(arms, twin_body).motion, twin_body).person.motion
+    assert np.degrees(np.abs(found.q[:, column] - arms.q[:, column]).max()) < 6
