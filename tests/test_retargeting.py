@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,12 @@ def test_the_skin_is_where_it_was(there, motion, twin_body):
     own = ours.pose(ours.rest(motion.shape), motion, outputs=("vertices",)).vertices
     for at in (np.min, np.max):
         np.testing.assert_allclose(at(mesh.vertices, axis=1), at(own, axis=1), atol=0.03)
+
+
+def test_skins_far_apart_are_told(there):
+    assert there.warnings == ()
+    far = dataclasses.replace(there, residual=there.residual + 0.03)
+    assert "mm apart on average" in far.warnings[0]
 
 
 @pytest.mark.parametrize("up", ["z", "y"])

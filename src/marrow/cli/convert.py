@@ -120,7 +120,7 @@ def _retarget(source: Path, out: tuple[Path, ...], given: dict[str, Any], to: st
     found = retarget(own, to=body)
     for path in out:
         found.save(path)
-    return _told(out, own.warnings, [own.summary() | found.summary()], as_json)
+    return _told(out, [*own.warnings, *found.warnings], [own.summary() | found.summary()], as_json)
 
 
 def _told(out: Sequence[Path], remarks: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:

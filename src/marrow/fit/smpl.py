@@ -40,6 +40,8 @@ _ELSEWHERE = ("clavicle", "scapula", "ulna", "radius")
 #: Without one, the shoulder blade goes along with the collar bone.
 _COUPLED = ("scap_",)
 _FRAMES_AT_ONCE = 32
+#: Skins that lie further apart than this are told, millimetres.
+_FAR_SKIN_MM = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,17 @@ class Retargeted:
     def time(self) -> Float64:
         """(T,) seconds."""
         return self.motion.time
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know."""
+        far = 1000 * float(np.median(self.residual[:, 0]))
+        if far <= _FAR_SKIN_MM:
+            return ()
+        return (
+            f"the skins lie {far:.0f} mm apart on average (a few millimetres are usual): {self.body} has another "
+            "shape, or its file is no person in a T-pose; look at the result before you use it",
+        )
 
     def save(self, path: str | Path, *, up: str = "z") -> None:
         """Write an ``.npz`` as AMASS keeps motions (:mod:`marrow.io.amass`).
