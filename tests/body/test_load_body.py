@@ -109,6 +109,16 @@ def test_by_file_and_by_name(smpl_file, tmp_path, monkeypatch):
     assert load_body("mine").spec.name == "mine"
 
 
+def test_a_name_that_means_another_file_by_now(tmp_path, monkeypatch):
+    sizes = {"one": 90, "two": 110}
+    for folder, vertices in sizes.items():
+        (tmp_path / folder).mkdir()
+        model_files.write_npz(tmp_path / folder / "mine.npz", model_files.arrays("smpl", vertices=vertices))
+    for folder, vertices in sizes.items():
+        monkeypatch.chdir(tmp_path / folder)
+        assert len(load_body("mine.npz").rest().vertices) == vertices
+
+
 def test_a_skeleton_of_other_joints_is_not_taken_for_balls(tmp_path):
     path = model_files.write_pkl(tmp_path / "skel.pkl", model_files.arrays("skel", vertices=100))
     with pytest.raises(InputError, match="whose joints are no balls"):

@@ -122,6 +122,14 @@ def test_the_root_turns_about_its_joint(model, body):
     np.testing.assert_allclose(turned.vertices, (rest.vertices - still) @ R.T + still, atol=5e-6)
 
 
+def test_a_person_is_shaped_once(model, body):
+    """Poses of one person share the rest shape that the first of them made."""
+    twin = body.tensors()
+    rest = twin.rest(torch.zeros(1, 2))
+    twin.pose(rest, torch.zeros(len(model.parents), 3))
+    assert "vertices" in vars(rest)
+
+
 def test_some_vertices_or_only_joints(model, body):
     shape, expression, vectors, translation = draw(model, 3)
     rest, ids = body.rest(shape, expression), [5, 3, 77]

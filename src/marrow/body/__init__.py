@@ -40,11 +40,23 @@ def load_body(name: str | Path = "default") -> DefaultBody | AnnyBody | SmplBody
         InputError: no such name or file, or a file that cannot be used.
         AssetError: a package is missing.
     """
-    return _load(str(name))
+    return _load(str(name), _stamp(str(name)))
+
+
+def _stamp(name: str) -> tuple[str, int] | None:
+    """Which file stands behind a name, and since when; None for a body that needs none."""
+    if name in ("default", "anny") or name.startswith("body-models:"):
+        return None
+    from marrow.body.shelf import models_dir
+
+    for path in (models_dir() / f"{name}.json", Path(name).expanduser()):
+        if path.is_file():
+            return str(path.resolve()), path.stat().st_mtime_ns
+    return None
 
 
 @functools.lru_cache(maxsize=8)
-def _load(name: str) -> DefaultBody | AnnyBody | SmplBody | SkelBody | PackageBody:
+def _load(name: str, stamp: tuple[str, int] | None) -> DefaultBody | AnnyBody | SmplBody | SkelBody | PackageBody:
     if name == "default":
         from marrow.body.default import DefaultBody
 

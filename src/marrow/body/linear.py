@@ -186,7 +186,7 @@ class LinearBody(torch.nn.Module):
         if "vertices" in outputs:
             skin = self if vertex_ids is None else self._part(vertex_ids)
             turns = self.corrective_turns(rotations, frames) if self.corrected else None
-            shaped = LinearRest(skin, rest.coefficients, rest.joints)
+            shaped = rest if skin is self else LinearRest(skin, rest.coefficients, rest.joints)
             vertices = skin._skinned(shaped, turns, transforms_of(rest.joints, frames, joints), threads)
             vertices = vertices.view(*lead, -1, 3)
         return Posed(
@@ -214,8 +214,6 @@ class LinearBody(torch.nn.Module):
             coefficients.append((turns - _identity(turns)).flatten(1))
         used = torch.cat(coefficients, 1) if coefficients else None
         basis = None if used is None else self.basis if several else self.basis[self.identity :]
-        if used is not None and basis is not None:
-            basis = basis[: used.shape[1]]
         return blend_and_skin(basis, self.weights, used, transforms, vertices, threads)
 
     def _padded(self, values: torch.Tensor | None, count: int, name: str) -> torch.Tensor:
