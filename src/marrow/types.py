@@ -19,7 +19,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Camera:
-    """A perspective camera with OpenCV axes (x right, y down, z forward).
+    """A camera with OpenCV axes (x right, y down, z forward).
 
     A world point is seen at ``x_cam = R_cam_world @ x_world + t_cam_world`` and then through ``K``. Pixel ``(0, 0)`` is
     the centre of the top left pixel.
@@ -29,7 +29,10 @@ class Camera:
         size: (width, height) of the image, pixels.
         R_cam_world: (3, 3) rotation from world to camera.
         t_cam_world: (3,) position of the world's origin in the camera, metres.
-        distortion: (0,), (4,), (5,) or (8,) OpenCV coefficients ``k1 k2 p1 p2 [k3 [k4 k5 k6]]``.
+        distortion: (0,), (4,), (5,) or (8,) OpenCV coefficients ``k1 k2 p1 p2 [k3 [k4 k5 k6]]``; perspective only.
+        lens: ``perspective``; ``orthographic`` (``K`` then acts on ``x_cam, y_cam`` in metres: its diagonal is pixels
+            per metre); or ``fisheye``, equidistant (a ray at the angle theta from the axis is ``fx theta`` pixels from
+            the middle).
     """
 
     K: Float64
@@ -37,6 +40,7 @@ class Camera:
     R_cam_world: Float64 = field(default_factory=lambda: np.eye(3))
     t_cam_world: Float64 = field(default_factory=lambda: np.zeros(3))
     distortion: Float64 = field(default_factory=lambda: np.zeros(0))
+    lens: str = "perspective"
 
 
 @dataclass(frozen=True)
