@@ -149,4 +149,3 @@ def _smooth(rng: np.random.Generator, seconds: Float64) -> Float64:
     """A tremor of unit size: three sines of 0.5 to 6 hertz."""
     rates, phases = rng.uniform(0.5, 6.0, 3), rng.uniform(0, 2 * np.pi, 3)
     return np.sin(2 * np.pi * rates * seconds[:, None] + phases).mean(1)
-
