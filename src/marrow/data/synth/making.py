@@ -155,8 +155,8 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
         "labels": list(LABELS), "coordinates": _coordinates(), "processor": platform.machine(),
         "units": "metres, radians (degrees where a name ends in _deg), pixels with the first pixel's centre at 0; "
         "world: Y up, +Z ahead; camera: x right, y down, z ahead",
-        "licence": "the pictures are free of others' rights but for the motions (CMU, see the notice of the motion pack)"
-        " and what --photos and --textures brought in",
+        "licence": "free of others' rights but for the motions (CMU, see the notice of the motion pack) and "
+        "what --photos and --textures brought in",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -34,7 +34,7 @@ class Recipe:
 
     preset: str
     seed: int = 0
-    choices: Choices = Choices()
+    choices: Choices = field(default_factory=Choices)
     maps: tuple[str, ...] = tuple(MAPS)
     points: int | None = None
 

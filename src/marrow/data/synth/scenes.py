@@ -157,8 +157,8 @@ def sample_scene(name: str, given: Preset, seed: int, index: int, choices: Choic
         float(rng.uniform(0, given.blur) * max(size) / 256), int(rng.integers(given.quality[0], given.quality[1] + 1)),
     )  # fmt: skip
     factors = {
-        "people": len(actors), "place": place.kind, "dim": dim, "things": len(place.things), "blur_px": disturbance.blur,
-        "quality": disturbance.quality, "lens": views[0][0].lens, "frames": given.frames,
+        "people": len(actors), "place": place.kind, "dim": dim, "things": len(place.things),
+        "blur_px": disturbance.blur, "quality": disturbance.quality, "lens": views[0][0].lens, "frames": given.frames,
     }  # fmt: skip
     time = np.arange(given.frames) / given.fps
     return Scene(name, seed, index, time, actors, views, place, disturbance, factors)

@@ -1,4 +1,4 @@
-"""A set's annotations as others read them: COCO's JSON (keypoints and whole body), and a table of people like AGORA's."""
+"""A set's annotations as others read them: COCO's JSON (keypoints, whole body), and a table of people like AGORA's."""
 
 from __future__ import annotations
 
