@@ -83,7 +83,7 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0,
     """Fill rows ``row0 <= y < row1`` of ``ids`` (H, W), ``bary`` (H, W, 2) and ``depth`` (H, W).
 
     ``vertices_px`` (V, 3) are homogeneous pixels of the window; only triangles that cross the near plane read them.
-    ``far`` > 0 says that ``inverse_depth`` is ``far`` - z (orthographic), and is 0 otherwise.
+    ``cull`` (F,) says which faces are left out when seen from behind. ``far`` > 0 says that ``inverse_depth`` is ``far`` - z (orthographic), and is 0 otherwise.
     ``depth`` holds 1/z while the triangles are drawn (0: nothing yet) and z at the end. Ties go to the lower face id.
     """
     width = ids.shape[1]
@@ -97,9 +97,9 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0,
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         zi, zj, zk = inverse_depth[i], inverse_depth[j], inverse_depth[k]
         if zi > 0.0 and zj > 0.0 and zk > 0.0:
-            _draw_triangle(f, xy[i], xy[j], xy[k], zi, zj, zk, near, far, cull, row0, row1, ids, bary, depth)
+            _draw_triangle(f, xy[i], xy[j], xy[k], zi, zj, zk, near, far, cull[f], row0, row1, ids, bary, depth)
         elif (zi > 0.0 or zj > 0.0 or zk > 0.0) and zi != UNSEEN and zj != UNSEEN and zk != UNSEEN:
-            _draw_clipped(f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull, row0, row1, ids, bary, depth)
+            _draw_clipped(f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull[f], row0, row1, ids, bary, depth)
     for y in range(row0, row1):
         for x in range(width):
             if depth[y, x] <= 0.0:

@@ -45,7 +45,7 @@ def rasterize(
     camera: Camera,
     *,
     window: tuple[int, int, int, int] | None = None,
-    cull: bool = False,
+    cull: bool | NDArray[np.bool_] = False,
     near: float = NEAR,
     threads: int = 1,
 ) -> Raster:
@@ -61,7 +61,7 @@ def rasterize(
         faces: (F, 3) int32, counter-clockwise seen from outside.
         camera: its ``K``, ``size``, ``lens`` and ``distortion`` are used (the vertices are in its frame already).
         window: ``x0 y0 x1 y1`` pixels (ends excluded) to draw instead of the whole image.
-        cull: leave out faces seen from behind.
+        cull: leave out faces seen from behind; (F,) for some faces only.
         near: distance of the near plane, metres; triangles that cross it are clipped.
         threads: bands of rows drawn at the same time.
 
@@ -74,14 +74,14 @@ def rasterize(
     vertices, faces = _checked(vertices_cam, faces)
     x0, y0, x1, y1 = _checked_window(window, camera)
     xy, inverse_depth, vertices_px = _project(vertices, camera, near, x0, y0)
-    far = _far(vertices, camera)
+    far, culled = _far(vertices, camera), np.ascontiguousarray(np.broadcast_to(cull, len(faces)), np.bool_)
     height, width = y1 - y0, x1 - x0
     ids = np.empty((height, width), np.int32)
     bary = np.empty((height, width, 2), np.float32)
     depth = np.empty((height, width), np.float32)
 
     def draw(row0: int, row1: int) -> None:
-        _fast_mesh.rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0, row1, ids, bary, depth)
+        _fast_mesh.rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, culled, row0, row1, ids, bary, depth)
 
     if threads <= 1:
         draw(0, height)
