@@ -17,7 +17,10 @@ COLUMNS = 24
 AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
 LIGHT_COLUMNS = 9
 TAPS = 16
-GOLDEN = 2.399963229728653
+_AT = np.arange(TAPS) + 0.5
+_TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
+#: Taps (16, 2) spread evenly over a disc (Vogel 1979).
+DISC = np.sqrt(_AT / TAPS)[:, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], -1)
 
 
 @kernel()
@@ -66,7 +69,8 @@ def shade_rows(
     texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate). ``sky_maps`` (D, 2, n, n) hold the lowest
     and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D, 4, 4). ``eye`` is where the camera is;
     where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth of a sample
-    at one metre (or at any depth). Shadows and sky are computed once for samples of a pixel that lie close together.
+    at one metre (or at any depth). The sky, and lamps that are wholly hidden or not at all, are looked up once for samples of a pixel that lie close
+    together.
     """
     kept = np.empty(lights.shape[0])
     sky = np.empty(3)
@@ -111,12 +115,15 @@ def shade_rows(
                     if gx * vx + gy * vy + gz * vz < 0.0:
                         nx, ny, nz = -nx, -ny, -nz
                 near = (x - lx) ** 2 + (yy - ly) ** 2 + (z - lz) ** 2 < 16.0 * width * width
-                if s != last or not near or nx * mx + ny * my + nz * mz < 0.9:
-                    for n in range(lights.shape[0]):
-                        m = int(lights[n, MAP])
+                fresh = s != last or not near or nx * mx + ny * my + nz * mz < 0.9
+                for n in range(lights.shape[0]):
+                    m = int(lights[n, MAP])
+                    if m < 0:
                         kept[n] = 1.0
-                        if m >= 0:
-                            kept[n] = _lit(light_maps[m], light_frames[m], x, yy, z, nx, ny, nz, lights[n], px, y)
+                    elif fresh or 0.0 < kept[n] < 1.0:  # in half shadow each sample takes other taps
+                        Y_all = row0 * samples + Y
+                        kept[n] = _lit(light_maps[m], light_frames[m], x, yy, z, nx, ny, nz, lights[n], X, Y_all)
+                if fresh:
                     _sky(sky_maps, sky_frames, sky_axes, up, down, x, yy, z, nx, ny, nz, sky, open_sky)
                     last, lx, ly, lz, mx, my, mz = s, x, yy, z, nx, ny, nz
                 gloss = table[s, GLOSS]
@@ -239,13 +246,14 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     turn = 0.06711056 * px + 0.00583715 * py  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
     turn = 52.9829189 * (turn - math.floor(turn))
     turn = 6.283185307179586 * (turn - math.floor(turn))
+    turn_x, turn_y = math.cos(turn), math.sin(turn)
     reach = max(light[SOFTNESS] * per_metre * 0.8, 1.5)
     if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
         return 1.0
     blockers, total = 0, 0.0
     for t in range(TAPS):
-        r = reach * math.sqrt((t + 0.5) / TAPS)
-        du, dv = r * math.cos(GOLDEN * t + turn), r * math.sin(GOLDEN * t + turn)
+        du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
+        dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
         iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
         if iu < 0 or iv < 0 or iu >= n or iv >= n:
             continue
@@ -257,8 +265,8 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     reach = min(max(light[SOFTNESS] * (d - total / blockers) * per_metre, 1.0), reach)
     lit = 0.0
     for t in range(TAPS):
-        r = reach * math.sqrt((t + 0.5) / TAPS)
-        du, dv = r * math.cos(GOLDEN * t + turn), r * math.sin(GOLDEN * t + turn)
+        du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
+        dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
         iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
         if iu < 0 or iv < 0 or iu >= n or iv >= n or depths[iv, iu] >= d + slope_u * du + slope_v * dv - bias:
             lit += 1.0
