@@ -243,7 +243,9 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
     slope_v = min(max(-across_v / along, -3.0), 3.0) / per_metre
     bias = 0.5 / per_metre
-    turn = 0.06711056 * px + 0.00583715 * py  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
+    turn = (
+        0.06711056 * px + 0.00583715 * py
+    )  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
     turn = 52.9829189 * (turn - math.floor(turn))
     turn = 6.283185307179586 * (turn - math.floor(turn))
     turn_x, turn_y = math.cos(turn), math.sin(turn)

@@ -12,7 +12,7 @@ from marrow.data.synth import places
 from marrow.data.synth.looks import LABELS, worn
 from marrow.data.synth.scenes import Actor, Scene, stream
 from marrow.geometry.projection import to_camera
-from marrow.render.effects import blurred, compressed, noisy, to_srgb
+from marrow.render.effects import gaussian_blur, sensor_noise, to_srgb
 from marrow.render.mesh import rasterize, window_of
 from marrow.render.shading import Picture, shade
 from marrow.render.surfaces import Merged, Surface, merged
@@ -56,7 +56,6 @@ class Drawn:
         stage: what was drawn.
         camera: by which.
         image: (H, W, 3) uint8 sRGB, with noise and blur, before compression.
-        jpeg: the file, or None where there is none.
         picture: what each pixel sees.
         person: (H, W) int16 number of the person seen, -1 none.
     """
@@ -64,7 +63,6 @@ class Drawn:
     stage: Stage
     camera: Camera
     image: NDArray[np.uint8]
-    jpeg: bytes | None
     picture: Picture
     person: NDArray[np.int16]
 
@@ -78,17 +76,17 @@ def set_stage(scene: Scene, frame: int = 0) -> Stage:
     return Stage(scene, frame, people, surfaces, merged(surfaces))
 
 
-def draw(stage: Stage, view: int = 0, *, compress: bool = True) -> Drawn:
+def draw(stage: Stage, view: int = 0) -> Drawn:
     """Draw a stage as one of the scene's cameras sees it."""
     scene, camera = stage.scene, stage.scene.cameras[view][stage.frame]
     behind = places.background(scene.place, camera)
     picture = shade(stage.surfaces, camera, scene.place.lights, scene.place.sky, behind)
     rng = stream(scene.preset, scene.seed, scene.index, f"noise {view} {stage.frame}")
-    light = picture.image_linear * np.float32(scene.disturbance.exposure)
-    image = to_srgb(noisy(rng, blurred(light, scene.disturbance.blur), scene.disturbance.shot))
-    jpeg = compressed(image, scene.disturbance.quality) if compress else None
+    light = gaussian_blur(picture.image_linear, scene.disturbance.blur)
+    light = sensor_noise(light, rng, full_well=scene.disturbance.full_well)
+    image = to_srgb(light, scene.disturbance.exposure)
     owner = np.append(stage.mesh.owner, -1).astype(np.int16)
-    return Drawn(stage, camera, image, jpeg, picture, owner[picture.surface])
+    return Drawn(stage, camera, image, picture, owner[picture.surface])
 
 
 def whole_mask(stage: Stage, number: int, camera: Camera) -> NDArray[np.bool_]:

@@ -12,9 +12,10 @@ import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from marrow.data.synth.annotations import MAPS, Labels, annotate
-from marrow.data.synth.draw import Drawn, draw, set_stage
+from marrow.data.synth.draw import draw, set_stage
 from marrow.data.synth.presets import preset
 from marrow.data.synth.scenes import Choices, Scene, sample_scene
 from marrow.errors import InputError
@@ -79,7 +80,7 @@ def make(recipe: Recipe, index: int) -> Iterator[tuple[str, dict[str, bytes]]]:
         files: dict[str, bytes] = {}
         records, images = [], []
         for frame in frames:
-            drawn = draw(stages[frame], view, compress=not given.seconds)
+            drawn = draw(stages[frame], view)
             maps = recipe.maps if not given.seconds or recipe.maps != tuple(MAPS) else ()
             labels = annotate(drawn, view, maps, points)
             prefix = f"{frame:03d}." if given.seconds else ""
@@ -90,15 +91,15 @@ def make(recipe: Recipe, index: int) -> Iterator[tuple[str, dict[str, bytes]]]:
             files["mp4"] = _video([drawn.image for drawn in images], given.fps)
             files["json"] = msgspec.json.encode({"key": key, "fps": given.fps, "frames": records})
         else:
-            files["jpg"] = _jpeg(images[0])
+            files["jpg"] = _jpeg(images[0].image, scene.disturbance.quality)
             files["json"] = msgspec.json.encode({"key": key, **records[0]})
         yield key, files
 
 
-def _jpeg(drawn: Drawn) -> bytes:
-    if drawn.jpeg is None:
-        raise ValueError("the picture was drawn without its file")
-    return drawn.jpeg
+def _jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def _encoded(labels: Labels, prefix: str) -> dict[str, bytes]:

@@ -82,13 +82,13 @@ class Disturbance:
 
     Attributes:
         exposure: factor on the light.
-        shot: photons that a white pixel counts for (fewer: more noise).
+        full_well: electrons of a white pixel (fewer: more noise).
         blur: pixels.
         quality: of JPEG.
     """
 
     exposure: float
-    shot: float
+    full_well: float
     blur: float
     quality: int
 
