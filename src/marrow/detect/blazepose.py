@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.geometry.boxes import box_iou
+
 Float32 = NDArray[np.float32]
 
 SEARCH_SIZE = 224

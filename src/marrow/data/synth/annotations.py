@@ -17,7 +17,7 @@ from marrow.data.synth.cameras import elevation_deg
 from marrow.data.synth.draw import Drawn, Posed, Stage, stream, whole_mask
 from marrow.geometry.projection import project, to_camera
 from marrow.render.mesh import Raster, rasterize, vertex_normals, window_of
-from marrow.render.visibility import visible
+from marrow.render.visibility import joints_visible
 from marrow.types import Camera, Float32, Float64
 
 #: Joint sets that are always told; the skeleton's segment origins are ``skeleton``.
@@ -128,7 +128,7 @@ def _joints(drawn: Drawn, number: int, person: Posed, name: str) -> dict[str, An
     inside = placed & finite & (np.nan_to_num(xy, nan=-9.0) > -0.5).all(-1)
     inside &= (np.nan_to_num(xy, nan=1e9) < [width - 0.5, height - 0.5]).all(-1)
     shown = np.zeros(len(xyz), bool)
-    shown[inside] = _shows(drawn, number, person, full[inside], xy[inside])
+    shown[inside] = _shows(drawn, number, person, full[inside])
     xy[~placed] = np.nan
     return {
         "xyz": _rounded(np.where(placed[:, None], xyz, np.nan), 5),
@@ -137,17 +137,14 @@ def _joints(drawn: Drawn, number: int, person: Posed, name: str) -> dict[str, An
     }
 
 
-def _shows(drawn: Drawn, number: int, person: Posed, xyz: Float64, xy: Float64) -> NDArray[np.bool_]:
+def _shows(drawn: Drawn, number: int, person: Posed, xyz: Float64) -> NDArray[np.bool_]:
     """Whether a point's own flesh is what is seen at its pixel: no more lies before it than there is around it."""
     from scipy.spatial import cKDTree
 
-    if not len(xyz):
-        return np.zeros(0, bool)
-    column, row = np.rint(xy).astype(int).T
-    own = drawn.person[row, column] == number
     around = cKDTree(person.skin[::3]).query(xyz)[0]
-    clear = visible(to_camera(drawn.camera, xyz), drawn.picture.raster, drawn.camera, 1.6 * around + _CLOTH)
-    return own & clear
+    owner, raster = drawn.person.astype(np.int32), drawn.picture.raster
+    in_camera = to_camera(drawn.camera, xyz)
+    return joints_visible(in_camera, number, raster, owner, drawn.camera, inside=1.6 * around + _CLOTH)
 
 
 def _under(drawn: Drawn) -> list[Raster | None]:
