@@ -97,6 +97,8 @@ def test_what_makes_no_sense_is_refused(there, motion, twin_body, tmp_path):
         marrow.retarget(motion, to="default")
     with pytest.raises(InputError, match="says which body of SMPL's family a motion is of"):
         marrow.retarget(motion, to=twin_body, body=twin_body)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match=r"got str; read a file first: marrow\.convert\(PATH\)"):
+        marrow.retarget("walk.bvh", to=twin_body)  # type: ignore[call-overload]
     with pytest.raises(InputError, match="there is no model 'smpl-female'"):
         marrow.retarget(motion, to="smpl-female")
     with pytest.raises(InputError, match=r"is written as \.npz"):

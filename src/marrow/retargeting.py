@@ -84,6 +84,11 @@ def retarget(
         return converted if _is_default(to) else retarget(converted, to, progress=progress)
     if body is not None:
         raise InputError("body: says which body of SMPL's family a motion is of; this motion is of marrow's own")
+    if not isinstance(motion, Motion) and not hasattr(motion, "motion"):
+        raise InputError(
+            f"motion: expected a Motion, a person or what marrow.convert gives, got {type(motion).__name__}; "
+            "read a file first: marrow.convert(PATH)"
+        )
     name, own = ("motion", motion) if isinstance(motion, Motion) else (motion.name, motion.motion)
     if _is_default(to):
         raise InputError("to: the motion is of marrow's body already; expected a body of SMPL's family")

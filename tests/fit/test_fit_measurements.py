@@ -87,6 +87,7 @@ def test_the_unusual_is_told():
         ({"ankle_girth": 23.0}, r"such as 0\.23$"),
         ({"stature": 1.70, "waist_girth": 0.25}, r"waist_girth 0\.25 m \(nearest 0\.\d+\)"),
         ({"stature": 1.70, "waist_girth": 1.9}, "no body has these measurements together"),
+        ({"mass": 5.0}, r"mass 5 kg .*for a child give its age"),
         ({"stature": 0.70}, r"stature 0\.7 m .*for a child give its age"),
     ],
 )

@@ -165,7 +165,7 @@ def _refusal(
         unit, factor = _unit(name, shown)
         told.append(f"{name} {_number(wanted[name] * factor)} {unit} (nearest {_number(measured[name] * factor)})")
     words = f"no body has these measurements together: {', '.join(told)}. Correct or leave out one of them"
-    small = adult and wanted.get("stature", 2.0) < 1.4
+    small = adult and (wanted.get("stature", 2.0) < 1.4 or wanted.get("mass", 70.0) < 25.0)
     return words + ("; for a child give its age, such as age 0.33" if small else "")
 
 
