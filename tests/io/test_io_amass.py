@@ -61,6 +61,8 @@ def test_the_gender_is_read_however_it_is_kept(tmp_path):
         ({"poses": np.zeros((2, 63))}, r"72 \(smpl\), 156 \(smplh\), 165 \(smplx\); got \(2, 63\)"),
         ({"poses": np.zeros((0, 156))}, "'poses' must be"),
         ({"poses": np.full((2, 156), np.nan)}, "'poses' holds NaN"),
+        ({"poses": np.full((2, 156), 90.0)}, "'poses' reaches 90; expected radians, are these degrees"),
+        ({"trans": None}, "'trans' is missing"),
         ({"trans": np.zeros((3, 3))}, r"'trans' must be \(2, 3\)"),
         ({"betas": np.zeros((2, 16))}, r"'betas' must be \(S,\)"),
         ({"betas": np.array(["a"])}, "'betas' must be numbers"),
@@ -76,6 +78,7 @@ def test_what_does_not_fit_is_told(tmp_path, changed, message):
         "mocap_framerate": 60.0,
     } | changed  # fmt: skip
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    assert is_amass(path)
     with pytest.raises(InputError, match=message):
         read_amass(path)
 

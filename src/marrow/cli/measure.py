@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: What a unit of marrow's is shown in, and how many of those it makes.
 _SHOWN = {"m": ("cm", 100.0), "kg": ("kg", 1.0), "m2": ("m²", 1.0), "m3": ("l", 1000.0), "kg/m2": ("kg/m²", 1.0)}
+
+_EXAMPLES = {"shape": "gender=1 age=0.7", "want": "stature=170 waist=82", "bones": "femur=45 tibia_l=38"}
 
 
 def run(
@@ -102,11 +105,13 @@ def _measure(
 def _body(source: Path | None, options: Mapping[str, dict[str, float]]) -> tuple[Rest, list[str]]:
     """The body that a motion or the options describe, and remarks."""
     from marrow.body import load_body
+    from marrow.body.bones import BoneLengthError
     from marrow.body.measurements import DEFINITIONS, near
     from marrow.errors import InputError
     from marrow.fit.measurements import fit_measurements
 
     shape, remarks = options["shape"], []
+    _check_ranges(shape)
     bones = {name: value / 100.0 for name, value in options["bones"].items()}
     if source is not None:
         if shape or options["want"]:
@@ -118,16 +123,36 @@ def _body(source: Path | None, options: Mapping[str, dict[str, float]]) -> tuple
             name = short if short in DEFINITIONS else f"{short}_girth"
             if name not in DEFINITIONS:
                 raise InputError(f"--want: there is no measurement {short!r}{near(short)}")
+            if name in targets:
+                raise InputError(f"--want: {name} is given twice; leave one out")
             targets[name] = value / _SHOWN[DEFINITIONS[name].unit][1]
-        found = fit_measurements(targets, shape)
+        found = fit_measurements(targets, shape, shown=_SHOWN)
         shape, remarks = dict(found.shape), list(found.remarks)
         if bones:
             remarks.append("--bones came after --want: what the bones change is no longer as wanted")
-    return load_body().rest(shape, bones=bones), remarks
+    try:
+        return load_body().rest(shape, bones=bones), remarks
+    except BoneLengthError as error:
+        raise InputError(error.told("cm", 100.0)) from None
+
+
+def _check_ranges(shape: Mapping[str, float]) -> None:
+    """Raises InputError where a parameter is beyond its range: the body would be that of the range's end."""
+    from marrow.body import load_body
+    from marrow.errors import InputError
+
+    for parameter in load_body().spec.parameters:
+        value = shape.get(parameter.name, parameter.default)
+        if not parameter.low - 1e-3 <= value <= parameter.high + 1e-3:
+            raise InputError(
+                f"--shape {parameter.name}={value:g}: expected {parameter.low:.3g} to {parameter.high:.3g} "
+                f"({parameter.meaning})"
+            )
 
 
 def _shape_of(source: Path) -> dict[str, float]:
     from marrow.errors import InputError
+    from marrow.io.amass import is_amass
     from marrow.io.npz import read_motion
 
     file = source
@@ -143,7 +168,14 @@ def _shape_of(source: Path) -> dict[str, float]:
     elif not source.exists():
         raise InputError(f"{source}: no such file or folder")
     elif file.suffix.lower() != ".npz":
-        raise InputError(f"{source}: expected a motion.npz, a folder of marrow capture, or a mesh (.obj, .ply)")
+        raise InputError(
+            f"{source}: expected a motion.npz, a folder of marrow capture, or a mesh (.obj, .ply); of another motion "
+            f"make one first: marrow convert {source} motion.npz"
+        )
+    if is_amass(file):
+        raise InputError(
+            f"{file}: a motion of SMPL's family; make marrow's of it first: marrow convert {file} motion.npz"
+        )
     return dict(read_motion(file).shape)
 
 
@@ -161,11 +193,16 @@ def _pairs(option: str, words: Sequence[str]) -> dict[str, float]:
 
     out: dict[str, float] = {}
     for word in words:
-        name, _, value = word.partition("=")
+        name, _, value = (part.strip() for part in word.partition("="))
         try:
-            out[name.strip()] = float(value)
+            number = float(value)
         except ValueError:
-            raise InputError(f"--{option}: expected name=number, got {word!r}") from None
+            raise InputError(f"--{option}: expected name=number, such as {_EXAMPLES[option]}; got {word!r}") from None
+        if not math.isfinite(number):
+            raise InputError(f"--{option} {name}: expected a finite number, got {value}")
+        if name in out:
+            raise InputError(f"--{option}: {name} is given twice; leave one out")
+        out[name] = number
     return out
 
 

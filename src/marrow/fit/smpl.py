@@ -7,7 +7,7 @@ gives the places of those points in every frame, and the other body is fitted to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,14 @@ class Retargeted:
 
     Attributes:
         body: name of the model.
+        model: the model itself, by which the motion finds its way back.
         motion: parameters, in marrow's world (Y up).
         pelvis: (3,) metres: the pelvis' joint of the person at rest, about which the root turns.
         residual: (T, 2) metres: the mean and the 95 % quantile over the skin of the distance between the two bodies.
     """
 
     body: str
+    model: SmplBody = field(repr=False)
     motion: SmplMotion
     pelvis: Float64
     residual: Float64
@@ -141,7 +143,7 @@ def to_smpl(motion: Motion, body: SmplBody, *, name: str = "motion", progress: P
         )
         for away in [np.linalg.norm(ours - theirs, axis=-1)]
     ]
-    return Retargeted(body.spec.name, own, pelvis, np.concatenate(residual))
+    return Retargeted(body.spec.name, body, own, pelvis, np.concatenate(residual))
 
 
 @dataclass(frozen=True)

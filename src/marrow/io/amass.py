@@ -27,6 +27,8 @@ JOINTS: Mapping[str, int] = {"smpl": 24, "smplh": 52, "smplx": 55}
 #: Files of SMPL-X have the parts of the pose by name as well; how many joints each has, in the order of the tree.
 _PARTS = {"root_orient": 1, "pose_body": 21, "pose_jaw": 1, "pose_eye": 2, "pose_hand": 30}
 _RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
+#: Radians that no rotation vector reaches.
+_FULL_TURNS = 4 * np.pi
 _GENDERS = ("female", "male", "neutral")
 
 
@@ -66,12 +68,12 @@ class SmplMotion:
 
 
 def is_amass(source: str | Path) -> bool:
-    """Whether a path is an ``.npz`` with the poses and the translation of a body of SMPL's family."""
+    """Whether a path is an ``.npz`` with poses and translation or shape of a body of SMPL's family."""
     if Path(source).suffix.lower() != ".npz":
         return False
     try:
         with np.load(source, allow_pickle=False) as archive:
-            return {"poses", "trans"} <= set(archive.files)
+            return "poses" in archive.files and not {"trans", "betas"}.isdisjoint(archive.files)
     except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
         return False  # whoever reads it as something else tells what is wrong with it
 
@@ -93,6 +95,9 @@ def read_amass(path: str | Path) -> SmplMotion:
     if poses.ndim < 2 or len(poses) == 0 or width not in widths:
         told = ", ".join(f"{width} ({family})" for width, family in widths.items())
         raise InputError(f"{path}: 'poses' must be (T, n) with n one of {told}; got {poses.shape}")
+    most = float(np.abs(poses).max())
+    if most > _FULL_TURNS:
+        raise InputError(f"{path}: 'poses' reaches {most:.4g}; expected radians, are these degrees?")
     if trans.shape != (len(poses), 3):
         raise InputError(f"{path}: 'trans' must be ({len(poses)}, 3), a row for each of 'poses'; got {trans.shape}")
     betas = betas[0] if betas.ndim == 2 and len(betas) == 1 else betas
