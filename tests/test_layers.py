@@ -33,6 +33,7 @@ ALLOWED = {
     ("bench", "lift"),
     ("body", "io"),  # the user's models are written whole, as every file is
     ("cli", "systems"),  # verbs that list and run them
+    ("data", "body"),  # synthetic people have bodies
     ("data", "io"),  # dataset readers use the file readers
     ("train", "nn"),
     ("train", "data"),
