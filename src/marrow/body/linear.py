@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.blending import blend_and_skin
-from marrow.body.chain import forward_kinematics
+from marrow.body.chain import carry, forward_kinematics, plainly_float32, turns
 from marrow.body.model import check_outputs, check_vertex_ids
 from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
@@ -162,13 +162,13 @@ class LinearBody(torch.nn.Module):
         check_outputs(outputs, TENSOR_OUTPUTS)
         rotations, lead = joint_rotations(pose, len(self.parents))
         return self._posed(
-            rest, joint_steps(self.parents, rest.joints), rotations, lead, translation, outputs, vertex_ids, threads
+            rest, None, rotations, lead, translation, outputs, vertex_ids, threads
         )
 
     def _posed(
         self,
         rest: LinearRest,
-        steps: torch.Tensor,
+        steps: torch.Tensor | None,
         rotations: torch.Tensor,
         lead: tuple[int, ...],
         translation: torch.Tensor | None,
@@ -176,18 +176,16 @@ class LinearBody(torch.nn.Module):
         vertex_ids: Sequence[int] | NDArray | None,
         threads: int | None,
     ) -> Posed:
-        """What :meth:`pose` gives, of joints (1 or T, J, 3) from their parents, turned by (T, J, 3, 3)."""
+        """What :meth:`pose` gives, of joints (1 or T, J, 3) from their parents, None as at rest, and their turns."""
         shift = checked_translation(translation, lead)
         check_bodies(rest, len(rotations))
-        frames, joints = forward_kinematics(self.parents, steps, rotations)
-        if shift is not None:
-            joints = joints + shift[:, None]
+        frames, joints, transforms = carried(self.parents, rest.joints, steps, rotations, shift)
         vertices = None
         if "vertices" in outputs:
             skin = self if vertex_ids is None else self._part(vertex_ids)
             turns = self.corrective_turns(rotations, frames) if self.corrected else None
             shaped = rest if skin is self else LinearRest(skin, rest.coefficients, rest.joints)
-            vertices = skin._skinned(shaped, turns, transforms_of(rest.joints, frames, joints), threads)
+            vertices = skin._skinned(shaped, turns, transforms, threads)
             vertices = vertices.view(*lead, -1, 3)
         return Posed(
             vertices,
@@ -262,7 +260,8 @@ def joint_rotations(pose: torch.Tensor, joints: int) -> tuple[torch.Tensor, tupl
     finite(pose, "pose")
     if matrices:
         return pose.reshape(-1, joints, 3, 3), tuple(pose.shape[:-3])
-    return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), tuple(pose.shape[:-2])
+    vectors = pose.reshape(-1, joints, 3)
+    return (turns if plainly_float32(pose) else roma.rotvec_to_rotmat)(vectors), tuple(pose.shape[:-2])
 
 
 def check_bodies(rest: LinearRest, poses: int) -> None:
@@ -271,6 +270,22 @@ def check_bodies(rest: LinearRest, poses: int) -> None:
         raise InputError(
             f"pose: expected {len(rest.joints)} poses, one for each body at rest (or one body), got {poses}"
         )
+
+
+def carried(
+    parents: Sequence[int],
+    rest: torch.Tensor,
+    steps: torch.Tensor | None,
+    rotations: torch.Tensor,
+    shift: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """As :func:`marrow.body.chain.carry`; of any kind, differentiable."""
+    if plainly_float32(rest, steps, rotations, shift):
+        return carry(parents, rest, steps, rotations, shift)
+    frames, places = forward_kinematics(parents, joint_steps(parents, rest) if steps is None else steps, rotations)
+    if shift is not None:
+        places = places + shift[:, None]
+    return frames, places, transforms_of(rest, frames, places)
 
 
 def transforms_of(rest: torch.Tensor, frames: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

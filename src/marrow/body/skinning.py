@@ -100,11 +100,17 @@ def skin_shapes(rest: RestShapes, weights: SkinWeights, matrices: Float32, threa
     """Vertices (T, n, 3) in each frame, from rest shapes and matrices (T, J, 12): the rows of a 3x4 transform."""
     if len(matrices) >= _FEW:
         return LaneSkinning(rest, weights, matrices, threads).posed()
-    from marrow.body._fast_skinning import skin_frames
+    from marrow.body._fast_skinning import blend_frames, skin_frames
 
-    whole = rest.columns(slice(0, 3 * (len(weights.start) - 1)))
-    out = np.empty((len(matrices), len(weights.start) - 1, 3), np.float32)
-    skin_frames(weights.start, weights.body, weights.weight, whole.reshape(len(whole), -1, 3), matrices, out)
+    size = 3 * (len(weights.start) - 1)
+    out = np.empty((len(matrices), size // 3, 3), np.float32)
+    shapes = out
+    if rest.coefficients is None or rest.basis is None:
+        shapes = rest.columns(slice(0, size)).reshape(-1, *out.shape[1:])
+    else:
+        vertices = np.empty((0, size), np.float32) if rest.vertices is None else np.ascontiguousarray(rest.vertices)
+        blend_frames(vertices, rest.coefficients, np.ascontiguousarray(rest.basis), out.reshape(-1, size))
+    skin_frames(weights.start, weights.body, weights.weight, shapes, matrices, out)
     return out
 
 
