@@ -49,7 +49,14 @@ def blend_frames(vertices, coefficients, basis, out):
             c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
             for i in range(to.size):
                 to[i] += (
-                    c0 * b0[i] + c1 * b1[i] + c2 * b2[i] + c3 * b3[i] + c4 * b4[i] + c5 * b5[i] + c6 * b6[i] + c7 * b7[i]
+                    c0 * b0[i]
+                    + c1 * b1[i]
+                    + c2 * b2[i]
+                    + c3 * b3[i]
+                    + c4 * b4[i]
+                    + c5 * b5[i]
+                    + c6 * b6[i]
+                    + c7 * b7[i]
                 )
 
 

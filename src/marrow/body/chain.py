@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.autograd.forward_ad import unpack_dual
 
 
 def forward_kinematics(
@@ -45,67 +44,6 @@ def forward_kinematics_reference(
         for i, j in enumerate(level):
             world[j], place[j] = turned[:, i], reached[:, i]
     return torch.stack(world, 1), torch.stack(place, 1)
-
-
-def plainly_float32(*tensors: torch.Tensor | None) -> bool:
-    """Whether :func:`turns` and :func:`carry` may have these: float32 on the processor, and no derivative recorded."""
-    recording = torch.is_grad_enabled()
-    return all(
-        x.dtype == torch.float32
-        and x.device.type == "cpu"
-        and not (recording and x.requires_grad)
-        and unpack_dual(x).tangent is None
-        for x in tensors
-        if x is not None
-    )
-
-
-def turns(vectors: torch.Tensor) -> torch.Tensor:
-    """(..., 3, 3) of rotation vectors (..., 3), radians, where :func:`plainly_float32`; else ``roma`` gives the same."""
-    from marrow.body import _fast_chain as fast
-
-    out = np.empty((*vectors.shape, 3), np.float32)
-    fast.turns(_array(vectors).reshape(-1, 3), out.reshape(-1, 3, 3))
-    return torch.from_numpy(out)
-
-
-def carry(
-    parents: Sequence[int],
-    rest: torch.Tensor,
-    steps: torch.Tensor | None,
-    rotations: torch.Tensor,
-    shift: torch.Tensor | None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """:func:`forward_kinematics` and what it carries, in one go, where all of it is :func:`plainly_float32`.
-
-    Args:
-        rest: (1 or T, J, 3) joints at rest, metres.
-        steps: (1 or T, J, 3) from the parent to the joint; by default those at rest.
-        rotations: (T, J, 3, 3) against the parent.
-        shift: (1 or T, 3) is added to all places.
-    Returns:
-        world (T, J, 3, 3) and place (T, J, 3); and (T, J, 3, 4) what carries what is fixed to the joints from rest.
-    """
-    from marrow.body import _fast_chain as fast
-
-    above, rest_places = _parents(tuple(parents)), _array(rest)
-    if steps is None:
-        between = rest_places - rest_places[:, above] * (above >= 0)[:, None]
-    else:
-        between = _array(steps)
-    shifts = np.empty((0, 3), np.float32) if shift is None else _array(shift)
-    frames, places, transforms = (np.empty((*rotations.shape[:2], *s), np.float32) for s in ((3, 3), (3,), (3, 4)))
-    fast.carry(above, rest_places, between, _array(rotations), shifts, frames, places, transforms)
-    return torch.from_numpy(frames), torch.from_numpy(places), torch.from_numpy(transforms)
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().numpy())
-
-
-@functools.cache
-def _parents(parents: tuple[int, ...]) -> np.ndarray:
-    return np.array(parents, np.int64)
 
 
 @functools.cache
