@@ -1,8 +1,8 @@
 """A few bodies without gradients in two compiled calls, joints and skin; float32, the joints in float64 inside.
 
-The numba twin of :meth:`marrow.body.linear.LinearBody.pose` in plain torch. Reading the basis for one body drives all
-else out of the processor's nearer caches, so that each call from torch or numpy takes several times what it takes in a
-loop of its own: what counts here is how few there are.
+The twin of what :meth:`marrow.body.linear.LinearBody.pose` does else. Reading the basis drives all other code and
+numbers out of the processor's nearer caches, so that a small call of torch takes several times as long as in a loop of
+its own: what counts here is how few calls there are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Skinning sixteen bodies at once, or one: the vector operations that numba does not find by itself, as LLVM instructions.
+"""Skinning sixteen bodies at once, or one: vector operations that numba does not find by itself, as LLVM instructions.
 
 A row holds one number of sixteen bodies, float32: one register with AVX-512, two with AVX, four with NEON; LLVM splits
-as the machine needs (of one body, :func:`skin_vertex_alone`, the entries of a transform). A vertex takes three rows (x, y, z), a 3x4 transform twelve, side by side. Pointers are not
-checked: callers keep every row inside its array.
+as the machine needs. A vertex takes three rows (x, y, z), a 3x4 transform twelve, side by side. One body has a vector
+across the twelve entries of a transform instead. Pointers are not checked: callers keep every row inside its array.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _moved(builder, pointer, *factors):
     return builder.gep(pointer, [offset])
 
 
-def _load(builder, pointer, *factors, kind=_ROW):
+def _load(builder, pointer, *factors, kind: ir.Type = _ROW):
     return builder.load(builder.bitcast(_moved(builder, pointer, *factors), kind.as_pointer()), align=4)
 
 

@@ -106,7 +106,7 @@ class LinearBody(torch.nn.Module):
         self.register_buffer("basis", flat(basis, -1, 3 * vertex_count))
         self.register_buffer("joints_template", flat(joints, 3 * len(self.parents)))
         self.register_buffer("joints_basis", flat(joints_basis, self.identity, 3 * len(self.parents)))
-        self._parts: dict[bytes, LinearBody] = {}
+        self._parts: dict[tuple[bytes, torch.dtype, torch.device], LinearBody] = {}
 
     @property
     def corrected(self) -> bool:
@@ -177,7 +177,7 @@ class LinearBody(torch.nn.Module):
         outputs: Sequence[str],
         vertex_ids: Sequence[int] | NDArray | None,
     ) -> Posed | None:
-        """What :meth:`pose` gives, in compiled code; None for many poses, other kinds of numbers, or with gradients.
+        """What :meth:`pose` gives, with few calls; None for many poses, numbers of another kind, or with gradients.
 
         None also for what is not valid: the other way tells what is wrong with it.
         """
@@ -201,28 +201,28 @@ class LinearBody(torch.nn.Module):
             return None
         vertices = None
         if "vertices" in outputs:
+            turns = torch.from_numpy(rotations[:, :0])
+            if self.corrected:
+                turns = self.corrective_turns(torch.from_numpy(rotations), torch.from_numpy(frames))
+            if not plainly_float32(turns):
+                return None
             skin = self if vertex_ids is None else self._part(vertex_ids)
             shaped = rest if skin is self else LinearRest(skin, rest.coefficients, rest.joints)
-            turns = rotations[:, :0]
-            if self.corrected:
-                turns = self.corrective_turns(torch.from_numpy(rotations), torch.from_numpy(frames)).numpy()
-            several = len(rest.coefficients) > 1
-            template, basis = skin.template if several else shaped.vertices, array(skin.basis)
-            coefficients = array(rest.coefficients) if several else np.empty((count, 0), np.float32)
+            several, basis = len(rest.coefficients) > 1, array(skin.basis)
             vertices = np.empty((count, len(skin.template) // 3, 3), np.float32)
             fast.move_skin(
-                array(template).reshape(1, -1),
-                coefficients,
-                np.ascontiguousarray(turns),
+                array(skin.template if several else shaped.vertices).reshape(1, -1),
+                array(rest.coefficients) if several else np.empty((count, 0), np.float32),
+                array(turns),
                 basis if several else basis[self.identity :],
                 *skin.weights,
                 transforms,
                 vertices,
             )
         return Posed(
-            None if vertices is None else torch.from_numpy(vertices.reshape(*lead, -1, 3)),
-            torch.from_numpy(places.reshape(*lead, joints, 3)) if "joints" in outputs else None,
-            torch.from_numpy(frames.reshape(*lead, joints, 3, 3)) if "frames" in outputs else None,
+            None if vertices is None else torch.from_numpy(vertices).view(*lead, -1, 3),
+            torch.from_numpy(places).view(*lead, joints, 3) if "joints" in outputs else None,
+            torch.from_numpy(frames).view(*lead, joints, 3, 3) if "frames" in outputs else None,
         )
 
     def _posed(
@@ -291,7 +291,7 @@ class LinearBody(torch.nn.Module):
     def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
         """The same body with some of its vertices; the last ones asked for are kept."""
         ids = check_vertex_ids(vertex_ids, len(self.template) // 3)
-        key = ids.tobytes()
+        key = ids.tobytes(), self.template.dtype, self.template.device
         if key not in self._parts:
             kept = torch.from_numpy(ids).to(self.template.device)
             part = LinearBody.__new__(LinearBody)
