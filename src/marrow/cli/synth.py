@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ def run(
     ] = None,
     split: Annotated[str, option("Of the motions: train, A (unseen clips), B (unseen people).", "S")] = "train",
     motions: Annotated[
-        Path | None, option("Folder with motion.npz files of yours instead (marrow convert makes them).", "DIR")
+        Path | None, option("Your own motions instead: a file or folder that marrow convert reads.", "PATH")
     ] = None,
     photos: Annotated[Path | None, option("Folder of pictures to stand before.", "DIR")] = None,
     textures: Annotated[Path | None, option("Folder of pictures to print on clothes.", "DIR")] = None,
@@ -84,7 +85,7 @@ def _synth(
     if out is None:
         raise InputError(f"say where to: marrow synth --preset {name} --out DIR")
     choices = Choices(
-        _size(given["size"]), given["views"], given["split"], given["motions"],
+        _size(given["size"]), given["views"], given["split"], _motions(given["motions"]),
         tuple(photos_in(given["photos"])) if given["photos"] else (),
         tuple(photos_in(given["textures"])) if given["textures"] else (),
     )  # fmt: skip
@@ -101,6 +102,15 @@ def _synth(
         print(f"made: {folder} ({', '.join(Path(file).name for file in files[:6])}{' …' if len(files) > 6 else ''})")
         print("what it holds: set.json; every picture's record tells its people, joints, camera and factors")
     return 0
+
+
+def _motions(path: Path | None) -> Any:
+    if path is None:
+        return None
+    from marrow.conversion import packed
+    from marrow.data.synth.motions import motions_from
+
+    return motions_from(path, packed, told=lambda line: print(line, file=sys.stderr))
 
 
 def _list(as_json: bool) -> int:

@@ -98,7 +98,6 @@ def _person(drawn: Drawn, number: int, person: Posed, whole: NDArray[np.bool_]) 
         "q": np.round(q, 7).tolist(),
         "translation": np.round(person.p[0], 6).tolist(),
         "derived_deg": derived,
-        "action": actor.action,
         "look": asdict(actor.look),
         "box": _box(seen), "rle": run_lengths(seen), "box_whole": _box(whole),
         "visible_share": float(seen.sum() / whole.sum()) if whole.any() else 0.0,

@@ -188,7 +188,7 @@ def attitude(rng: np.random.Generator, age: float | None) -> tuple[Float64, str]
     own = ATTITUDES[names[int(rng.integers(len(names)))]]
     q = at_ease()
     for name, (low, high) in own.both.items():
-        for full in ((name,) if name in AT else (f"{name}_r", f"{name}_l")):
+        for full in (name,) if name in AT else (f"{name}_r", f"{name}_l"):
             q[AT[full]] = np.radians(rng.uniform(low, high))
     for side, some in (("r", own.right), ("l", own.left)):
         for name, (low, high) in (some or {}).items():
@@ -276,5 +276,3 @@ def _strain(R: Float64, side: str) -> Float64:
     left = np.swapaxes(plain, -1, -2) @ R
     inward = np.arctan2(left[:, 0, 2], left[:, 0, 0])
     return np.maximum(inward - np.radians(75.0), 0.0) + np.maximum(np.radians(-80.0) - inward, 0.0)
-
-

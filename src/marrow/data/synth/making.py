@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import platform
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from marrow.body.parts import PARTS
 from marrow.data.synth.annotations import MAPS, joint_set_names
 from marrow.data.synth.presets import preset
 from marrow.data.synth.samples import Recipe, keys, make
+from marrow.data.synth.scenes import Choices
 from marrow.data.synth.stores import Sample, label_path, write_folder, write_shard
 from marrow.data.synth.tables import write_coco, write_people
 from marrow.errors import InputError, OutputError
@@ -150,7 +153,7 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
 
     return {
         "version": VERSION, "preset": recipe.preset, "meaning": preset(recipe.preset).meaning, "seed": recipe.seed,
-        "count": count, "layout": layout, "choices": asdict(recipe.choices), "points": recipe.points,
+        "count": count, "layout": layout, "choices": _choices(recipe.choices), "points": recipe.points,
         "maps": {name: MAPS[name] for name in recipe.maps}, "joints": joint_set_names(), "parts": list(PARTS),
         "labels": list(LABELS), "coordinates": _coordinates(), "processor": platform.machine(),
         "units": "metres, radians (degrees where a name ends in _deg), pixels with the first pixel's centre at 0; "
@@ -158,6 +161,15 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
         "licence": "free of others' rights but for the motions (CMU, see the notice of the motion pack) and "
         "what --photos and --textures brought in",
     }  # fmt: skip
+
+
+def _choices(choices: Choices) -> dict[str, Any]:
+    """What the user chose; own motions by name and content."""
+    told = asdict(replace(choices, motions=None))
+    if choices.motions is not None:
+        clips = choices.motions.clips
+        told["motions"] = {name: zlib.crc32(np.ascontiguousarray(clip.q).tobytes()) for name, clip in clips.items()}
+    return told
 
 
 def _coordinates() -> list[str]:

@@ -341,5 +341,3 @@ def _joined(a: Float64, b: Float64) -> Float64:
     share = np.linspace(0.0, 1.0, n + 2)[1:-1, None]
     share = share * share * (3.0 - 2.0 * share)
     return np.concatenate([a[: len(a) - n], (1.0 - share) * a[len(a) - n :] + share * b[:n], b[n:]])
-
-

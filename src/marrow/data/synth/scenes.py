@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,13 @@ import numpy as np
 
 from marrow.body import load_body
 from marrow.data.synth import cameras as cameras_of
+from marrow.data.synth.collisions import solids
+from marrow.data.synth.faces import sample_expression
 from marrow.data.synth.looks import Look, Outfit, dress, sample_look
+from marrow.data.synth.motions import PoseSource
 from marrow.data.synth.places import Place, furnished, sample_place
 from marrow.data.synth.population import Figure, sample_figure
-from marrow.data.synth.poses import PoseSampler, sample_expression, stand
+from marrow.data.synth.poses import PoseSampler, stand
 from marrow.data.synth.presets import Preset
 from marrow.errors import InputError
 from marrow.geometry.rotations import euler_zxy, from_euler_zxy, rotation_y
@@ -42,7 +45,7 @@ class Choices:
         size: (width, height) of the pictures, pixels; None: the preset's.
         views: cameras that see each scene.
         split: of the shipped motions: "train", "A" or "B".
-        motions: a folder of the user's own motions; None: those that ship.
+        motions: the user's own; None: those that ship.
         photos: background pictures.
         textures: pictures for clothes.
     """
@@ -50,7 +53,7 @@ class Choices:
     size: tuple[int, int] | None = None
     views: int = 1
     split: str = "train"
-    motions: Path | None = None
+    motions: PoseSource | None = None
     photos: tuple[Path, ...] = ()
     textures: tuple[Path, ...] = ()
 
@@ -65,7 +68,6 @@ class Actor:
         rest: the body at rest, with its expression.
         outfit: what is worn, at rest.
         q: (T, D) coordinates in the world (``rest.skeleton``).
-        action: how the pose came about.
     """
 
     figure: Figure
@@ -73,7 +75,6 @@ class Actor:
     rest: Rest
     outfit: Outfit
     q: Float64
-    action: str
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _actors(name: str, given: Preset, seed: int, index: int, choices: Choices) -
     low, high = given.people
     # few people are likelier than many
     count = low + int((high - low + 1) * rng.random() ** 1.4)
-    sampler = PoseSampler(split=choices.split, motions=choices.motions)
+    sampler = PoseSampler(choices.split, choices.motions)
     actors: list[Actor] = []
     taken: list[Float32] = []
     for number in range(count):
@@ -190,16 +191,16 @@ def _actor(
     figure = sample_figure(rng, given.ages)
     look = sample_look(rng, figure, textures=textures)
     rest = body.rest(figure.shape, sample_expression(rng))
+    flesh = solids(body, rest)
     if given.seconds:
-        q, action = sampler.clip(rng, rest.skeleton, given.seconds, given.fps, age=figure.age), "clip"
+        q = sampler.clip(rng, rest.skeleton, given.seconds, given.fps, flesh)
     else:
-        pose = sampler.pose(rng, rest.skeleton, age=figure.age)
-        q, action = pose.q[None], pose.action
+        q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
     q = stand(body, rest, q)
     outfit = dress(body, rest, look)
     ids = np.arange(0, body.vertex_count, _SPARSE)
     skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",), threads=1).vertices)
-    return Actor(figure, look, rest, outfit, q, action), skin
+    return Actor(figure, look, rest, outfit, q), skin
 
 
 def _placed(
@@ -223,7 +224,7 @@ def _placed(
             for t in frames
         ):
             q = turned(actor.q, actor.rest.skeleton.coordinates, turn, shift)
-            return Actor(actor.figure, actor.look, actor.rest, actor.outfit, q, actor.action), moved
+            return replace(actor, q=q), moved
     return None
 
 
