@@ -92,7 +92,8 @@ def sample_place(rng: np.random.Generator, eyes: Float64, people: Float64, dim: 
     floor = _colour(rng, (0.03, 0.25), (0.1, 0.45) if outdoors else (0.0, 0.35), (0.15, 0.65))
     if outdoors and rng.random() < 0.45:
         floor = _hsv(rng.uniform(0.2, 0.35), rng.uniform(0.4, 0.7), rng.uniform(0.12, 0.35))
-    strength = (0.18 if dim else 1.0) * float(rng.uniform(0.8, 1.2))
+    wall = _colour(rng, (0.0, 1.0), (0.0, 0.35), (0.45, 0.9))
+    strength = (0.25 if dim else 1.0) * float(rng.uniform(0.8, 1.2))
     horizon, zenith = _background(rng, kind)
     return Place(
         kind,
@@ -100,8 +101,8 @@ def sample_place(rng: np.random.Generator, eyes: Float64, people: Float64, dim: 
         _pattern(
             rng, floor, ("noise", "checks", "stripes", "noise") if not outdoors else ("noise", "noise", "stripes")
         ),
-        _colour(rng, (0.0, 1.0), (0.0, 0.35), (0.45, 0.9)),
-        _pattern(rng, (0.6, 0.6, 0.6), ("noise", "stripes", "checks")) if rng.random() < 0.5 else None,
+        wall,
+        _pattern(rng, wall, ("noise", "noise", "stripes", "checks")) if rng.random() < 0.6 else None,
         walls if kind == "room" else (0.0, 0.0, 0.0),
         tuple(strength * c for c in horizon),
         tuple(strength * c for c in zenith),
@@ -114,7 +115,7 @@ def sample_place(rng: np.random.Generator, eyes: Float64, people: Float64, dim: 
 def furnished(
     rng: np.random.Generator, place: Place, eyes: Float64, people: Float64, count: int, between: int
 ) -> Place:
-    """The place with up to ``count`` things that touch nobody, and up to ``between`` cameras and people."""
+    """The place with up to ``count`` things that touch nobody, up to ``between`` cameras and people, and a backdrop."""
     things: list[Thing] = []
     centre = people.mean(0)
     for n in range(count + between):
@@ -131,22 +132,38 @@ def furnished(
             if _free(thing, eyes, people):
                 things.append(thing)
                 break
+    for _ in range(int(rng.integers(2, 12)) if place.kind == "outdoors" else 0):
+        turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(11, _REACH - 4)
+        spot = centre + distance * np.array([np.sin(turn), 0, np.cos(turn)])
+        far = replace(_backdrop(rng), at=(float(spot[0]), 0.0, float(spot[2])))
+        if _free(far, eyes, people):
+            things.append(far)
     return replace(place, things=tuple(things))
 
 
-def surfaces_of(place: Place, label: int, around: Float64) -> list[Surface]:
-    """Floor, walls and things; ``label`` marks them as scenery, the floor is centred on ``around`` (3,)."""
+def surfaces_of(place: Place, label: int, around: Float64, cells: int = 20) -> list[Surface]:
+    """Floor, walls and things.
+
+    Args:
+        label: marks them as scenery.
+        around: (3,) the floor's middle.
+        cells: squares along a side of the floor; a lens that bends lines needs more.
+    """
     out = []
     if place.floor is not None:
         reach = max(place.walls[:2]) if place.kind == "room" else _REACH
-        floor, cells = _grid(reach, around if place.kind != "room" else np.zeros(3))
-        out.append(_plain(floor, cells, place.floor, place.floor_pattern, label))
+        floor, squares = _grid(reach, around if place.kind != "room" else np.zeros(3), cells)
+        out.append(_plain(floor, squares, place.floor, place.floor_pattern, label))
     if place.kind == "room":
         out += [_plain(*wall, place.wall, place.wall_pattern, label) for wall in _walls(*place.walls)]
+        ceiling = floor + np.array([0.0, place.walls[2], 0.0], np.float32)
+        out.append(_plain(ceiling, squares, (0.8, 0.8, 0.78), None, label))
     for thing in place.things:
         vertices, faces = _mesh_of(thing)
         colour = np.tile(np.array(thing.colour, np.float32), (len(vertices), 1))
-        out.append(Surface(vertices, faces, colour, thing.pattern, label=label, gloss=0.2))
+        # what is far off would only make the shadow maps coarse
+        near = thing.kind not in ("house", "tree")
+        out.append(Surface(vertices, faces, colour, thing.pattern, label=label, gloss=0.2, casts_shadow=near))
     return out
 
 
@@ -194,7 +211,7 @@ def _colour(rng: np.random.Generator, hue, saturation, value) -> tuple[float, fl
 
 
 def _pattern(rng: np.random.Generator, base: Sequence[float], kinds: Sequence[str]) -> Pattern:
-    shade = rng.uniform(0.55, 1.25)
+    shade = rng.choice([rng.uniform(0.6, 0.85), rng.uniform(1.1, 1.3)])
     second = tuple(float(min(c * shade + rng.uniform(0, 0.04), 0.95)) for c in base)
     along = rng.uniform(0, np.pi)
     direction = (float(np.cos(along)), 0.0, float(np.sin(along)))
@@ -265,9 +282,36 @@ def _thing(rng: np.random.Generator) -> Thing:
         spots = rng.normal(0, [0.14, 0.2, 0.14], (7, 3)) + [0, 0.75, 0]
         parts += [("ball", tuple(float(c) for c in spot), (0.18, 0.16, 0.18)) for spot in spots]
     green = kind == "plant"
-    colour = _colour(rng, (0.22, 0.38) if green else (0.0, 1.0), (0.2, 0.7), (0.2, 0.85))
+    colour = _colour(rng, (0.22, 0.38), (0.3, 0.7), (0.2, 0.5)) if green else _material(rng)
     pattern = _pattern(rng, colour, ("noise", "stripes")) if rng.random() < 0.5 else None
     return Thing(kind, tuple(parts), (0.0, 0.0, 0.0), float(rng.uniform(0, 2 * np.pi)), colour, pattern)
+
+
+def _material(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Wood, grey metal or plastic, or paint."""
+    kind = rng.random()
+    if kind < 0.5:
+        return _colour(rng, (0.05, 0.1), (0.3, 0.6), (0.3, 0.75))
+    if kind < 0.8:
+        return _colour(rng, (0.5, 0.65), (0.0, 0.12), (0.2, 0.9))
+    return _colour(rng, (0.0, 1.0), (0.3, 0.65), (0.3, 0.8))
+
+
+def _backdrop(rng: np.random.Generator) -> Thing:
+    """Something far off outdoors: a house or a tree."""
+    turn = float(rng.uniform(0, 2 * np.pi))
+    if rng.random() < 0.5:
+        w, d, h = (float(v) for v in rng.uniform((4, 4, 3), (14, 10, 12)))
+        colour = _colour(rng, (0.02, 0.14), (0.05, 0.4), (0.4, 0.9))
+        windows = Pattern("checks", _hsv(0.6, 0.2, float(rng.uniform(0.2, 0.5))), float(rng.uniform(1.2, 2.5)))
+        return Thing("house", (("box", (0.0, h / 2, 0.0), (w, h, d)),), (0.0, 0.0, 0.0), turn, colour, windows)
+    trunk, crown = float(rng.uniform(1.5, 3.0)), float(rng.uniform(1.0, 2.5))
+    spots = rng.normal(0, [0.5, 0.4, 0.5], (6, 3)) * crown + [0, trunk + crown, 0]
+    leaves = [("ball", tuple(float(c) for c in spot), (crown * 0.7, crown * 0.6, crown * 0.7)) for spot in spots]
+    stem = ("cylinder", (0.0, trunk / 2, 0.0), (0.15, trunk, 0.15))
+    colour = _colour(rng, (0.2, 0.36), (0.4, 0.75), (0.15, 0.45))
+    speckle = Pattern("noise", tuple(1.6 * c for c in colour), 0.35, seed=int(rng.integers(1 << 30)))
+    return Thing("tree", (stem, *leaves), (0.0, 0.0, 0.0), turn, colour, speckle)
 
 
 def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:
@@ -321,7 +365,7 @@ def _plain(
     return Surface(vertices, faces, colours, pattern, two_sided=True, label=label, casts_shadow=False)
 
 
-def _grid(reach: float, centre: Float64, cells: int = 20) -> tuple[Float32, NDArray[np.int32]]:
+def _grid(reach: float, centre: Float64, cells: int) -> tuple[Float32, NDArray[np.int32]]:
     """A level square, finer near its middle, since lenses that bend lines need small triangles there."""
     steps = np.linspace(-1, 1, cells + 1)
     steps = reach * np.sign(steps) * np.abs(steps) ** 2.2
