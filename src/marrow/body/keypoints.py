@@ -82,8 +82,8 @@ def keypoint_positions(
     Returns:
         (..., K, 3).
     """
-    vertices = np.asarray(skin, float)
-    column = {v: i for i, v in enumerate(range(vertices.shape[-2]) if ids is None else ids)}
+    vertices = np.asarray(skin)
+    column = range(vertices.shape[-2]) if ids is None else {v: i for i, v in enumerate(ids)}
     sources = keypoint_sources(joint_set)
     out = np.full((*vertices.shape[:-2], len(sources), 3), np.nan)
     for k, source in enumerate(sources):

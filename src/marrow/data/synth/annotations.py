@@ -60,7 +60,7 @@ def annotate(drawn: Drawn, view: int, maps: Sequence[str] = tuple(MAPS), points:
     stage, camera = drawn.stage, drawn.camera
     scene = stage.scene
     whole = [whole_mask(stage, k, camera) for k in range(len(stage.people))]
-    under = _under(drawn) if points or "iuv" in maps else []
+    under = skin_rasters(drawn) if points or "iuv" in maps else []
     people = [_person(drawn, k, person, whole[k]) for k, person in enumerate(stage.people)]
     rng = stream(scene.preset, scene.seed, scene.index, f"points {view} {stage.frame}")
     record = {
@@ -146,7 +146,7 @@ def _shows(drawn: Drawn, number: int, person: Posed, xyz: Float64) -> NDArray[np
     return joints_visible(in_camera, number, raster, owner, drawn.camera, inside=1.6 * around + _CLOTH)
 
 
-def _under(drawn: Drawn) -> list[Raster | None]:
+def skin_rasters(drawn: Drawn) -> list[Raster | None]:
     """The bare skin of each person, as far as the person can be in the picture."""
     body, out = load_body(), []
     for person in drawn.stage.people:

@@ -98,9 +98,7 @@ def sample_place(rng: np.random.Generator, eyes: Float64, people: Float64, dim: 
     return Place(
         kind,
         None if kind == "photo" else floor,
-        _pattern(
-            rng, floor, ("noise", "checks", "stripes", "noise") if not outdoors else ("noise", "noise", "stripes")
-        ),
+        _pattern(rng, floor, ("noise", "noise", "camouflage") if outdoors else ("noise", "checks", "stripes", "noise")),
         wall,
         _pattern(rng, wall, ("noise", "noise", "stripes", "checks")) if rng.random() < 0.6 else None,
         walls if kind == "room" else (0.0, 0.0, 0.0),
