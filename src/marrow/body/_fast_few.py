@@ -18,7 +18,7 @@ from marrow.body._fast_skinning import blend_frames, skin_frames
 
 @kernel()
 def move_joints(parents, pose, rest, shift, rotations, frames, places, transforms):
-    """Pose the joints of T bodies. Returns whether pose and shift are finite; the results are of no use if not.
+    """Pose the joints of T bodies. Returns whether what was given and found is finite.
 
     Args:
         parents (J,): each before its children; the root's is -1.
@@ -32,45 +32,43 @@ def move_joints(parents, pose, rest, shift, rotations, frames, places, transform
     turns, world, place = np.empty(frames.shape), np.empty(frames.shape), np.empty(places.shape)
     steps = np.empty(rest.shape)
     total = 0.0  # no sum hides a NaN or infinity
-    for value in pose.flat:
-        total += value
-    for value in shift.flat:
-        total += value
-    if not math.isfinite(total):
-        return False
     for n in range(rest.shape[0]):
         for j in range(rest.shape[1]):
             for a in range(3):
-                steps[n, j, a] = rest[n, j, a]
-                if parents[j] >= 0:
-                    steps[n, j, a] -= rest[n, parents[j], a]
+                above = rest[n, parents[j], a] if parents[j] >= 0 else np.float32(0)
+                steps[n, j, a] = np.float64(rest[n, j, a]) - above
     for t in range(pose.shape[0]):
         for j in range(pose.shape[1]):
-            if pose.shape[3] == 3:
-                turns[t, j] = pose[t, j]
-            else:
-                _turn(pose[t, j, :, 0], turns[t, j])
+            if pose.shape[3] == 1:
+                _turn(pose[t, j, 0, 0], pose[t, j, 1, 0], pose[t, j, 2, 0], turns[t, j])
+            for a in range(3):
+                for b in range(3):
+                    if pose.shape[3] == 3:
+                        turns[t, j, a, b] = pose[t, j, a, b]
+                    total += turns[t, j, a, b]
+                    rotations[t, j, a, b] = turns[t, j, a, b]
     chain(parents, steps, turns, world, place)
-    rotations[:], frames[:] = turns, world
     for t in range(pose.shape[0]):
-        start = rest[t if rest.shape[0] > 1 else 0]
+        start, moved = min(t, rest.shape[0] - 1), min(t, shift.shape[0] - 1)
         for j in range(pose.shape[1]):
             for a in range(3):
                 left = place[t, j, a]
-                if shift.shape[0] > 0:
-                    left += shift[t if shift.shape[0] > 1 else 0, a]
+                if moved >= 0:
+                    left += shift[moved, a]
+                total += left
                 places[t, j, a] = left
                 for b in range(3):
-                    left -= world[t, j, a, b] * start[j, b]
+                    left -= world[t, j, a, b] * rest[start, j, b]
+                    frames[t, j, a, b] = world[t, j, a, b]
                     transforms[t, j, 4 * a + b] = world[t, j, a, b]
                 transforms[t, j, 4 * a + 3] = left
-    return True
+    return math.isfinite(total)
 
 
 @kernel()
-def _turn(vector, out):
-    """The matrix (3, 3) of a rotation vector (3,), radians."""
-    x, y, z = np.float64(vector[0]), np.float64(vector[1]), np.float64(vector[2])
+def _turn(x, y, z, out):
+    """The matrix (3, 3) of a rotation vector, radians."""
+    x, y, z = np.float64(x), np.float64(y), np.float64(z)
     squared = x * x + y * y + z * z
     a, b = 1 - squared / 6, 0.5 - squared / 24  # sin(angle) / angle and (1 - cos(angle)) / angle^2, for small angles
     if squared > 1e-8:
@@ -95,7 +93,8 @@ def move_skin(vertices, shape, turns, basis, start, body, weight, transforms, ou
     frames, first = shape.shape
     coefficients = np.empty((frames, basis.shape[0]), np.float32)
     for t in range(frames):
-        coefficients[t, :first] = shape[t]
+        for k in range(first):
+            coefficients[t, k] = shape[t, k]
         for j in range(turns.shape[1]):
             for a in range(3):
                 for b in range(3):

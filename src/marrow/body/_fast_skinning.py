@@ -31,23 +31,26 @@ def blend_frames(vertices, coefficients, basis, out):
         basis (K, m).
         out (T, m): written.
     """
-    frames, rows = coefficients.shape
-    padded = np.zeros((frames, -(-rows // 8) * 8), np.float32)  # rows past the last are the last one times zero
-    padded[:, :rows] = coefficients
+    frames, rows, size, last = coefficients.shape[0], coefficients.shape[1], out.shape[1], coefficients.shape[1] - 1
     for t in range(frames):
-        out[t] = 0
-        if vertices.shape[0] > 0:
-            out[t] = vertices[t if vertices.shape[0] > 1 else 0]
+        source, to = min(t, vertices.shape[0] - 1), out[t]
+        for i in range(size):
+            to[i] = vertices[source, i] if source >= 0 else np.float32(0)
+    c = np.zeros(8, np.float32)
     for k in range(0, rows, 8):
-        b0, b1, b2, b3 = basis[k], basis[min(k + 1, rows - 1)], basis[min(k + 2, rows - 1)], basis[min(k + 3, rows - 1)]
-        b4, b5 = basis[min(k + 4, rows - 1)], basis[min(k + 5, rows - 1)]
-        b6, b7 = basis[min(k + 6, rows - 1)], basis[min(k + 7, rows - 1)]
+        # Of what stands past the last row the coefficients are zero.
+        b0, b1, b2, b3 = basis[k], basis[min(k + 1, last)], basis[min(k + 2, last)], basis[min(k + 3, last)]
+        b4, b5, b6 = basis[min(k + 4, last)], basis[min(k + 5, last)], basis[min(k + 6, last)]
+        b7 = basis[min(k + 7, last)]
         for t in range(frames):
-            c, to = padded[t, k : k + 8], out[t]
-            if not c.any():
+            used, to = False, out[t]
+            for i in range(8):
+                c[i] = coefficients[t, k + i] if k + i < rows else np.float32(0)
+                used |= c[i] != 0
+            if not used:
                 continue
             c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
-            for i in range(to.size):
+            for i in range(size):
                 to[i] += (
                     c0 * b0[i]
                     + c1 * b1[i]
