@@ -182,7 +182,11 @@ def _rate(fps: float, where: str) -> float:
 
 
 def _hint(count: int) -> str:
-    return "; is it SMPL's body? Only the default body's meshes are read" if count in (6890, 10475) else ""
+    return (
+        "; is it SMPL's body? With --model, marrow measure reads it; else only the default body's meshes are read"
+        if count in (6890, 10475)
+        else ""
+    )
 
 
 def _files(path: Path) -> list[Path]:
