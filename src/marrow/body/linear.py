@@ -105,7 +105,7 @@ class LinearBody(torch.nn.Module):
         self.register_buffer("basis", flat(basis, -1, 3 * vertex_count))
         self.register_buffer("joints_template", flat(joints, 3 * len(self.parents)))
         self.register_buffer("joints_basis", flat(joints_basis, self.identity, 3 * len(self.parents)))
-        self._parts: dict[bytes, LinearBody] = {}
+        self._parts: dict[tuple[bytes, torch.dtype, torch.device], LinearBody] = {}
 
     @property
     def corrected(self) -> bool:
@@ -228,9 +228,9 @@ class LinearBody(torch.nn.Module):
         return torch.nn.functional.pad(values, (0, count - values.shape[1]))
 
     def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
-        """The same body with some of its vertices; the last ones asked for are kept."""
+        """The same body with some of its vertices, of the kind and in the place it has now; the last one is kept."""
         ids = check_vertex_ids(vertex_ids, len(self.template) // 3)
-        key = ids.tobytes()
+        key = ids.tobytes(), self.template.dtype, self.template.device
         if key not in self._parts:
             kept = torch.from_numpy(ids).to(self.template.device)
             part = LinearBody.__new__(LinearBody)
