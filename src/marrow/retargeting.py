@@ -79,7 +79,7 @@ def retarget(
         InputError: no such model, one of a family without a body, or a motion that does not belong to it.
     """
     if isinstance(motion, SmplMotion | Retargeted):
-        own, known = (motion, None) if isinstance(motion, SmplMotion) else (motion.motion, motion.body)
+        own, known = (motion, None) if isinstance(motion, SmplMotion) else (motion.motion, motion.model or motion.body)
         converted = from_amass(own, smpl_body(body or known or model_of(own)), progress=progress)
         return converted if _is_default(to) else retarget(converted, to, progress=progress)
     if body is not None:

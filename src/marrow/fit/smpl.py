@@ -53,12 +53,14 @@ class Retargeted:
         motion: parameters, in marrow's world (Y up).
         pelvis: (3,) metres: the pelvis' joint of the person at rest, about which the root turns.
         residual: (T, 2) metres: the mean and the 95 % quantile over the skin of the distance between the two bodies.
+        model: the body itself; None where it is not at hand.
     """
 
     body: str
     motion: SmplMotion
     pelvis: Float64
     residual: Float64
+    model: SmplBody | None = None
 
     @property
     def betas(self) -> Float64:
@@ -142,7 +144,7 @@ def to_smpl(motion: Motion, body: SmplBody, *, name: str = "motion", progress: P
         )
         for away in [np.linalg.norm(ours - theirs, axis=-1)]
     ]
-    return Retargeted(body.spec.name, own, pelvis, np.concatenate(residual))
+    return Retargeted(body.spec.name, own, pelvis, np.concatenate(residual), body)
 
 
 @dataclass(frozen=True)
