@@ -221,13 +221,11 @@ def from_amass(motion: SmplMotion, body: SmplBody, *, progress: Progress | None 
 def _from_amass_file(
     source: Path, model: str | Path | None, up: str | None, body: DefaultBody, progress: Progress
 ) -> Converted:
-    from marrow.fit.smpl import model_of, smpl_body
+    from marrow.fit.smpl import model_of, of_known_shapes, smpl_body
 
     motion, up = read_amass(source), up or "z"
     theirs = smpl_body(model_of(motion) if model is None else model)
-    beyond = len(motion.betas) - len(theirs.spec.parameters)
-    told = [f"the file has {beyond} shape coefficients more than {theirs.spec.name}; they are left out"] * (beyond > 0)
-    motion = replace(motion, betas=motion.betas[: len(theirs.spec.parameters)])
+    motion, told = of_known_shapes(motion, theirs)
     upright_motion = motion.turned(upright(up), theirs.rest(motion.betas).joints[0])
     found = from_amass(upright_motion, theirs, progress=progress)
     return replace(found, warnings=(*told, *found.warnings, *_lying(found.skeleton, found.motion, up)))

@@ -289,7 +289,7 @@ class LinearBody(torch.nn.Module):
         return torch.nn.functional.pad(values, (0, missing)) if missing else values
 
     def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
-        """The same body with some of its vertices; the last ones asked for are kept."""
+        """The same body with some of its vertices, of the kind and in the place it has now; the last one is kept."""
         ids = check_vertex_ids(vertex_ids, len(self.template) // 3)
         key = ids.tobytes(), self.template.dtype, self.template.device
         if key not in self._parts:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from marrow.errors import InputError
 from marrow.types import Camera, Float64
@@ -25,21 +24,6 @@ def crop_around(box: ArrayLike, size: int, margin: float = MARGIN) -> Float64:
     scale = max(x1 - x0, y1 - y0) * margin / size
     middle = (size - 1) / 2
     return np.array([[scale, 0, (x0 + x1) / 2 - scale * middle], [0, scale, (y0 + y1) / 2 - scale * middle]])
-
-
-def cut(image: NDArray[np.uint8], image_from_crop: Float64, size: int) -> NDArray[np.uint8]:
-    """(size, size, 3) the crop of a picture (H, W, 3); black beyond its edges. Shrinks by areas, so nothing aliases."""
-    scale = image_from_crop[0, 0]
-    halvings = max(0, int(np.floor(np.log2(max(scale, 1e-6)))))
-    small = image
-    for _ in range(halvings):
-        small = cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    A = image_from_crop.copy()
-    # the smaller picture's pixel centres: x_small = (x + 0.5) / 2^k - 0.5
-    A[:, 2] = (A[:, 2] + 0.5) / 2**halvings - 0.5
-    A[:, :2] /= 2**halvings
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(small, A, (size, size), flags=flags)
 
 
 def place_in_camera(image_from_crop: Float64, size: int, camera: Camera) -> Float64:

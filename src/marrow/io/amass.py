@@ -9,6 +9,7 @@ has Y up. Soft-tissue coefficients (``dmpls``) and markers are not read.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,8 +89,16 @@ def read_amass(path: str | Path) -> SmplMotion:
     path = Path(path)
     held = _held(path)
     poses, trans, betas = (_numbers(held, name, path) for name in ("poses", "trans", "betas"))
-    if all(name in held for name in _PARTS):
-        poses = np.concatenate([_numbers(held, name, path).reshape(len(poses), -1) for name in _PARTS], 1)
+    if poses.ndim > 0 and all(name in held for name in _PARTS):
+        parts = {name: _numbers(held, name, path) for name in _PARTS}
+        for name, values in parts.items():
+            if values.shape[:1] != poses.shape[:1]:
+                raise InputError(
+                    f"{path}: '{name}' must have a row for each of 'poses' ({len(poses)}); got {values.shape}"
+                )
+        poses = np.concatenate(
+            [values.reshape(len(poses), int(np.prod(values.shape[1:]))) for values in parts.values()], 1
+        )
     widths = {3 * count: family for family, count in JOINTS.items()}
     width = int(np.prod(poses.shape[1:]))
     if poses.ndim < 2 or len(poses) == 0 or width not in widths:
@@ -103,7 +112,7 @@ def read_amass(path: str | Path) -> SmplMotion:
     betas = betas[0] if betas.ndim == 2 and len(betas) == 1 else betas
     if betas.ndim != 1:
         raise InputError(f"{path}: 'betas' must be (S,), one shape for all frames; got {betas.shape}")
-    time = np.array([t / _rate(held, path) for t in range(len(poses))])
+    time = np.arange(len(poses)) / _rate(held, path)
     family = widths[width]
     poses = poses.reshape(len(poses), JOINTS[family], 3)
     return SmplMotion(path.stem, family, _gender(held), betas, poses, trans, time)
@@ -140,7 +149,7 @@ def _held(path: Path) -> dict[str, NDArray]:
                     held[name] = archive[name]
                 except ValueError:
                     continue
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     return held
 

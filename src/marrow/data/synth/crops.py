@@ -19,9 +19,10 @@ from marrow.data.synth.annotations import skin_rasters
 from marrow.data.synth.draw import Drawn, draw, set_stage, whole_mask
 from marrow.data.synth.making import VERSION
 from marrow.data.synth.samples import Recipe, scene_of
-from marrow.geometry.crops import crop_around, cut, place_in_camera
+from marrow.geometry.crops import crop_around, place_in_camera
 from marrow.geometry.projection import project, to_camera
 from marrow.io.files import write_atomically
+from marrow.io.images import cut_crop
 from marrow.progress import Progress, silent
 from marrow.types import Float32, Float64
 
@@ -121,7 +122,7 @@ def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) 
         xy = (project(camera, joints) - image_from_crop[:, 2]) / image_from_crop[0, 0]
         shape = person.actor.rest.shape
         row = {
-            "images": cut(drawn.image, image_from_crop, size),
+            "images": cut_crop(drawn.image, image_from_crop, size),
             "picture": np.array(drawn.stage.scene.index),
             "place": place_in_camera(image_from_crop, size, camera).astype(np.float32),
             "R_cam_pelvis": camera.R_cam_world @ person.R[0],
