@@ -106,7 +106,8 @@ def skin_shapes(rest: RestShapes, weights: SkinWeights, matrices: Float32, threa
     out = np.empty((len(matrices), size // 3, 3), np.float32)
     shapes = out
     if rest.coefficients is None or rest.basis is None:
-        shapes = rest.columns(slice(0, size)).reshape(-1, *out.shape[1:])
+        given = rest.columns(slice(0, size))
+        shapes = given.reshape(len(given), *out.shape[1:])
     else:
         vertices = np.empty((0, size), np.float32) if rest.vertices is None else np.ascontiguousarray(rest.vertices)
         blend_frames(vertices, rest.coefficients, np.ascontiguousarray(rest.basis), out.reshape(-1, size))
