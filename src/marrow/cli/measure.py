@@ -209,7 +209,19 @@ def _body(source: Path | None, options: Mapping[str, dict[str, float]]) -> tuple
         shape, remarks = dict(found.shape), list(found.remarks)
         if bones:
             remarks.append("--bones came after --want: what the bones change is no longer as wanted")
-    return load_body().rest(shape, bones=bones), remarks
+    return load_body().rest(shape, bones=bones), [*remarks, *_out_of_range(shape)]
+
+
+def _out_of_range(shape: Mapping[str, float]) -> list[str]:
+    """What to say of phenotypes that the body takes at the end of their range."""
+    from marrow.body.shape import PHENOTYPES
+
+    return [
+        f"{p.name} {shape[p.name]:g} is outside {p.low:.3g} to {p.high:.3g} and taken at that end; these are no years, "
+        "kilograms or metres"
+        for p in PHENOTYPES
+        if p.name in shape and not p.low <= shape[p.name] <= p.high
+    ]
 
 
 def _shape_of(source: Path) -> dict[str, float]:
@@ -241,14 +253,16 @@ def _vertices(source: Path, name: str, vertices: NDArray, faces: NDArray) -> NDA
 
 
 def _pairs(option: str, words: Sequence[str]) -> dict[str, float]:
-    """``name=value`` words as numbers. Raises InputError for any other word."""
+    """``name=value`` words as numbers. Raises InputError for any other word, and for a name that comes twice."""
     from marrow.errors import InputError
 
     out: dict[str, float] = {}
     for word in words:
-        name, _, value = word.partition("=")
+        name, _, value = (part.strip() for part in word.partition("="))
+        if name in out:
+            raise InputError(f"--{option}: {name} is given twice")
         try:
-            out[name.strip()] = float(value)
+            out[name] = float(value)
         except ValueError:
             raise InputError(f"--{option}: expected name=number, got {word!r}") from None
     return out

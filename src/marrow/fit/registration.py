@@ -189,7 +189,7 @@ def _refuse_turned(joints: Mapping[str, NDArray]) -> None:
     """Refuse a body with other axes: the fit would lay the wrong ends on each other and find something all the same."""
     hips = 0.5 * (joints["left_hip"] + joints["right_hip"])
     rises, left = joints["neck"] - hips, joints["left_hip"] - joints["right_hip"]
-    ahead = sum(joints[f"{side}_foot"] - joints[f"{side}_ankle"] for side in ("left", "right"))
+    ahead = np.sum([joints[f"{side}_foot"] - joints[f"{side}_ankle"] for side in ("left", "right")], axis=0)
     if min(rises[1] / np.linalg.norm(rises), left[0] / np.linalg.norm(left), ahead[2] / np.linalg.norm(ahead)) < 0.5:
         raise InputError("the body does not stand upright and face +Z; expected one in a T-pose, Y up, its left at +X")
 
