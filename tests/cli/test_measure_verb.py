@@ -71,11 +71,20 @@ def test_bones_are_given_in_centimetres(capsys):
     assert values(capsys)["tibia_length"] == pytest.approx(37.0, abs=1e-4)
 
 
+def test_a_phenotype_out_of_its_range_is_told(capsys):
+    assert main(["measure", "--shape", "weight=62", "--json"]) == 0
+    event = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "weight 62 is outside 0 to 1" in event["remarks"][0]
+    assert main(["measure", "--shape", "weight=1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["remarks"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "needle"),
     [
         ("--want wast=80", "did you mean waist_girth"),
         ("--want stature", "expected name=number"),
+        ("--shape gender=1 gender=0", "gender is given twice"),
         ("--want waist=20 stature=170", "no body has these measurements together"),
         ("--shape gendr=1", "gender"),
         ("--want stature=1.70 waist=0.82", "stature: 1.7 cm is no person's; give it in cm, such as 170"),

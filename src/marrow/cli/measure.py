@@ -273,7 +273,7 @@ def _vertices(source: Path, name: str, vertices: NDArray, faces: NDArray) -> NDA
 
 
 def _pairs(option: str, words: Sequence[str]) -> dict[str, float]:
-    """``name=value`` words as numbers. Raises InputError for any other word."""
+    """``name=value`` words as numbers. Raises InputError for any other word, and for a name that comes twice."""
     from marrow.errors import InputError
 
     out: dict[str, float] = {}
