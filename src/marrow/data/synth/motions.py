@@ -148,5 +148,3 @@ def _fitted(file: Path, fit: Callable[[Path], tuple[PackedMotion, Mapping[str, f
     write_motion_pack(beside, [clip], {subject: shape})
     beside.replace(kept)
     return read_motion_pack(kept)
-
-

@@ -1,16 +1,17 @@
 """People as a population has them: age, sex, stature, mass and build, and the default body's shape for each.
 
-Stature, 2 to 18 years, and body mass index, 2 to 18: median, skewness and spread (L, M, S of Cole and Green 1992) of
-the CDC 2000 growth charts (Kuczmarski et al. 2002, Vital Health Stat 11(246); ``statage``, ``bmiagerev``), at whole
-years (girls' BMI at 18 extrapolated). Younger: length and BMI for age of the WHO Child Growth Standards (2006), as remembered, not confirmed against
-the source; a length counts as a stature. Adults: NHANES August 2021 to August 2023 by decades of age (Fryar et al. 2025,
-Vital Health Stat 3(50), tables 7 and 10): means of stature and its standard deviation from the 10th and 90th
-percentile; of the BMI, M and S fitted to the nine percentiles with L = -0.4 for all (within 1.8 kg/m2 of each). Works
-of the US government, in the public domain. Between the ages listed all is interpolated. Scores beyond 2.5 standard
-deviations do not come. These are Americans: other nations are shorter or taller by some centimetres, and lighter.
+Stature and body mass index from 2 to 18 years: median, skewness and spread (L, M, S of Cole and Green 1992) of the CDC
+2000 growth charts (Kuczmarski et al. 2002, Vital Health Stat 11(246); ``statage``, ``bmiagerev``), at whole years (the
+girls' BMI at 18 extrapolated). Younger: length and BMI for age of the WHO Child Growth Standards (2006), as remembered
+and not confirmed against the source; a length counts as a stature. Adults: NHANES August 2021 to August 2023 by decades
+of age (Fryar et al. 2025, Vital Health Stat 3(50), tables 7 and 10): means of stature, its standard deviation from the
+10th and 90th percentile; of the BMI, M and S fitted to nine percentiles with L = -0.4 for all (within 1.8 kg/m2 of
+each). Works of the US government, in the public domain. Between the ages listed all is interpolated. Scores beyond 2.5
+standard deviations do not come. These are Americans: other nations are shorter or taller by some centimetres, and
+lighter.
 
 Builds (``muscle``, ``proportions``, lengths of limbs at one stature) spread as in the body's prior
-(:mod:`marrow.body.shape`), which is our choice. Nothing here says anything about ethnicity: that stays at the body's mean.
+(:mod:`marrow.body.shape`), which is our choice. Nothing here tells ethnicity: that stays at the body's mean.
 
 The body's mass is its volume times the density of :mod:`marrow.skeleton.inertia`. Where the body cannot have the BMI
 drawn, it has the nearest that it can, and :class:`Figure` tells that.
@@ -133,7 +134,8 @@ class Figure:
         age: years.
         sex: ``"f"`` or ``"m"``.
         stature: metres, of the body (legs apart; see :mod:`marrow.body.measurements`), within 2 mm.
-        mass: kilograms of the body, within 2 % (before the second birthday 13 %): what was drawn, or the nearest that a body of that stature can have.
+        mass: kilograms of the body, within 2 % (before the second birthday 13 %): what was drawn, or the nearest that
+            a body of that stature can have.
     """
 
     shape: dict[str, float]

@@ -1,4 +1,4 @@
-"""Poses and movements of people: frames of the clips as they are, mirrored, mixed and varied, and poses made from ranges.
+"""Poses and movements of people: frames of clips as they are, mirrored, mixed and varied, and poses made from ranges.
 
 Every pose faces +Z with its pelvis above the origin. Arms of the clips get what markers did not see: collar bone and
 shoulder blade by the rhythm of :func:`~marrow.data.synth.articulation.with_humerus`, forearms, wrists and hands, and
@@ -40,6 +40,7 @@ _FOREARM_MEAN, _FOREARM_SD = np.radians([65.0, -5.0, 4.0]), np.radians([28.0, 12
 #: Out of a collision: degrees an arm is led away from the trunk, a leg from the other, and how often before giving up.
 _AWAY, _APART, _STEPS = 7.0, 4.0, 5
 _TRIES = 12
+_GIVES = 0.04  # metres
 _JOIN = 12  # frames over which one clip becomes the next
 _RATE = 30.0
 
@@ -73,7 +74,10 @@ class PoseSampler:
         """
         flesh, least, best = _flesh(skeleton, flesh), np.inf, None
         for _ in range(_TRIES):
-            q, depth = _apart(joints.within(self._drawn(rng, skeleton, age)), skeleton, flesh)
+            drawn, lies = self._drawn(rng, skeleton, age)
+            q, depth = _apart(joints.within(drawn), skeleton, flesh)
+            if lies:
+                depth = max(depth, _held_up(q, skeleton, flesh))
             if depth < least:
                 least, best = depth, q
             if depth <= 0.0:
@@ -131,19 +135,19 @@ class PoseSampler:
         best[:, 4] -= floor
         return _in_order(best, skeleton)
 
-    def _drawn(self, rng: np.random.Generator, skeleton: Skeleton, age: float | None) -> Float64:
-        """A pose as it comes (D,)."""
+    def _drawn(self, rng: np.random.Generator, skeleton: Skeleton, age: float | None) -> tuple[Float64, bool]:
+        """A pose as it comes (D,), and whether it lies."""
         share = np.array(list(WAYS.values()))
         if age is not None and age < 2.0:  # the clips are of grown-ups
             share = share * (0.0, 0.0, 1.0)
         way = tuple(WAYS)[int(rng.choice(len(WAYS), p=share / share.sum()))]
         if way == "made":
-            q, arms = attitude(rng, age)
+            q, arms, lies = attitude(rng, age)
             alike = rng.random() < 0.5
             for s in "rl":
                 q = pose_arm(rng, q, s, arms if alike or rng.random() < 0.4 else _other(rng, arms), skeleton)
         else:
-            q = self._one(rng)
+            q, lies = self._one(rng), False
             if way == "mixed":
                 other = self._one(rng)
                 upper = np.concatenate([joints.NECK, joints.ARMS["r"], joints.ARMS["l"]])
@@ -160,7 +164,7 @@ class PoseSampler:
         kind = hand_kind(rng)
         set_hand(q, hand(rng, "r", kind))
         set_hand(q, hand(rng, "l", kind if rng.random() < 0.5 else None))
-        return q
+        return q, lies
 
     def _one(self, rng: np.random.Generator) -> Float64:
         """A frame (D,) of any clip, mirrored half the time; activities come alike often."""
@@ -261,6 +265,12 @@ def _apart(q: Float64, skeleton: Skeleton, flesh: Solids) -> tuple[Float64, floa
     return q, float(depth.max())
 
 
+def _held_up(q: Float64, skeleton: Skeleton, flesh: Solids) -> float:
+    """How much further down than its trunk a lying body reaches, metres, beyond what a mattress gives."""
+    height = flesh.placed(skeleton, q)[..., 1].min(-1) - flesh.radius
+    return float(height[flesh.trunk].min() - height.min()) - _GIVES
+
+
 def _led_away(q: Float64, families: Mapping[str, Float64], depth: Float64) -> Float64:
     """The poses (..., D) with what collides a little further apart."""
     hit = {family: bool((depth[members] > 0.0).any()) for family, members in families.items()}
@@ -341,5 +351,3 @@ def _joined(a: Float64, b: Float64) -> Float64:
     share = np.linspace(0.0, 1.0, n + 2)[1:-1, None]
     share = share * share * (3.0 - 2.0 * share)
     return np.concatenate([a[: len(a) - n], (1.0 - share) * a[len(a) - n :] + share * b[:n], b[n:]])
-
-
