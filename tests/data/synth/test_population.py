@@ -11,7 +11,7 @@ from marrow.errors import InputError
 from marrow.skeleton.inertia import BODY_DENSITY, enclosed_volume
 
 #: NHANES August 2021 to August 2023 (Fryar et al. 2025, tables 5, 7, 9 and 10): ages, sex, mean stature (cm), its 10th
-#: and 90th percentile, mean BMI. Those of children are of 120 to 170 each; the sampler follows the CDC's charts of 2000.
+#: and 90th percentile, mean BMI. Children's are of some 150 each; the sampler follows the CDC's charts of 2000.
 SURVEY = (
     ((4, 6), "m", 110.2, None, 16.6), ((4, 6), "f", 108.9, None, None), ((8, 10), "m", 134.6, None, 18.3),
     ((8, 10), "f", 134.8, None, None), ((14, 16), "m", 171.1, None, None), ((16, 18), "f", 161.5, None, None),

@@ -192,28 +192,32 @@ def figure_shape(build: Mapping[str, float], stature: float, mass: float) -> tup
     Args:
         build: ``gender, age, muscle, proportions`` and any ``log_scale_*``.
     """
-    table = _table().of(build)
+    own = _table().of(build)
     usual = build["muscle"]
-    knots = np.array([[0.0, 0.0, 0.0], [usual, 0.0, 0.0], [usual, 0.5, 0.0], [usual, 1.0, 0.0], [0.0, 1.0, 0.0]])
-    knots = np.concatenate([knots, [[0.0, 1.0, share] for share in (0.25, 0.5, 0.75, 1.0)]])
-    masses = [table.mass(*knot, stature) for knot in knots.tolist()]
+    # muscle, weight and fat, from the thinnest to the fattest
+    knots = np.array(
+        [[0.0, 0.0, 0.0], [usual, 0.0, 0.0], [usual, 0.5, 0.0], [usual, 1.0, 0.0]]
+        + [[0.0, 1.0, share] for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    )
+    masses = [own.mass(knot, stature) for knot in knots]
     k = next((i for i in range(1, len(knots)) if masses[i] >= mass), len(knots) - 1)
-    low, high, share = 0.0, 1.0, 0.0
-    at_low, at_high = masses[k - 1], masses[k]
+    low, high, at_low, at_high = 0.0, 1.0, masses[k - 1], masses[k]
+    here, found = knots[k], masses[k]
     for _ in range(6):  # all but linear between two knots
         share = low + (high - low) * min(max((mass - at_low) / max(at_high - at_low, 1e-9), 0.0), 1.0)
-        found = table.mass(*((1.0 - share) * knots[k - 1] + share * knots[k]).tolist(), stature)
+        here = (1.0 - share) * knots[k - 1] + share * knots[k]
+        found = own.mass(here, stature)
         if abs(found - mass) < 1e-3 * mass or share in (0.0, 1.0):
             break
         if found < mass:
             low, at_low = share, found
         else:
             high, at_high = share, found
-    muscle, weight, fat = ((1.0 - share) * knots[k - 1] + share * knots[k]).tolist()
-    shape = dict(build) | {"muscle": muscle, "weight": weight, "height": table.height(muscle, weight, stature)}
+    muscle, weight, fat = here.tolist()
+    shape = dict(build) | {"muscle": muscle, "weight": weight, "height": own.height(muscle, weight, stature)}
     if fat > 0.0:
         shape |= {name: fat * value for name, value in FAT.items()}
-    return shape, table.mass(muscle, weight, fat, stature)
+    return shape, found
 
 
 def _range(ages: tuple[float, float]) -> tuple[float, float]:
@@ -226,14 +230,15 @@ def _range(ages: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
-def _row(age: float, sex: str) -> tuple[float, ...]:
+def _row(age: float, sex: str) -> tuple[float, float, float, float, float, float]:
     """L, M, S of stature and of the body mass index."""
     if sex not in _LMS:
         raise InputError(f"sex: expected 'f' or 'm', got {sex!r}")
     years, rows = _rows(sex)
     k = min(max(int(np.searchsorted(years, age)), 1), len(years) - 1)
     share = min(max((age - years[k - 1]) / (years[k] - years[k - 1]), 0.0), 1.0)
-    return tuple(((1.0 - share) * rows[k - 1] + share * rows[k]).tolist())
+    L, M, S, L_bmi, M_bmi, S_bmi = ((1.0 - share) * rows[k - 1] + share * rows[k]).tolist()
+    return L, M, S, L_bmi, M_bmi, S_bmi
 
 
 @functools.cache
@@ -301,8 +306,9 @@ class _Own:
         low, high = _cut(self.stature, muscle, weight, self.table.anchors).tolist()
         return min(max((stature - low) / (high - low), 0.0), 1.0)
 
-    def mass(self, muscle: float, weight: float, fat: float, stature: float) -> float:
-        """Kilograms."""
+    def mass(self, build: Float64, stature: float) -> float:
+        """Kilograms of somebody ``stature`` metres tall with ``muscle, weight`` and a share of :data:`FAT` (3,)."""
+        muscle, weight, fat = build.tolist()
         height = self.height(muscle, weight, stature)
         root = float(np.interp(height, self.table.finer[4], _cut(self.root, muscle, weight, self.table.finer)))
         root *= float(np.interp(fat, np.linspace(0.0, 1.0, len(self.fat)), self.fat))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow.body import load_body
 from marrow.data.synth import articulation as joints
@@ -41,6 +42,9 @@ _FOREARM_MEAN, _FOREARM_SD = np.radians([65.0, -5.0, 4.0]), np.radians([28.0, 12
 _AWAY, _APART, _STEPS = 7.0, 4.0, 5
 _TRIES = 12
 _GIVES = 0.04  # metres
+_LEANS = np.radians(30.0)  # how much further a mixed pose may lean than the upper body did
+#: Years from which people leave out clips with these words.
+_OLD, _STRENUOUS = 68.0, ("jump", "run", "soccer", "01_")
 _JOIN = 12  # frames over which one clip becomes the next
 _RATE = 30.0
 
@@ -147,13 +151,17 @@ class PoseSampler:
             for s in "rl":
                 q = pose_arm(rng, q, s, arms if alike or rng.random() < 0.4 else _other(rng, arms), skeleton)
         else:
-            q, lies = self._one(rng), False
+            q, lies = self._one(rng, age), False
             if way == "mixed":
-                other = self._one(rng)
+                other = self._one(rng, age)
+                upward = skeleton.forward(other)[0][torso := skeleton.body_index("torso"), :, 1]
+                legs = q.copy()
                 upper = np.concatenate([joints.NECK, joints.ARMS["r"], joints.ARMS["l"]])
                 share_of = rng.uniform(0.3, 0.7)
                 q[joints.TRUNK] = share_of * q[joints.TRUNK] + (1.0 - share_of) * other[joints.TRUNK]
                 q[upper] = other[upper]
+                if skeleton.forward(q)[0][torso, :, 1] @ upward < np.cos(_LEANS):
+                    q = legs  # nobody would keep upright so
             q += abs(rng.normal(0.0, 0.7)) * _VARIATION * rng.normal(size=len(q))
             for s in "rl":
                 q[_FOREARM[s]] = _FOREARM_MEAN + _FOREARM_SD * np.clip(rng.normal(size=3), -2.0, 2.0)
@@ -166,9 +174,14 @@ class PoseSampler:
         set_hand(q, hand(rng, "l", kind if rng.random() < 0.5 else None))
         return q, lies
 
-    def _one(self, rng: np.random.Generator) -> Float64:
-        """A frame (D,) of any clip, mirrored half the time; activities come alike often."""
-        clip = self.source.clip(self._name(rng))
+    def _one(self, rng: np.random.Generator, age: float | None) -> Float64:
+        """A frame (D,) of any clip, mirrored half the time; activities come alike often, but old people do not jump."""
+        name = self._name(rng)
+        for _ in range(8):
+            if age is None or age < _OLD or not any(word in name for word in _STRENUOUS):
+                break
+            name = self._name(rng)
+        clip = self.source.clip(name)
         q = joints.at_ease()
         q[_columns(clip.coordinates)] = clip.q[int(rng.integers(len(clip.q)))]
         return joints.mirrored(q) if rng.random() < 0.5 else q
@@ -271,7 +284,7 @@ def _held_up(q: Float64, skeleton: Skeleton, flesh: Solids) -> float:
     return float(height[flesh.trunk].min() - height.min()) - _GIVES
 
 
-def _led_away(q: Float64, families: Mapping[str, Float64], depth: Float64) -> Float64:
+def _led_away(q: Float64, families: Mapping[str, NDArray[np.bool_]], depth: Float64) -> Float64:
     """The poses (..., D) with what collides a little further apart."""
     hit = {family: bool((depth[members] > 0.0).any()) for family, members in families.items()}
     for s, out in (("r", -1.0), ("l", 1.0)):
