@@ -45,12 +45,8 @@ _SCAPULA = {s: at([f"scap_{n}_{s}" for n in ("protraction", "upward", "tilt")]) 
 LEGS = at([n for n in NAMES if n.startswith(("hip_", "knee_", "ankle_", "subtalar_", "mtp_"))])
 TRUNK = at([n for n in NAMES if n.startswith(("lumbar_", "thorax_"))])
 NECK = at([n for n in NAMES if n.startswith("neck_")])
-FINGERS = {s: at([n for n in NAMES if n.endswith(f"_{s}") and ("_mcp_" in n or "_pip_" in n or "_dip_" in n or "thumb" in n)])
-           for s in "rl"}  # fmt: skip
-ARMS = {
-    s: at([n for n in NAMES if n.endswith(f"_{s}") and n.startswith(("clav_", "scap_", "gh_", "elbow_", "pro_", "wrist_"))])
-    for s in "rl"
-}  # fmt: skip
+_OF_ARM = ("clav_", "scap_", "gh_", "elbow_", "pro_", "wrist_")
+ARMS = {s: at([n for n in NAMES if n.endswith(f"_{s}") and n.startswith(_OF_ARM)]) for s in "rl"}
 
 
 def _mirror() -> tuple[NDArray[np.intp], Float64]:

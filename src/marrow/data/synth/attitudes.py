@@ -28,6 +28,7 @@ class Attitude:
         right, left: of one leg only.
         arms: kinds of :data:`ARMS` that go with it.
         ages: years of people who do it.
+        lies: the trunk is on the floor.
     """
 
     both: Mapping[str, Range]
@@ -35,6 +36,7 @@ class Attitude:
     left: Mapping[str, Range] | None = None
     arms: tuple[str, ...] = ()
     ages: Range = (2.0, 90.0)
+    lies: bool = False
 
 
 _ANY = (
@@ -45,8 +47,8 @@ _SEATED = ("on thighs", "on thighs", "forward", "at face", "crossed", "gesture",
 
 ATTITUDES: Mapping[str, Attitude] = {
     "standing": Attitude(
-        {"hip_adduction": (-12, 2), "hip_rotation": (-18, 5), "lumbar_seg_extension": (-8, 6), "lumbar_seg_bending": (-6, 6),
-         "thorax_rotation": (-15, 15)},
+        {"hip_adduction": (-12, 2), "hip_rotation": (-18, 5), "lumbar_seg_extension": (-8, 6),
+         "lumbar_seg_bending": (-6, 6), "thorax_rotation": (-15, 15)},
         arms=_ANY, ages=(1.0, 90.0),
     ),
     "contrapposto": Attitude(
@@ -57,7 +59,8 @@ ATTITUDES: Mapping[str, Attitude] = {
     ),
     "sitting": Attitude(
         {"pelvis_tilt": (-10, 18), "hip_flexion": (72, 98), "hip_adduction": (-22, 2), "hip_rotation": (-12, 12),
-         "knee_angle": (65, 105), "ankle_angle": (-10, 12), "lumbar_seg_extension": (-35, 0), "thorax_rotation": (-15, 15)},
+         "knee_angle": (65, 105), "ankle_angle": (-10, 12), "lumbar_seg_extension": (-35, 0),
+         "thorax_rotation": (-15, 15)},
         arms=_SEATED,
     ),
     "sitting, legs crossed": Attitude(
@@ -130,22 +133,22 @@ ATTITUDES: Mapping[str, Attitude] = {
     "lying on the back": Attitude(
         {"pelvis_tilt": (84, 94), "hip_flexion": (-5, 20), "hip_adduction": (-20, 2), "hip_rotation": (-30, 0),
          "knee_angle": (0, 35), "ankle_angle": (-30, 0), "lumbar_seg_extension": (-8, 4)},
-        arms=("down", "overhead", "sideways", "clasped", "behind head", "gesture"), ages=(0.0, 90.0),
+        arms=("down", "overhead", "sideways", "clasped", "behind head", "gesture"), ages=(0.0, 90.0), lies=True,
     ),
     "lying, knees drawn up": Attitude(
         {"pelvis_tilt": (84, 98), "hip_flexion": (45, 95), "hip_adduction": (-20, 0), "knee_angle": (60, 120)},
-        arms=("down", "overhead", "sideways", "clasped", "behind head"), ages=(0.0, 90.0),
+        arms=("down", "overhead", "sideways", "clasped", "behind head"), ages=(0.0, 90.0), lies=True,
     ),
     "lying face down": Attitude(
         {"pelvis_tilt": (-94, -84), "hip_flexion": (-8, 5), "hip_adduction": (-25, 0), "knee_angle": (0, 40),
          "ankle_angle": (-50, -25), "neck_rotation": (40, 75)},
-        arms=("down", "overhead", "sideways"), ages=(0.2, 90.0),
+        arms=("down", "overhead", "sideways"), ages=(0.2, 90.0), lies=True,
     ),
     "lying on the side": Attitude(
         {"pelvis_list": (82, 92), "lumbar_seg_extension": (-25, 0), "neck_bending": (5, 20), "hip_adduction": (-4, 2)},
         right={"hip_flexion": (10, 70), "knee_angle": (20, 90)},
         left={"hip_flexion": (20, 80), "knee_angle": (30, 100)},
-        arms=("forward", "at face", "across"), ages=(0.3, 90.0),
+        arms=("forward", "at face", "across"), ages=(0.3, 90.0), lies=True,
     ),
     "on all fours": Attitude(
         {"pelvis_tilt": (-92, -78), "hip_flexion": (78, 98), "knee_angle": (84, 96), "ankle_angle": (-45, -20),
@@ -182,8 +185,8 @@ ARMS = (*DIRECTIONS, *PLACES)
 _SPREAD = 0.06
 
 
-def attitude(rng: np.random.Generator, age: float | None) -> tuple[Float64, str]:
-    """A pose (D,) of trunk and legs, mirrored half the time, with arms at ease; and the arms that go with it."""
+def attitude(rng: np.random.Generator, age: float | None) -> tuple[Float64, str, bool]:
+    """A pose (D,) of trunk and legs, mirrored half the time, with arms at ease; the arms for it; whether it lies."""
     names = [n for n, a in ATTITUDES.items() if age is None or a.ages[0] <= age <= a.ages[1]]
     own = ATTITUDES[names[int(rng.integers(len(names)))]]
     q = at_ease()
@@ -195,7 +198,7 @@ def attitude(rng: np.random.Generator, age: float | None) -> tuple[Float64, str]
             q[AT[f"{name}_{side}"]] = np.radians(rng.uniform(low, high))
     q = follow_trunk(q)
     arms = own.arms[int(rng.integers(len(own.arms)))]
-    return (mirrored(q) if rng.random() < 0.5 else q), arms
+    return (mirrored(q) if rng.random() < 0.5 else q), arms, own.lies
 
 
 def follow_trunk(q: Float64) -> Float64:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.data.synth._fast_collisions import overlaps
 from marrow.data.synth.articulation import TREE
 from marrow.types import Float64
 
@@ -32,6 +33,7 @@ _LIMBS: Mapping[str, tuple[str, str, str, float, float]] = {
         ("forearm 1", "ulna", "elbow", "wrist", 0.0, 0.5),
         ("forearm 2", "radius", "elbow", "wrist", 0.5, 1.0),
         ("hand", "hand", "wrist", "middle_mcp", 0.1, 1.0),
+        ("thigh 0", "femur", "hip", "knee", 0.05, 0.25),
         ("thigh 1", "femur", "hip", "knee", 0.25, 0.6),
         ("thigh 2", "femur", "hip", "knee", 0.6, 1.0),
         ("shank 1", "tibia", "knee", "ankle", 0.0, 0.5),
@@ -39,12 +41,22 @@ _LIMBS: Mapping[str, tuple[str, str, str, float, float]] = {
         ("foot", "calcn", "heel", "mtp", 0.15, 1.0),
     )
 }
-#: Fingers, as one thin capsule each for the middle finger's two halves.
+#: Fingers: segment and ends of thin capsules, in shares of the hand's breadth.
 _FINGERS = {
-    f"{name}_{s}": (f"middle_{part}_{s}", f"middle_{a}_{s}", f"middle_{b}_{s}")
+    f"{name}_{s}": (f"{body}_{s}", f"{a}_{s}", f"{b}_{s}")
     for s in "rl"
-    for name, part, a, b in (("fingers 1", "proximal", "mcp", "pip"), ("fingers 2", "distal", "dip", "tip"))
+    for name, body, a, b in (
+        ("thumb 1", "thumb_proximal", "thumb_mcp", "thumb_ip"),
+        ("thumb 2", "thumb_distal", "thumb_ip", "thumb_tip"),
+        ("fingers 1", "middle_proximal", "middle_mcp", "middle_pip"),
+        ("fingers 2", "middle_distal", "middle_dip", "middle_tip"),
+        ("index 1", "index_proximal", "index_mcp", "index_pip"),
+        ("index 2", "index_distal", "index_dip", "index_tip"),
+        ("little 1", "little_proximal", "little_mcp", "little_pip"),
+        ("little 2", "little_distal", "little_dip", "little_tip"),
+    )
 }
+_FINGER_NAMES = tuple(name[:-2] for name in _FINGERS if name.endswith("_r"))
 #: Level of the trunk: segment and the shares by which it stands between two landmarks, from the first up.
 _TRUNK: Mapping[str, tuple[str, str, str, float]] = {
     "hips": ("pelvis", "hip_r", "l5_s1", 0.15),
@@ -56,10 +68,10 @@ _TRUNK: Mapping[str, tuple[str, str, str, float]] = {
     "shoulders": ("torso", "t12_l1", "neck", 0.8),
 }
 #: Share of the radii's sum, and metres on a grown body, by which two may overlap: skin that touches gives way.
-_SOFT, _SOFT_M = 0.10, 0.008
+_SOFT, _SOFT_M = 0.03, 0.005
 _GROWN = 1.7
 #: The same of a hanging upper arm, that is pressed to the chest.
-_PRESSED = 0.02
+_PRESSED = 0.012
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,18 +91,23 @@ class Solids:
     bodies: NDArray[np.intp]
     ends: Float64
     radius: Float64
-    pairs: NDArray[np.intp]
+    pairs: NDArray[np.int64]
     reach: Float64
 
     @functools.cached_property
     def families(self) -> dict[str, NDArray[np.bool_]]:
-        """(P,) which pairs an arm (``arm_r``, ``arm_l``) has with anything but an arm, and both legs with each other."""
+        """(P,) the pairs of an arm (``arm_r``, ``arm_l``) with anything but an arm, and of the legs with each other."""
         kind = np.array([_family(name) for name in self.names])
         a, b = kind[self.pairs[:, 0]], kind[self.pairs[:, 1]]
         arms = {s: (a == s) != (b == s) for s in ("arm_r", "arm_l")}
         between = np.isin(a, ["arm_r", "arm_l"]) & np.isin(b, ["arm_r", "arm_l"])
         legs = np.isin(a, ["leg_r", "leg_l"]) & np.isin(b, ["leg_r", "leg_l"]) & (a != b)
         return {s: own & ~between for s, own in arms.items()} | {"legs": legs}
+
+    @functools.cached_property
+    def trunk(self) -> NDArray[np.bool_]:
+        """(N,) parts of the trunk below the neck."""
+        return np.isin(self.names, list(_TRUNK))
 
     def placed(self, skeleton: Skeleton, q: Float64) -> Float64:
         """(..., N, 2, 3) ends in the world."""
@@ -99,8 +116,10 @@ class Solids:
 
     def depth(self, ends: Float64) -> Float64:
         """(..., P) metres by which the parts of each pair run into each other; negative where they are apart."""
-        a, b = ends[..., self.pairs[:, 0], :, :], ends[..., self.pairs[:, 1], :, :]
-        return self.reach - _distance(a[..., 0, :], a[..., 1, :], b[..., 0, :], b[..., 1, :])
+        flat = np.ascontiguousarray(ends).reshape(-1, len(self.names), 2, 3)
+        out = np.empty((len(flat), len(self.pairs)))
+        overlaps(flat, self.pairs, self.reach, out)
+        return out.reshape(*ends.shape[:-3], len(self.pairs))
 
     def lowest(self, ends: Float64) -> Float64:
         """(...,) height of the lowest point, metres."""
@@ -152,11 +171,11 @@ def solids(body: DefaultBody, rest: Rest) -> Solids:
     R, p = skeleton.bind[bodies, :3, :3], skeleton.bind[bodies, :3, 3]
     local = (ends - p[:, None]) @ R
     radii = np.array([f[4] for f in found])
-    pairs = np.array(_pairs(names), np.intp)
+    pairs, pressed = _pairs(names)
     total = radii[pairs].sum(1)
     size = marks["head_top"][1] / _GROWN
-    soft = np.maximum(_SOFT * total, _SOFT_M * size)
-    soft += [_PRESSED * size * any("upper arm" in names[i] for i in pair) for pair in pairs]
+    soft = _SOFT * total + _SOFT_M * size
+    soft += _PRESSED * size * pressed
     return Solids(names, bodies, local, radii, pairs, total - soft)
 
 
@@ -209,12 +228,13 @@ def _family(name: str) -> str:
     return ("leg" if name.startswith(("thigh", "shank", "foot")) else "arm") + name[-2:]
 
 
-def _pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Pairs of parts that have no common joint and can meet."""
+@functools.cache
+def _pairs(names: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(P, 2) pairs of parts that have no common joint and can meet, and (P,) where an upper arm is one of them."""
     kind = [n[:-2] if n[-2:] in ("_r", "_l") else n for n in names]
     side = [n[-1] if n[-2:] in ("_r", "_l") else "" for n in names]
-    arm = ("upper arm 1", "upper arm 2", "forearm 1", "forearm 2", "hand", "fingers 1", "fingers 2")
-    leg = ("thigh 1", "thigh 2", "shank 1", "shank 2", "foot")
+    arm = ("upper arm 1", "upper arm 2", "forearm 1", "forearm 2", "hand", *_FINGER_NAMES)
+    leg = ("thigh 0", "thigh 1", "thigh 2", "shank 1", "shank 2", "foot")
     trunk = tuple(_TRUNK)
 
     def meet(i: int, j: int) -> bool:
@@ -223,6 +243,8 @@ def _pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
             if side[i] != side[j]:
                 return True
             return {a, b} in ({"upper arm 1", "forearm 2"}, {"upper arm 1", "hand"})
+        if "thigh 0" in (a, b) and not {a, b} & set(arm):  # the groin folds
+            return False
         if a in leg and b in leg:
             return side[i] != side[j] or {a, b} in ({"thigh 1", "shank 2"}, {"thigh 1", "foot"})
         if {a, b} & set(arm) and {a, b} & set(leg):
@@ -240,10 +262,12 @@ def _pairs(names: tuple[str, ...]) -> list[tuple[int, int]]:
             return True
         return limb in leg and other in ("head", "neck")
 
-    return [(i, j) for i in range(len(names)) for j in range(i) if meet(i, j)]
+    pairs = [(i, j) for i in range(len(names)) for j in range(i) if meet(i, j)]
+    pressed = [any("upper arm" in names[i] for i in pair) for pair in pairs]
+    return np.array(pairs, np.int64), np.array(pressed)
 
 
-def _distance(a: Float64, b: Float64, c: Float64, d: Float64) -> Float64:
+def distance(a: Float64, b: Float64, c: Float64, d: Float64) -> Float64:
     """(...,) least distance between the segments a-b and c-d (..., 3) (Ericson 2005, Real-Time Collision Detection)."""
     u, v, w = b - a, d - c, a - c
     A, E, F = (u * u).sum(-1), (v * v).sum(-1), (v * w).sum(-1)

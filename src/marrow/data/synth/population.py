@@ -1,16 +1,17 @@
 """People as a population has them: age, sex, stature, mass and build, and the default body's shape for each.
 
-Stature, 2 to 18 years, and body mass index, 2 to 18: median, skewness and spread (L, M, S of Cole and Green 1992) of
-the CDC 2000 growth charts (Kuczmarski et al. 2002, Vital Health Stat 11(246); ``statage``, ``bmiagerev``), at whole
-years (girls' BMI at 18 extrapolated). Younger: length and BMI for age of the WHO Child Growth Standards (2006), as remembered, not confirmed against
-the source; a length counts as a stature. Adults: NHANES August 2021 to August 2023 by decades of age (Fryar et al. 2025,
-Vital Health Stat 3(50), tables 7 and 10): means of stature and its standard deviation from the 10th and 90th
-percentile; of the BMI, M and S fitted to the nine percentiles with L = -0.4 for all (within 1.8 kg/m2 of each). Works
-of the US government, in the public domain. Between the ages listed all is interpolated. Scores beyond 2.5 standard
-deviations do not come. These are Americans: other nations are shorter or taller by some centimetres, and lighter.
+Stature and body mass index from 2 to 18 years: median, skewness and spread (L, M, S of Cole and Green 1992) of the CDC
+2000 growth charts (Kuczmarski et al. 2002, Vital Health Stat 11(246); ``statage``, ``bmiagerev``), at whole years (the
+girls' BMI at 18 extrapolated). Younger: length and BMI for age of the WHO Child Growth Standards (2006), as remembered
+and not confirmed against the source; a length counts as a stature. Adults: NHANES August 2021 to August 2023 by decades
+of age (Fryar et al. 2025, Vital Health Stat 3(50), tables 7 and 10): means of stature, its standard deviation from the
+10th and 90th percentile; of the BMI, M and S fitted to nine percentiles with L = -0.4 for all (within 1.8 kg/m2 of
+each). Works of the US government, in the public domain. Between the ages listed all is interpolated. Scores beyond 2.5
+standard deviations do not come. These are Americans: other nations are shorter or taller by some centimetres, and
+lighter.
 
 Builds (``muscle``, ``proportions``, lengths of limbs at one stature) spread as in the body's prior
-(:mod:`marrow.body.shape`), which is our choice. Nothing here says anything about ethnicity: that stays at the body's mean.
+(:mod:`marrow.body.shape`), which is our choice. Nothing here tells ethnicity: that stays at the body's mean.
 
 The body's mass is its volume times the density of :mod:`marrow.skeleton.inertia`. Where the body cannot have the BMI
 drawn, it has the nearest that it can, and :class:`Figure` tells that.
@@ -133,7 +134,8 @@ class Figure:
         age: years.
         sex: ``"f"`` or ``"m"``.
         stature: metres, of the body (legs apart; see :mod:`marrow.body.measurements`), within 2 mm.
-        mass: kilograms of the body, within 2 % (before the second birthday 13 %): what was drawn, or the nearest that a body of that stature can have.
+        mass: kilograms of the body, within 2 % (before the second birthday 13 %): what was drawn, or the nearest that
+            a body of that stature can have.
     """
 
     shape: dict[str, float]
@@ -190,28 +192,32 @@ def figure_shape(build: Mapping[str, float], stature: float, mass: float) -> tup
     Args:
         build: ``gender, age, muscle, proportions`` and any ``log_scale_*``.
     """
-    table = _table().of(build)
+    own = _table().of(build)
     usual = build["muscle"]
-    knots = np.array([[0.0, 0.0, 0.0], [usual, 0.0, 0.0], [usual, 0.5, 0.0], [usual, 1.0, 0.0], [0.0, 1.0, 0.0]])
-    knots = np.concatenate([knots, [[0.0, 1.0, share] for share in (0.25, 0.5, 0.75, 1.0)]])
-    masses = [table.mass(*knot, stature) for knot in knots.tolist()]
+    # muscle, weight and fat, from the thinnest to the fattest
+    knots = np.array(
+        [[0.0, 0.0, 0.0], [usual, 0.0, 0.0], [usual, 0.5, 0.0], [usual, 1.0, 0.0]]
+        + [[0.0, 1.0, share] for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    )
+    masses = [own.mass(knot, stature) for knot in knots]
     k = next((i for i in range(1, len(knots)) if masses[i] >= mass), len(knots) - 1)
-    low, high, share = 0.0, 1.0, 0.0
-    at_low, at_high = masses[k - 1], masses[k]
+    low, high, at_low, at_high = 0.0, 1.0, masses[k - 1], masses[k]
+    here, found = knots[k], masses[k]
     for _ in range(6):  # all but linear between two knots
         share = low + (high - low) * min(max((mass - at_low) / max(at_high - at_low, 1e-9), 0.0), 1.0)
-        found = table.mass(*((1.0 - share) * knots[k - 1] + share * knots[k]).tolist(), stature)
+        here = (1.0 - share) * knots[k - 1] + share * knots[k]
+        found = own.mass(here, stature)
         if abs(found - mass) < 1e-3 * mass or share in (0.0, 1.0):
             break
         if found < mass:
             low, at_low = share, found
         else:
             high, at_high = share, found
-    muscle, weight, fat = ((1.0 - share) * knots[k - 1] + share * knots[k]).tolist()
-    shape = dict(build) | {"muscle": muscle, "weight": weight, "height": table.height(muscle, weight, stature)}
+    muscle, weight, fat = here.tolist()
+    shape = dict(build) | {"muscle": muscle, "weight": weight, "height": own.height(muscle, weight, stature)}
     if fat > 0.0:
         shape |= {name: fat * value for name, value in FAT.items()}
-    return shape, table.mass(muscle, weight, fat, stature)
+    return shape, found
 
 
 def _range(ages: tuple[float, float]) -> tuple[float, float]:
@@ -224,14 +230,15 @@ def _range(ages: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
-def _row(age: float, sex: str) -> tuple[float, ...]:
+def _row(age: float, sex: str) -> tuple[float, float, float, float, float, float]:
     """L, M, S of stature and of the body mass index."""
     if sex not in _LMS:
         raise InputError(f"sex: expected 'f' or 'm', got {sex!r}")
     years, rows = _rows(sex)
     k = min(max(int(np.searchsorted(years, age)), 1), len(years) - 1)
     share = min(max((age - years[k - 1]) / (years[k] - years[k - 1]), 0.0), 1.0)
-    return tuple(((1.0 - share) * rows[k - 1] + share * rows[k]).tolist())
+    L, M, S, L_bmi, M_bmi, S_bmi = ((1.0 - share) * rows[k - 1] + share * rows[k]).tolist()
+    return L, M, S, L_bmi, M_bmi, S_bmi
 
 
 @functools.cache
@@ -299,8 +306,9 @@ class _Own:
         low, high = _cut(self.stature, muscle, weight, self.table.anchors).tolist()
         return min(max((stature - low) / (high - low), 0.0), 1.0)
 
-    def mass(self, muscle: float, weight: float, fat: float, stature: float) -> float:
-        """Kilograms."""
+    def mass(self, build: Float64, stature: float) -> float:
+        """Kilograms of somebody ``stature`` metres tall with ``muscle, weight`` and a share of :data:`FAT` (3,)."""
+        muscle, weight, fat = build.tolist()
         height = self.height(muscle, weight, stature)
         root = float(np.interp(height, self.table.finer[4], _cut(self.root, muscle, weight, self.table.finer)))
         root *= float(np.interp(fat, np.linspace(0.0, 1.0, len(self.fat)), self.fat))

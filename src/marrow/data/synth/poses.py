@@ -1,4 +1,4 @@
-"""Poses and movements of people: frames of the clips as they are, mirrored, mixed and varied, and poses made from ranges.
+"""Poses and movements of people: frames of clips as they are, mirrored, mixed and varied, and poses made from ranges.
 
 Every pose faces +Z with its pelvis above the origin. Arms of the clips get what markers did not see: collar bone and
 shoulder blade by the rhythm of :func:`~marrow.data.synth.articulation.with_humerus`, forearms, wrists and hands, and
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marrow.body import load_body
 from marrow.data.synth import articulation as joints
@@ -40,6 +41,10 @@ _FOREARM_MEAN, _FOREARM_SD = np.radians([65.0, -5.0, 4.0]), np.radians([28.0, 12
 #: Out of a collision: degrees an arm is led away from the trunk, a leg from the other, and how often before giving up.
 _AWAY, _APART, _STEPS = 7.0, 4.0, 5
 _TRIES = 12
+_GIVES = 0.04  # metres
+_LEANS = np.radians(30.0)  # how much further a mixed pose may lean than the upper body did
+#: Years from which people leave out clips with these words.
+_OLD, _STRENUOUS = 68.0, ("jump", "run", "soccer", "01_")
 _JOIN = 12  # frames over which one clip becomes the next
 _RATE = 30.0
 
@@ -73,7 +78,10 @@ class PoseSampler:
         """
         flesh, least, best = _flesh(skeleton, flesh), np.inf, None
         for _ in range(_TRIES):
-            q, depth = _apart(joints.within(self._drawn(rng, skeleton, age)), skeleton, flesh)
+            drawn, lies = self._drawn(rng, skeleton, age)
+            q, depth = _apart(joints.within(drawn), skeleton, flesh)
+            if lies:
+                depth = max(depth, _held_up(q, skeleton, flesh))
             if depth < least:
                 least, best = depth, q
             if depth <= 0.0:
@@ -131,25 +139,29 @@ class PoseSampler:
         best[:, 4] -= floor
         return _in_order(best, skeleton)
 
-    def _drawn(self, rng: np.random.Generator, skeleton: Skeleton, age: float | None) -> Float64:
-        """A pose as it comes (D,)."""
+    def _drawn(self, rng: np.random.Generator, skeleton: Skeleton, age: float | None) -> tuple[Float64, bool]:
+        """A pose as it comes (D,), and whether it lies."""
         share = np.array(list(WAYS.values()))
         if age is not None and age < 2.0:  # the clips are of grown-ups
             share = share * (0.0, 0.0, 1.0)
         way = tuple(WAYS)[int(rng.choice(len(WAYS), p=share / share.sum()))]
         if way == "made":
-            q, arms = attitude(rng, age)
+            q, arms, lies = attitude(rng, age)
             alike = rng.random() < 0.5
             for s in "rl":
                 q = pose_arm(rng, q, s, arms if alike or rng.random() < 0.4 else _other(rng, arms), skeleton)
         else:
-            q = self._one(rng)
+            q, lies = self._one(rng, age), False
             if way == "mixed":
-                other = self._one(rng)
+                other = self._one(rng, age)
+                upward = skeleton.forward(other)[0][torso := skeleton.body_index("torso"), :, 1]
+                legs = q.copy()
                 upper = np.concatenate([joints.NECK, joints.ARMS["r"], joints.ARMS["l"]])
                 share_of = rng.uniform(0.3, 0.7)
                 q[joints.TRUNK] = share_of * q[joints.TRUNK] + (1.0 - share_of) * other[joints.TRUNK]
                 q[upper] = other[upper]
+                if skeleton.forward(q)[0][torso, :, 1] @ upward < np.cos(_LEANS):
+                    q = legs  # nobody would keep upright so
             q += abs(rng.normal(0.0, 0.7)) * _VARIATION * rng.normal(size=len(q))
             for s in "rl":
                 q[_FOREARM[s]] = _FOREARM_MEAN + _FOREARM_SD * np.clip(rng.normal(size=3), -2.0, 2.0)
@@ -160,11 +172,16 @@ class PoseSampler:
         kind = hand_kind(rng)
         set_hand(q, hand(rng, "r", kind))
         set_hand(q, hand(rng, "l", kind if rng.random() < 0.5 else None))
-        return q
+        return q, lies
 
-    def _one(self, rng: np.random.Generator) -> Float64:
-        """A frame (D,) of any clip, mirrored half the time; activities come alike often."""
-        clip = self.source.clip(self._name(rng))
+    def _one(self, rng: np.random.Generator, age: float | None) -> Float64:
+        """A frame (D,) of any clip, mirrored half the time; activities come alike often, but old people do not jump."""
+        name = self._name(rng)
+        for _ in range(8):
+            if age is None or age < _OLD or not any(word in name for word in _STRENUOUS):
+                break
+            name = self._name(rng)
+        clip = self.source.clip(name)
         q = joints.at_ease()
         q[_columns(clip.coordinates)] = clip.q[int(rng.integers(len(clip.q)))]
         return joints.mirrored(q) if rng.random() < 0.5 else q
@@ -261,7 +278,13 @@ def _apart(q: Float64, skeleton: Skeleton, flesh: Solids) -> tuple[Float64, floa
     return q, float(depth.max())
 
 
-def _led_away(q: Float64, families: Mapping[str, Float64], depth: Float64) -> Float64:
+def _held_up(q: Float64, skeleton: Skeleton, flesh: Solids) -> float:
+    """How much further down than its trunk a lying body reaches, metres, beyond what a mattress gives."""
+    height = flesh.placed(skeleton, q)[..., 1].min(-1) - flesh.radius
+    return float(height[flesh.trunk].min() - height.min()) - _GIVES
+
+
+def _led_away(q: Float64, families: Mapping[str, NDArray[np.bool_]], depth: Float64) -> Float64:
     """The poses (..., D) with what collides a little further apart."""
     hit = {family: bool((depth[members] > 0.0).any()) for family, members in families.items()}
     for s, out in (("r", -1.0), ("l", 1.0)):
