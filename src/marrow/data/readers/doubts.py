@@ -43,9 +43,7 @@ def _trunk(person: Subject, R_world_source: Float64) -> Float64 | None:
     """(N, 3) unit directions of the trunk in the frames that count."""
     if person.points is not None and set(_TOPS + _BOTTOMS) <= set(person.points.names):
         place = person.points.names.index
-        top, bottom = (
-            person.points.xyz[:, [place(name) for name in names]].mean(1) for names in (_TOPS, _BOTTOMS)
-        )
+        top, bottom = (person.points.xyz[:, [place(name) for name in names]].mean(1) for names in (_TOPS, _BOTTOMS))
         along = (top - bottom)[person.valid]
         return along / np.linalg.norm(along, axis=-1, keepdims=True)
     if person.body is not None:
