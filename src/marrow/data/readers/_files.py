@@ -118,7 +118,7 @@ def load_mat(path: Path, *names: str) -> dict[str, Any]:
 def load_hdf5(path: Path) -> dict[str, NDArray]:
     """The numeric data sets at the top of an HDF5 file (MATLAB 7.3 writes such), in the file's own order of axes."""
     try:
-        import h5py
+        import h5py  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(f"{path}: an HDF5 file needs the package h5py: pip install 'marrow[hdf5]'") from error
     read_content(path)

@@ -108,7 +108,7 @@ def _person(lists: Mapping[str, list[Any]], n: int, shared: Mapping[str, Any], w
         every = _joints(lists["gt_joints_2d"][n], 2, f"{where}, 'gt_joints_2d' of person {n}")
         extras["gt_joints_2d"] = every
         xy = _smpl(every)[None]
-        keypoints = Keypoints("smpl24", xy.astype(np.float32), np.isfinite(xy).all(-1).astype(np.float32))
+        keypoints = Keypoints("smpl24", xy.astype(np.float32), np.asarray(np.isfinite(xy).all(-1), np.float32))
     gender = _files.gender(extras.get("gender", ""))
     return Subject(str(n), valid, gender, points, (keypoints,) if keypoints else (), extras=extras)
 

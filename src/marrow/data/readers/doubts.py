@@ -102,7 +102,7 @@ def _ahead(person: Subject, view: View) -> float:
     """Share of a person's points that the camera has in front."""
     assert person.points is not None
     xyz = person.points.xyz
-    given = np.isfinite(xyz).all(-1) & person.valid[:, None]
+    given = np.asarray(np.isfinite(xyz).all(-1)) & person.valid[:, None]
     if view.valid is not None:
         given &= view.valid[:, None]
-    return float(np.isfinite(view.project(xyz)).all(-1)[given].mean()) if given.any() else np.nan
+    return float(np.asarray(np.isfinite(view.project(xyz)).all(-1))[given].mean()) if given.any() else np.nan
