@@ -8,7 +8,10 @@ has Y up. Soft-tissue coefficients (``dmpls``) and markers are not read.
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +30,11 @@ JOINTS: Mapping[str, int] = {"smpl": 24, "smplh": 52, "smplx": 55}
 #: Files of SMPL-X have the parts of the pose by name as well; how many joints each has, in the order of the tree.
 _PARTS = {"root_orient": 1, "pose_body": 21, "pose_jaw": 1, "pose_eye": 2, "pose_hand": 30}
 _RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
+#: What numpy and zipfile raise at damaged files.
+_DAMAGES = (
+    *(OSError, ValueError, TypeError, EOFError, AttributeError, KeyError, RuntimeError, SyntaxError),
+    *(MemoryError, OverflowError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, struct.error),
+)
 _GENDERS = ("female", "male", "neutral")
 
 
@@ -72,7 +80,7 @@ def is_amass(source: str | Path) -> bool:
     try:
         with np.load(source, allow_pickle=False) as archive:
             return {"poses", "trans"} <= set(archive.files)
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
+    except _DAMAGES:
         return False  # whoever reads it as something else tells what is wrong with it
 
 
@@ -135,7 +143,7 @@ def _held(path: Path) -> dict[str, NDArray]:
                     held[name] = archive[name]
                 except ValueError:
                     continue
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     return held
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from marrow.io.columns import read_content
 from marrow.types import Float64
 
 _MAX_OPCODES = 20_000_000
+_LARGEST = 1e15  # nothing that is measured of people is as large; single precision ends at 3e38
 _ORTHONORMAL = 1e-3  # calibrations are written with four digits or more
 
 #: Rotation from a source whose up is that axis to marrow's world, by half or quarter turns about X.
@@ -98,23 +98,6 @@ def load_json(path: Path) -> Any:
         raise InputError(f"{path}: this is not JSON, or it is truncated ({error}); get the file again") from error
 
 
-def load_mat(path: Path, *names: str) -> dict[str, Any]:
-    """Variables of a MATLAB file of version 4 to 7."""
-    import io
-
-    import scipy.io
-
-    data = read_content(path)
-    if b"MATLAB 7.3" in data[:128]:
-        raise InputError(f"{path}: a MATLAB file of version 7.3 (HDF5); expected one of version 5")
-    try:
-        return scipy.io.loadmat(io.BytesIO(data), variable_names=list(names))
-    except (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, OverflowError) as error:
-        raise InputError(f"{path}: this MATLAB file is damaged or truncated ({error}); get it again") from error
-    except (scipy.io.matlab.MatReadError, zlib.error, MemoryError, EOFError) as error:
-        raise InputError(f"{path}: this MATLAB file is damaged or truncated ({error}); get it again") from error
-
-
 def load_hdf5(path: Path) -> dict[str, NDArray]:
     """The numeric data sets at the top of an HDF5 file (MATLAB 7.3 writes such), in the file's own order of axes."""
     try:
@@ -172,6 +155,8 @@ def numbers(value: Any, where: str, shape: Sequence[int | str], *, finite: bool 
     if finite and not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(f"{where}: holds NaN or infinity, first at {first}; expected finite numbers {spelled}")
+    if array.size and float(np.nanmax(np.abs(array.astype(float)), initial=0.0)) > _LARGEST:
+        raise InputError(f"{where}: holds numbers beyond {_LARGEST:g}; the file is damaged, get it again")
     return array.astype(float)
 
 

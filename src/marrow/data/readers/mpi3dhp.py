@@ -25,6 +25,7 @@ from marrow.conventions import JOINT_SETS
 from marrow.data.readers import _files
 from marrow.data.samples import Dataset, Points, Recording, Subject, View
 from marrow.errors import InputError
+from marrow.io.mat import read_mat
 from marrow.types import Camera, Float64, Keypoints
 
 NAME = "3dhp"
@@ -69,7 +70,7 @@ def read(path: Path, *, up: str = "y") -> Dataset:
 
 def _train(name: str, path: Path, A: Float64) -> Recording:
     cameras = read_calibration(path.parent / "camera.calibration")
-    held = _files.load_mat(path, "annot2", "annot3", "cameras")
+    held = read_mat(path, "annot2", "annot3", "cameras")
     xy, xyz = _cells(held, "annot2", 56, path), _cells(held, "annot3", 84, path)
     if len({len(part) for part in (*xy, *xyz)}) != 1 or len(xy) != len(xyz) or len(xy[0]) == 0:
         raise InputError(

@@ -21,6 +21,7 @@ from marrow.conventions import JOINT_SETS
 from marrow.data.readers import _files
 from marrow.data.samples import Dataset, Points, Recording, Subject, View
 from marrow.errors import InputError
+from marrow.io.mat import read_mat
 from marrow.types import Camera, Float64
 
 NAME = "shelf"
@@ -52,7 +53,7 @@ def read(path: Path, *, up: str = "z", metres_per_unit: float = 0.001) -> Datase
 
 
 def _recording(name: str, path: Path, A: Float64, unit: float) -> Recording:
-    actors = _actors(_files.entry(_files.load_mat(path, "actor3D"), "actor3D", path), path)
+    actors = _actors(_files.entry(read_mat(path, "actor3D"), "actor3D", path), path)
     if not actors or len({len(actor) for actor in actors}) != 1 or len(actors[0]) == 0:
         raise InputError(
             f"{path}: 'actor3D': expected as many frames for each actor, got {[len(actor) for actor in actors]}"
