@@ -59,7 +59,8 @@ class KeypointSource:
 def keypoint_sources(joint_set: str) -> tuple[KeypointSource | None, ...]:
     """The source of each keypoint of ``joint_set``, in its order; None for points that the body does not place yet.
 
-    (Only the 68 contour points of the face in ``coco133`` are not placed.) Raises InputError on an unknown set.
+    (Not placed are the 68 contour points of the face in ``coco133``, and the points of MPI-INF-3DHP that are called
+    ``mpi_*`` because it is not known where on the body they are.) Raises InputError on an unknown set.
     """
     if joint_set not in JOINT_SETS:
         near = ", ".join(nearest_names(joint_set, JOINT_SETS))

@@ -8,6 +8,8 @@ has Y up. Soft-tissue coefficients (``dmpls``) and markers are not read.
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -30,6 +32,11 @@ _PARTS = {"root_orient": 1, "pose_body": 21, "pose_jaw": 1, "pose_eye": 2, "pose
 _RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
 #: Radians that no rotation vector reaches.
 _FULL_TURNS = 4 * np.pi
+#: What numpy and zipfile raise at damaged files.
+_DAMAGES = (
+    *(OSError, ValueError, TypeError, EOFError, AttributeError, KeyError, RuntimeError, SyntaxError),
+    *(MemoryError, OverflowError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, struct.error),
+)
 _GENDERS = ("female", "male", "neutral")
 
 
@@ -75,7 +82,7 @@ def is_amass(source: str | Path) -> bool:
     try:
         with np.load(source, allow_pickle=False) as archive:
             return "poses" in archive.files and not {"trans", "betas"}.isdisjoint(archive.files)
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
+    except _DAMAGES:
         return False  # whoever reads it as something else tells what is wrong with it
 
 
@@ -149,7 +156,7 @@ def _held(path: Path) -> dict[str, NDArray]:
                     held[name] = archive[name]
                 except ValueError:
                     continue
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGES as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     return held
 
