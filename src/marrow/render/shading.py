@@ -120,33 +120,20 @@ def shade(
     background = np.ascontiguousarray(background, np.float32)
     if background.shape != (height, width, 3):
         raise InputError(f"shade: the background is {background.shape}, but the camera sees ({height}, {width}, 3)")
-    mesh = merged(surfaces)
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    culled = ~np.array([s.two_sided for s in surfaces], bool)[mesh.surface]
-    vertices_cam = to_camera(camera, mesh.vertices).astype(np.float32)
+    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size)
+    mesh = ready.mesh
     fine = warp(
         camera,
         [[supersample, 0, (supersample - 1) / 2], [0, supersample, (supersample - 1) / 2]],
         (width * supersample, height * supersample),
     )
-    casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
-    casters = mesh.vertices[np.unique(mesh.faces[casting])].astype(float)
-    light_table, light_maps, light_frames = _lights(lights, mesh, casting, casters, shadow_size)
-    axes = sphere_axes(sky.axes) if len(casters) else np.zeros((0, 3))
-    sky_frames = np.array([_frame_along(-axis, casters, sky_size) for axis in axes]).reshape(-1, 4, 4)
-    sky_maps = np.zeros((len(axes), 2, sky_size, sky_size), np.float32)
-    for frame, (lowest, highest) in zip(sky_frames, sky_maps, strict=True):
-        _depth_range(mesh, casting, frame, lowest, highest)
-    colours, places, uvs = (_per_vertex(surfaces, mesh, name) for name in ("colour", "place", "uv"))
-    table, texels = _table(surfaces, places, mesh)
     image = np.empty((height, width, 3), np.float32)
     coverage = np.empty((height, width), np.float32)
-    axis = camera.R_cam_world[2] if camera.lens == "orthographic" else np.zeros(3)
-    focal = float(np.sqrt(abs(np.linalg.det(fine.K[:2, :2]))))
+    footprint = 1 / float(np.sqrt(abs(np.linalg.det(fine.K[:2, :2]))))
 
     def draw(row0: int, row1: int) -> None:
         window = (0, row0 * supersample, fine.size[0], row1 * supersample)
-        raster = rasterize(vertices_cam, mesh.faces, fine, window=window, cull=culled)
+        raster = rasterize(ready.vertices_cam, mesh.faces, fine, window=window, cull=ready.culled)
         _fast_shading.shade_rows(
             row0,
             raster.ids,
@@ -154,24 +141,24 @@ def shade(
             mesh.faces,
             mesh.surface,
             mesh.vertices,
-            normals,
-            colours,
-            places,
-            uvs,
-            table,
-            texels,
+            ready.normals,
+            ready.colours,
+            ready.places,
+            ready.uvs,
+            ready.table,
+            ready.texels,
             SRGB_TO_LINEAR,
-            camera_centre(camera),
-            np.array(axis, float),
-            1.0 / focal,
-            light_table,
-            light_maps,
-            light_frames,
-            sky_maps,
-            sky_frames,
-            axes,
-            np.array(sky.up, float),
-            np.array(sky.down, float),
+            ready.eye,
+            ready.axis,
+            footprint,
+            ready.lights,
+            ready.light_maps,
+            ready.light_frames,
+            ready.sky_maps,
+            ready.sky_frames,
+            ready.sky_axes,
+            ready.up,
+            ready.down,
             background,
             supersample,
             image,
@@ -186,9 +173,92 @@ def shade(
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(draw, rows[:-1], rows[1:]))
-    raster = rasterize(vertices_cam, mesh.faces, camera, cull=culled)
+    raster = rasterize(ready.vertices_cam, mesh.faces, camera, cull=ready.culled)
     seen = np.where(raster.ids >= 0, mesh.surface[raster.ids], np.int16(-1)) if len(mesh.faces) else raster.ids
     return Picture(image, coverage, raster, seen.astype(np.int16))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that shading reads, as plain arrays; tables' columns are named in ``_fast_shading``.
+
+    Attributes:
+        mesh: all surfaces.
+        vertices_cam: (V, 3) float32 in the camera's axes.
+        culled: (F,) faces not drawn from behind.
+        normals, colours, places, uvs: (V, 3), (V, 3), (V, 3), (V, 2) float32.
+        table: (S, 24) of the surfaces.
+        texels: (N, 3) uint8 of all textures, one after the other.
+        eye: (3,) the camera's place in the world.
+        axis: (3,) where an orthographic camera looks; zeros for others.
+        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4).
+        sky_axes: (D, 3); ``sky_maps`` (D, 2, n, n) lowest and highest depths, ``sky_frames`` (D, 4, 4).
+        up, down: (3,) colours of the sky.
+    """
+
+    mesh: Merged
+    vertices_cam: Float32
+    culled: NDArray[np.bool_]
+    normals: Float32
+    colours: Float32
+    places: Float32
+    uvs: Float32
+    table: Float64
+    texels: NDArray[np.uint8]
+    eye: Float64
+    axis: Float64
+    lights: Float64
+    light_maps: Float32
+    light_frames: Float64
+    sky_axes: Float64
+    sky_maps: Float32
+    sky_frames: Float64
+    up: Float64
+    down: Float64
+
+
+def prepare(
+    surfaces: Sequence[Surface],
+    camera: Camera,
+    lights: Sequence[Light],
+    sky: Sky,
+    shadow_size: int,
+    sky_size: int,
+) -> Prepared:
+    """Merge the surfaces and draw the depth maps of lights and sky; arguments as in :func:`shade`."""
+    mesh = merged(surfaces)
+    culled = ~np.array([s.two_sided for s in surfaces], bool)[mesh.surface]
+    casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
+    casters = mesh.vertices[np.unique(mesh.faces[casting])].astype(float)
+    light_table, light_maps, light_frames = _lights(lights, mesh, casting, casters, shadow_size)
+    axes = sphere_axes(sky.axes) if len(casters) else np.zeros((0, 3))
+    sky_frames = np.array([_frame_along(-axis, casters, sky_size) for axis in axes]).reshape(-1, 4, 4)
+    sky_maps = np.zeros((len(axes), 2, sky_size, sky_size), np.float32)
+    for frame, (lowest, highest) in zip(sky_frames, sky_maps, strict=True):
+        _depth_range(mesh, casting, frame, lowest, highest)
+    colours, places, uvs = (_per_vertex(surfaces, mesh, name) for name in ("colour", "place", "uv"))
+    table, texels = _table(surfaces, places, mesh)
+    return Prepared(
+        mesh,
+        to_camera(camera, mesh.vertices).astype(np.float32),
+        culled,
+        vertex_normals(mesh.vertices, mesh.faces),
+        colours,
+        places,
+        uvs,
+        table,
+        texels,
+        camera_centre(camera),
+        np.array(camera.R_cam_world[2], float) if camera.lens == "orthographic" else np.zeros(3),
+        light_table,
+        light_maps,
+        light_frames,
+        axes,
+        sky_maps,
+        sky_frames,
+        np.array(sky.up, float),
+        np.array(sky.down, float),
+    )
 
 
 def sphere_axes(count: int) -> Float64:
