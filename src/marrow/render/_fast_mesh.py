@@ -99,7 +99,9 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0,
         if zi > 0.0 and zj > 0.0 and zk > 0.0:
             _draw_triangle(f, xy[i], xy[j], xy[k], zi, zj, zk, near, far, cull[f], row0, row1, ids, bary, depth)
         elif (zi > 0.0 or zj > 0.0 or zk > 0.0) and zi != UNSEEN and zj != UNSEEN and zk != UNSEEN:
-            _draw_clipped(f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull[f], row0, row1, ids, bary, depth)
+            _draw_clipped(
+                f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull[f], row0, row1, ids, bary, depth
+            )
     for y in range(row0, row1):
         for x in range(width):
             if depth[y, x] <= 0.0:

@@ -213,7 +213,7 @@ def _towards(light, x, y, z):
 def _bounced(ao, albedo):
     """Openness with light between near surfaces of one colour (Jimenez et al. 2016, Practical Realtime Strategies)."""
     a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
-    return max(ao, ((ao * a + b) * ao + c) * ao)
+    return max(ao, min(((ao * a + b) * ao + c) * ao, 1.0))
 
 
 @kernel()
@@ -243,7 +243,9 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
     slope_v = min(max(-across_v / along, -3.0), 3.0) / per_metre
     bias = 0.5 / per_metre
-    turn = 0.06711056 * px + 0.00583715 * py  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
+    turn = (
+        0.06711056 * px + 0.00583715 * py
+    )  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
     turn = 52.9829189 * (turn - math.floor(turn))
     turn = 6.283185307179586 * (turn - math.floor(turn))
     turn_x, turn_y = math.cos(turn), math.sin(turn)

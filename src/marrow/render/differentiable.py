@@ -217,9 +217,7 @@ class _Interpolate(torch.autograd.Function):
         grad = np.ascontiguousarray(grads[0].detach().numpy(), values.dtype)
         grad_places, grad_values = np.zeros(places.shape), np.zeros(values.shape)
         x0, y0 = raster.origin
-        fast.interpolate_backward(
-            places, faces, raster.ids, rays, x0, y0, values, grad, grad_places, grad_values
-        )
+        fast.interpolate_backward(places, faces, raster.ids, rays, x0, y0, values, grad, grad_places, grad_values)
         to_places, to_values = torch.from_numpy(grad_places), torch.from_numpy(grad_values)
         return (
             to_places.to(torch.from_numpy(places).dtype),

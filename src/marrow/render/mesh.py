@@ -81,7 +81,9 @@ def rasterize(
     depth = np.empty((height, width), np.float32)
 
     def draw(row0: int, row1: int) -> None:
-        _fast_mesh.rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, culled, row0, row1, ids, bary, depth)
+        _fast_mesh.rasterize_rows(
+            xy, inverse_depth, vertices_px, faces, near, far, culled, row0, row1, ids, bary, depth
+        )
 
     if threads <= 1:
         draw(0, height)

@@ -339,9 +339,7 @@ def _looking(ahead: Float64) -> Float64:
     return np.stack([x, np.cross(z, x), z])
 
 
-def _depth_range(
-    mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32
-) -> None:
+def _depth_range(mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32) -> None:
     from marrow.render import _fast_shading
 
     texels = mesh.vertices.astype(float) @ frame[:, :3].T + frame[:, 3]

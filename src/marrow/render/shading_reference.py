@@ -38,7 +38,10 @@ def shade_reference(
         return np.einsum("nk,nkc->nc", weight, values[corners].astype(float))
 
     x, n = blend(ready.mesh.vertices), _unit(blend(ready.normals))
-    view, width = np.broadcast_to(-ready.axis, x.shape), np.full(len(x), 1 / np.sqrt(abs(np.linalg.det(camera.K[:2, :2]))))
+    view, width = (
+        np.broadcast_to(-ready.axis, x.shape),
+        np.full(len(x), 1 / np.sqrt(abs(np.linalg.det(camera.K[:2, :2])))),
+    )
     if not ready.axis.any():
         width = width * np.linalg.norm(ready.eye - x, axis=-1)
         view = _unit(ready.eye - x)
@@ -104,7 +107,7 @@ def _towards(light: Float64, x: Float64) -> tuple[Float64, Float64]:
 
 def _bounced(ao: Float64, albedo: Float64) -> Float64:
     a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
-    return np.maximum(ao, ((ao * a + b) * ao + c) * ao)
+    return np.maximum(ao, np.minimum(((ao * a + b) * ao + c) * ao, 1))
 
 
 def _lit(depths: Float32, frame: Float64, x: Float64, n: Float64, softness: float, pixel: Float64) -> Float64:
@@ -218,7 +221,14 @@ def _pattern(row: Float64, place: Float64, normal: Float64, width: Float64) -> F
     inside = np.clip((0.36 + 0.28 * (_noise(ring, seed) - 0.5) - r) / width + 0.5, 0, 1)
     holes = np.clip((_noise(np.stack([6 * ca, 6 * cb, 0 * r], -1), seed + 3) - 0.42) / 0.04 + 0.5, 0, 1)
     figure = np.where(side | (normal[:, 2] < 0), 0, inside * holes)
-    kinds = [band, band + beside - 2 * band * beside, (band + beside) / 2, dots, soft * soft * (3 - 2 * soft), camouflage]
+    kinds = [
+        band,
+        band + beside - 2 * band * beside,
+        (band + beside) / 2,
+        dots,
+        soft * soft * (3 - 2 * soft),
+        camouflage,
+    ]
     return np.select([row[:, columns.KIND] == k + 1 for k in range(6)], kinds, figure)
 
 

@@ -200,7 +200,9 @@ def guidance(
     if uv_faces.shape != drawn.shape or parts.shape not in ((len(drawn),), (len(vertices),)):
         raise InputError(f"guidance: uv_faces {uv_faces.shape} or part {parts.shape} do not fit faces {drawn.shape}")
     shape = raster.ids.shape
-    out = Guidance(raster, np.empty((*shape, 3), np.float32), np.empty((*shape, 2), np.float32), np.empty(shape, np.int32))
+    out = Guidance(
+        raster, np.empty((*shape, 3), np.float32), np.empty((*shape, 2), np.float32), np.empty(shape, np.int32)
+    )
     R = camera.R_cam_world.T if world else np.eye(3)
     _fast_visibility.guidance(
         raster.ids, raster.bary, drawn, normals, np.ascontiguousarray(R, np.float32), uv_faces, places, parts,
