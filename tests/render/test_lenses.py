@@ -112,7 +112,10 @@ def test_window_holds_all_pixels():
         window = render.window_of(vertices, camera)
         assert window is not None
         x0, y0, x1, y1 = window
-        assert x0 <= x.min() and y0 <= y.min() and x1 > x.max() and y1 > y.max()
+        assert x0 <= x.min()
+        assert y0 <= y.min()
+        assert x1 > x.max()
+        assert y1 > y.max()
         xy, inverse = render.project_points(vertices, camera)
         depth = np.linalg.norm(vertices, axis=-1) if lens == "fisheye" else vertices[:, 2]
         np.testing.assert_allclose(1 / inverse, depth, rtol=1e-6)

@@ -66,11 +66,11 @@ def shade_rows(
     """Shade rows of ``image`` (H, W, 3) from ``row0`` on, with ``samples``² of ``ids`` (h s, W s) for each pixel.
 
     ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_frames`` (M, 4, 4) map world points to its
-    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate). ``sky_maps`` (D, 2, n, n) hold the lowest
-    and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D, 4, 4). ``eye`` is where the camera is;
-    where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth of a sample
-    at one metre (or at any depth). The sky, and lamps that are wholly hidden or not at all, are looked up once for samples of a pixel that lie close
-    together.
+    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate).
+    ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D,
+    4, 4). ``eye`` is where the camera is; where ``axis`` is not zero, the camera is orthographic and looks along it.
+    ``footprint`` is the breadth of a sample at one metre (or at any depth). The sky, and lamps that are wholly hidden
+    or not at all, are looked up once for samples of a pixel that lie close together.
     """
     kept = np.empty(lights.shape[0])
     sky = np.empty(3)
@@ -256,7 +256,7 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
-        iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
+        iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n:
             continue
         if depths[iv, iu] < d + slope_u * du + slope_v * dv - bias:
@@ -269,7 +269,7 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
-        iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
+        iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n or depths[iv, iu] >= d + slope_u * du + slope_v * dv - bias:
             lit += 1.0
     return lit / TAPS
