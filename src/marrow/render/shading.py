@@ -338,7 +338,7 @@ def _looking(ahead: Float64) -> Float64:
     z = ahead / np.linalg.norm(ahead)
     x = np.cross(z, np.eye(3)[int(np.argmin(np.abs(z)))])
     x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
+    return np.array([x, np.cross(z, x), z], float)
 
 
 def _depth_range(mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32) -> None:
@@ -402,5 +402,5 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
 def _across(along: Float64, axis: int) -> Float64:
     """The unit vector across ``along`` next to an axis of the world; next to Y where they are nearly the same."""
     beside = np.eye(3)[axis if abs(along[axis]) < 0.95 else 1]
-    across: Float64 = beside - float(beside @ along) * along
-    return across / float(np.linalg.norm(across))
+    across = beside - float(beside @ along) * along
+    return np.asarray(across / np.linalg.norm(across), np.float64)
