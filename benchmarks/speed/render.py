@@ -3,9 +3,9 @@
     python benchmarks/speed/render.py [--pairs 9] [--out benchmarks/results/speed_render.json] [--json]
 
 The default body standing, 512 by 512 pixels, against what people use on a processor: trimesh with embree (``embreex``,
-the extra ``test``) and, where it is installed, Open3D's ``RaycastingScene`` (embree too). For all of them the vertices are
-new in each picture, as they are for a moving person, so that those with rays build their tree again; *same vertices*
-keeps it. All give the face, where on it, and the depth of each pixel.
+the extra ``test``) and, where it is installed, Open3D's ``RaycastingScene`` (embree too). For all of them the vertices
+are new in each picture, as they are for a moving person, so that those with rays build their tree again; *same
+vertices* keeps it. All give the face, where on it, and the depth of each pixel.
 
 The two of a pair run right after each other, in turn first, in one process on one thread; the clock is the process's
 processor time (Open3D is told one thread). What is told is the median, least and most of the ratios of the pairs, which
@@ -244,9 +244,7 @@ def measured(count: int) -> dict[str, Any]:
         )
 
     def maps() -> Any:
-        return guidance(
-            vertices_cam, person.faces, camera, uv=person.uv, uv_faces=person.faces_uv, part=person.part
-        )
+        return guidance(vertices_cam, person.faces, camera, uv=person.uv, uv_faces=person.faces_uv, part=person.part)
 
     farther = replace(camera, t_cam_world=camera.t_cam_world + np.array([0, 0, 0.6]))
     jobs: dict[str, Job] = {

@@ -16,6 +16,8 @@ COLUMNS = 24
 # Columns of the table of lights (L, LIGHT_COLUMNS).
 AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
 LIGHT_COLUMNS = 9
+#: What hides the sky does so wholly up to NEAR, metres, and not beyond FAR: the few axes would show as faint shadows.
+NEAR, FAR = 0.6, 2.0
 TAPS = 16
 _AT = np.arange(TAPS) + 0.5
 _TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
@@ -302,14 +304,16 @@ def _sky(maps, frames, axes, up, down, x, y, z, nx, ny, nz, sky, open_sky):
             d = frame[2, 0] * qx + frame[2, 1] * qy + frame[2, 2] * qz + frame[2, 3]
             iu, iv = int(u), int(v)
             fu, fv = u - iu, v - iv
-            if back:
-                values = maps[m, 1]
-                hidden = (1.0 - fv) * ((1.0 - fu) * (values[iv, iu] > d) + fu * (values[iv, iu + 1] > d))
-                hidden += fv * ((1.0 - fu) * (values[iv + 1, iu] > d) + fu * (values[iv + 1, iu + 1] > d))
-            else:
-                values = maps[m, 0]
-                hidden = (1.0 - fv) * ((1.0 - fu) * (values[iv, iu] < d) + fu * (values[iv, iu + 1] < d))
-                hidden += fv * ((1.0 - fu) * (values[iv + 1, iu] < d) + fu * (values[iv + 1, iu + 1] < d))
+            hidden = 0.0
+            for corner in range(4):
+                right, below = corner & 1, corner >> 1
+                if back:
+                    before = maps[m, 1, iv + below, iu + right] - d
+                else:
+                    before = d - maps[m, 0, iv + below, iu + right]
+                if before > 0.0:
+                    w = (fu if right else 1.0 - fu) * (fv if below else 1.0 - fv)
+                    hidden += w * min(max((FAR - before) / (FAR - NEAR), 0.0), 1.0)
             seen = 1.0 - hidden
         height = -axes[m, 1] if back else axes[m, 1]
         weight += cosine

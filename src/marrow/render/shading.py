@@ -4,8 +4,8 @@ One pass of the rasteriser at ``supersample`` times the resolution; every sample
 vertices by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
 Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
 sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
-where an arm meets the trunk and under the feet. Light between near surfaces of one colour is put back after Jimenez et
-al. 2016.
+where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
+of one colour is put back after Jimenez et al. 2016.
 
 It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface
 on another. Everything is the same for any number of threads.
@@ -392,7 +392,7 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
         row[fast.ALONG : fast.ALONG + 3] = along
         for column, axis in ((fast.ACROSS_X, 0), (fast.ACROSS_Z, 2)):
             row[column : column + 3] = _across(along, axis)
-        own = places[mesh.first_vertex[number] : mesh.first_vertex[number + 1]].astype(float)
+        own = places[np.unique(mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]])].astype(float)
         if len(own):
             middle = (own.min(0) + own.max(0)) / 2
             row[fast.CENTRE], row[fast.CENTRE + 1] = middle @ along, middle @ row[fast.ACROSS_X : fast.ACROSS_X + 3]

@@ -174,7 +174,9 @@ def _sky(ready: Prepared, x: Float64, n: Float64) -> tuple[Float64, Float64]:
             for below in (0, 1):
                 w = np.abs(1 - right - part[:, 0]) * np.abs(1 - below - part[:, 1])
                 at = (first[:, 1] + below, first[:, 0] + right)
-                hidden += w * np.where(back, highest[at] > d, lowest[at] < d)
+                before = np.where(back, highest[at] - d, d - lowest[at])
+                fade = np.clip((columns.FAR - before) / (columns.FAR - columns.NEAR), 0, 1)
+                hidden += w * np.where(before > 0, fade, 0)
         height = np.where(back, -axis[1], axis[1])
         light = cosine[:, None] * (down + (up - down) * (0.5 + 0.5 * height)[:, None])
         total += light
