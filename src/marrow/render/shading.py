@@ -2,16 +2,18 @@
 
 One pass of the rasteriser at ``supersample`` times the resolution; every sample is lit with the normal blended from the
 vertices by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
-Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place sees
-comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark where an
-arm meets the trunk and under the feet. Light between near surfaces of one colour is put back after Jimenez et al. 2016.
+Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
+sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
+where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
+of one colour is put back after Jimenez et al. 2016.
 
-It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface on
-another. Everything is the same for any number of threads.
+It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface
+on another. Everything is the same for any number of threads.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,12 +38,12 @@ class Light:
 
     Attributes:
         direction: (3,) world, from the scene towards a light that is far away; of no account with ``position``.
-        colour: linear RGB: a white matt surface that faces the light shines so brightly (1 is the picture's white). With
-            ``position``, at a distance of one metre; it falls with the square of the distance.
+        colour: linear RGB: a white matt surface that faces the light shines so brightly (1 is the picture's white).
+            With ``position``, at a distance of one metre; it falls with the square of the distance.
         position: (3,) world, metres: a lamp there; None: far away.
         shadows: whether it casts shadows.
-        softness: half the angle under which the light is seen, radians (the sun 0.0047, a window or an overcast sun 0.1):
-            how fast the edges of shadows soften with the distance from what casts them.
+        softness: half the angle under which the light is seen, radians (the sun 0.0047, a window or an overcast sun
+            0.1): how fast the edges of shadows soften with the distance from what casts them.
     """
 
     direction: tuple[float, float, float] = (0.3, 1.0, 0.5)
@@ -120,15 +122,114 @@ def shade(
     background = np.ascontiguousarray(background, np.float32)
     if background.shape != (height, width, 3):
         raise InputError(f"shade: the background is {background.shape}, but the camera sees ({height}, {width}, 3)")
-    mesh = merged(surfaces)
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    culled = ~np.array([s.two_sided for s in surfaces], bool)[mesh.surface]
-    vertices_cam = to_camera(camera, mesh.vertices).astype(np.float32)
+    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size)
+    mesh = ready.mesh
     fine = warp(
         camera,
         [[supersample, 0, (supersample - 1) / 2], [0, supersample, (supersample - 1) / 2]],
         (width * supersample, height * supersample),
     )
+    image = np.empty((height, width, 3), np.float32)
+    coverage = np.empty((height, width), np.float32)
+    footprint = 1 / float(np.sqrt(abs(np.linalg.det(fine.K[:2, :2]))))
+
+    def draw(row0: int, row1: int) -> None:
+        window = (0, row0 * supersample, fine.size[0], row1 * supersample)
+        raster = rasterize(ready.vertices_cam, mesh.faces, fine, window=window, cull=ready.culled)
+        _fast_shading.shade_rows(
+            row0,
+            raster.ids,
+            raster.bary,
+            mesh.faces,
+            mesh.surface,
+            mesh.vertices,
+            ready.normals,
+            ready.colours,
+            ready.places,
+            ready.uvs,
+            ready.table,
+            ready.texels,
+            SRGB_TO_LINEAR,
+            ready.eye,
+            ready.axis,
+            footprint,
+            ready.lights,
+            ready.light_maps,
+            ready.light_frames,
+            ready.sky_maps,
+            ready.sky_frames,
+            ready.sky_axes,
+            ready.up,
+            ready.down,
+            background,
+            supersample,
+            image,
+            coverage,
+        )
+
+    bands = min(height, max(threads, -(-width * height * supersample**2 // _BAND)))
+    rows = np.linspace(0, height, bands + 1).astype(int).tolist()
+    if threads <= 1:
+        for row0, row1 in itertools.pairwise(rows):
+            draw(row0, row1)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(draw, rows[:-1], rows[1:]))
+    raster = rasterize(ready.vertices_cam, mesh.faces, camera, cull=ready.culled)
+    seen = np.where(raster.ids >= 0, mesh.surface[raster.ids], np.int16(-1)) if len(mesh.faces) else raster.ids
+    return Picture(image, coverage, raster, seen.astype(np.int16))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that shading reads, as plain arrays; tables' columns are named in ``_fast_shading``.
+
+    Attributes:
+        mesh: all surfaces.
+        vertices_cam: (V, 3) float32 in the camera's axes.
+        culled: (F,) faces not drawn from behind.
+        normals, colours, places, uvs: (V, 3), (V, 3), (V, 3), (V, 2) float32.
+        table: (S, 24) of the surfaces.
+        texels: (N, 3) uint8 of all textures, one after the other.
+        eye: (3,) the camera's place in the world.
+        axis: (3,) where an orthographic camera looks; zeros for others.
+        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4).
+        sky_axes: (D, 3); ``sky_maps`` (D, 2, n, n) lowest and highest depths, ``sky_frames`` (D, 4, 4).
+        up, down: (3,) colours of the sky.
+    """
+
+    mesh: Merged
+    vertices_cam: Float32
+    culled: NDArray[np.bool_]
+    normals: Float32
+    colours: Float32
+    places: Float32
+    uvs: Float32
+    table: Float64
+    texels: NDArray[np.uint8]
+    eye: Float64
+    axis: Float64
+    lights: Float64
+    light_maps: Float32
+    light_frames: Float64
+    sky_axes: Float64
+    sky_maps: Float32
+    sky_frames: Float64
+    up: Float64
+    down: Float64
+
+
+def prepare(
+    surfaces: Sequence[Surface],
+    camera: Camera,
+    lights: Sequence[Light],
+    sky: Sky,
+    shadow_size: int,
+    sky_size: int,
+) -> Prepared:
+    """Merge the surfaces and draw the depth maps of lights and sky; arguments as in :func:`shade`."""
+    mesh = merged(surfaces)
+    culled = ~np.array([s.two_sided for s in surfaces], bool)[mesh.surface]
     casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
     casters = mesh.vertices[np.unique(mesh.faces[casting])].astype(float)
     light_table, light_maps, light_frames = _lights(lights, mesh, casting, casters, shadow_size)
@@ -139,56 +240,27 @@ def shade(
         _depth_range(mesh, casting, frame, lowest, highest)
     colours, places, uvs = (_per_vertex(surfaces, mesh, name) for name in ("colour", "place", "uv"))
     table, texels = _table(surfaces, places, mesh)
-    image = np.empty((height, width, 3), np.float32)
-    coverage = np.empty((height, width), np.float32)
-    axis = camera.R_cam_world[2] if camera.lens == "orthographic" else np.zeros(3)
-    focal = float(np.sqrt(abs(np.linalg.det(fine.K[:2, :2]))))
-
-    def draw(row0: int, row1: int) -> None:
-        window = (0, row0 * supersample, fine.size[0], row1 * supersample)
-        raster = rasterize(vertices_cam, mesh.faces, fine, window=window, cull=culled)
-        _fast_shading.shade_rows(
-            row0,
-            raster.ids,
-            raster.bary,
-            mesh.faces,
-            mesh.surface,
-            mesh.vertices,
-            normals,
-            colours,
-            places,
-            uvs,
-            table,
-            texels,
-            SRGB_TO_LINEAR,
-            camera_centre(camera),
-            np.array(axis, float),
-            1.0 / focal,
-            light_table,
-            light_maps,
-            light_frames,
-            sky_maps,
-            sky_frames,
-            axes,
-            np.array(sky.up, float),
-            np.array(sky.down, float),
-            background,
-            supersample,
-            image,
-            coverage,
-        )
-
-    bands = min(height, max(threads, -(-width * height * supersample**2 // _BAND)))
-    rows = np.linspace(0, height, bands + 1).astype(int).tolist()
-    if threads <= 1:
-        for row0, row1 in zip(rows[:-1], rows[1:], strict=True):
-            draw(row0, row1)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(draw, rows[:-1], rows[1:]))
-    raster = rasterize(vertices_cam, mesh.faces, camera, cull=culled)
-    seen = np.where(raster.ids >= 0, mesh.surface[raster.ids], np.int16(-1)) if len(mesh.faces) else raster.ids
-    return Picture(image, coverage, raster, seen.astype(np.int16))
+    return Prepared(
+        mesh,
+        to_camera(camera, mesh.vertices).astype(np.float32),
+        culled,
+        vertex_normals(mesh.vertices, mesh.faces),
+        colours,
+        places,
+        uvs,
+        table,
+        texels,
+        camera_centre(camera),
+        np.array(camera.R_cam_world[2], float) if camera.lens == "orthographic" else np.zeros(3),
+        light_table,
+        light_maps,
+        light_frames,
+        axes,
+        sky_maps,
+        sky_frames,
+        np.array(sky.up, float),
+        np.array(sky.down, float),
+    )
 
 
 def sphere_axes(count: int) -> Float64:
@@ -266,7 +338,7 @@ def _looking(ahead: Float64) -> Float64:
     z = ahead / np.linalg.norm(ahead)
     x = np.cross(z, np.eye(3)[int(np.argmin(np.abs(z)))])
     x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
+    return np.array([x, np.cross(z, x), z], float)
 
 
 def _depth_range(mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32) -> None:
@@ -320,7 +392,7 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
         row[fast.ALONG : fast.ALONG + 3] = along
         for column, axis in ((fast.ACROSS_X, 0), (fast.ACROSS_Z, 2)):
             row[column : column + 3] = _across(along, axis)
-        own = places[mesh.first_vertex[number] : mesh.first_vertex[number + 1]].astype(float)
+        own = places[np.unique(mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]])].astype(float)
         if len(own):
             middle = (own.min(0) + own.max(0)) / 2
             row[fast.CENTRE], row[fast.CENTRE + 1] = middle @ along, middle @ row[fast.ACROSS_X : fast.ACROSS_X + 3]
@@ -328,10 +400,7 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
 
 
 def _across(along: Float64, axis: int) -> Float64:
-    """The unit vector across ``along`` next to an axis of the world; next to Y where they are the same."""
-    for number in (axis, 1):
-        across = np.eye(3)[number] - along[number] * along
-        length = float(np.linalg.norm(across))
-        if length > 0.3:
-            break
-    return across / length  # pyright: ignore[reportPossiblyUnbound]
+    """The unit vector across ``along`` next to an axis of the world; next to Y where they are nearly the same."""
+    beside = np.eye(3)[axis if abs(along[axis]) < 0.95 else 1]
+    across = beside - float(beside @ along) * along
+    return np.asarray(across / np.linalg.norm(across), np.float64)
