@@ -1,0 +1,306 @@
+"""Compiled kernels of clothes: draping, smoothing, cutting along an iso-line, pushing out, hanging sheets."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from marrow._compile import kernel
+
+
+@kernel()
+def axis_points(level, polyline, out):
+    """Points (N, 3) of a polyline (K, 3) at float levels 0..K-1 (continued straight beyond its ends)."""
+    last = polyline.shape[0] - 2
+    for i in range(level.shape[0]):
+        k = min(max(int(math.floor(level[i])), 0), last)
+        s = level[i] - k
+        for c in range(3):
+            out[i, c] = polyline[k, c] + s * (polyline[k + 1, c] - polyline[k, c])
+
+
+@kernel()
+def drape(points, ids, axis, along, level, angle, share, ease, taper, out, grid):
+    """Move points outward from their tube's axis to where cloth would hang that lies on what is above it.
+
+    Args:
+        points, axis: (M, 3) float32 and float64 (n, 3) axis points of ``ids`` (n,).
+        along: (n, 3) unit directions of the axis.
+        level, angle: (n,) floats in bins of ``grid`` (L, A), level 0 hangs from nothing.
+        share: (n,) how far each follows.
+        ease: (L,) metres added to the tube's radius; taper: (L,) metres of radius lost from one level to the next.
+        out: (M, 3) what is added to.
+        grid: (L, A) result, radii of the cloth.
+    """
+    levels, angles = grid.shape
+    n = ids.shape[0]
+    radius = np.empty(n)
+    outward = np.empty((n, 3))
+    grid[:] = 0.0
+    for i in range(n):
+        p = points[ids[i]]
+        x, y, z = p[0] - axis[i, 0], p[1] - axis[i, 1], p[2] - axis[i, 2]
+        h = x * along[i, 0] + y * along[i, 1] + z * along[i, 2]
+        x -= h * along[i, 0]
+        y -= h * along[i, 1]
+        z -= h * along[i, 2]
+        r = math.sqrt(x * x + y * y + z * z)
+        radius[i] = r
+        s = 1.0 / max(r, 1e-6)
+        outward[i, 0], outward[i, 1], outward[i, 2] = x * s, y * s, z * s
+        if share[i] < 0.05:
+            continue
+        a = int(level[i] + 0.5)
+        b = int(angle[i] + 0.5) % angles
+        if 0 <= a < levels and r > grid[a, b]:
+            grid[a, b] = r
+    for a in range(levels):  # bins that nothing fell into
+        for _ in range(angles):
+            empty = False
+            for b in range(angles):
+                if grid[a, b] == 0.0:
+                    left, right = grid[a, b - 1], grid[a, (b + 1) % angles]
+                    if left > 0.0 or right > 0.0:
+                        grid[a, b] = max(left, right) if left == 0.0 or right == 0.0 else 0.5 * (left + right)
+                    empty = True
+            if not empty:
+                break
+    row = np.empty(angles)
+    for a in range(levels):
+        if grid[a, 0] == 0.0:
+            if a > 0:
+                grid[a] = grid[a - 1]
+            continue
+        for _ in range(3):
+            for b in range(angles):
+                left, right = grid[a, b - 1], grid[a, (b + 1) % angles]
+                row[b] = max(grid[a, b], 0.5 * (left + right) * 1.01)
+            grid[a] = row
+        for b in range(angles):
+            grid[a, b] += ease[a]
+            if a > 0:
+                grid[a, b] = max(grid[a, b], grid[a - 1, b] - taper[a])
+    for _ in range(2):
+        for a in range(levels):
+            for b in range(angles):
+                row[b] = 0.5 * grid[a, b] + 0.25 * (grid[a, b - 1] + grid[a, (b + 1) % angles])
+            grid[a] = row
+    for i in range(n):
+        if share[i] <= 0.0:
+            continue
+        y = min(max(level[i], 0.0), levels - 1.001)
+        a = int(y)
+        y -= a
+        x = angle[i] % angles
+        b = int(x) % angles
+        x -= int(x)
+        c = (b + 1) % angles
+        R = (1 - y) * ((1 - x) * grid[a, b] + x * grid[a, c]) + y * ((1 - x) * grid[a + 1, b] + x * grid[a + 1, c])
+        move = share[i] * max(R - radius[i], 0.0)
+        for k in range(3):
+            out[ids[i], k] += move * outward[i, k]
+
+
+@kernel()
+def relax(points, ids, start, neighbour, inside, base, normal, gap, rounds, strength):
+    """Smooth a shell over its mesh and keep it outside its base, in place.
+
+    Args:
+        points, base, normal: (M, 3) float32; gap: (M,) metres along the normal.
+        ids: vertices that move; inside: (M,) bool, the neighbours that count.
+        start, neighbour: CSR of the mesh.
+    """
+    n = ids.shape[0]
+    new = np.empty((n, 3), np.float32)
+    for _ in range(rounds):
+        for k in range(n):
+            i = ids[k]
+            x = y = z = 0.0
+            count = 0
+            for e in range(start[i], start[i + 1]):
+                j = neighbour[e]
+                if inside[j]:
+                    x += points[j, 0]
+                    y += points[j, 1]
+                    z += points[j, 2]
+                    count += 1
+            if count < 3:
+                new[k] = points[i]
+                continue
+            s = strength / count
+            new[k, 0] = points[i, 0] * (1 - strength) + s * x
+            new[k, 1] = points[i, 1] * (1 - strength) + s * y
+            new[k, 2] = points[i, 2] * (1 - strength) + s * z
+        for k in range(n):
+            i = ids[k]
+            h = 0.0
+            for c in range(3):
+                h += (new[k, c] - base[i, c]) * normal[i, c]
+            lack = max(gap[i] - h, 0.0)
+            for c in range(3):
+                points[i, c] = new[k, c] + lack * normal[i, c]
+
+
+@kernel()
+def push_out(points, ids, base, normal, gap, floor):
+    """Move points to at least ``gap`` above their base along its normal; none below ``floor`` (metres, world)."""
+    for k in range(ids.shape[0]):
+        i = ids[k]
+        h = 0.0
+        for c in range(3):
+            h += (points[i, c] - base[i, c]) * normal[i, c]
+        lack = gap[i] - h
+        if lack > 0.0:
+            for c in range(3):
+                points[i, c] += lack * normal[i, c]
+        if points[i, 1] < floor:
+            points[i, 1] = floor
+
+
+@kernel()
+def cut(field, faces, face_edges, edges, vertex, edge, out_faces, out_rim):
+    """Keep where ``field`` is positive and split the triangles along its zero.
+
+    Args:
+        field: (M,); faces: (F, 3); face_edges: (F, 3) edge of corners 0-1, 1-2, 2-0; edges: (E, 2).
+        vertex, edge: (M,) and (E,) int32, filled with -1; become numbers of the new vertices (kept ones first).
+        out_faces: (2 F, 3); out_rim: (F, 2) pieces of the rim, along the faces' direction.
+    Returns:
+        counts: kept vertices, vertices on the rim, faces, rim pieces.
+    """
+    kept = 0
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        if field[i] > 0 or field[j] > 0 or field[k] > 0:
+            for c in range(3):
+                v = faces[f, c]
+                if field[v] > 0 and vertex[v] < 0:
+                    vertex[v] = kept
+                    kept += 1
+    on_rim = 0
+    count = 0
+    pieces = 0
+    for f in range(faces.shape[0]):
+        inside = 0
+        for c in range(3):
+            if field[faces[f, c]] > 0:
+                inside += 1
+        if inside == 0:
+            continue
+        if inside == 3:
+            for c in range(3):
+                out_faces[count, c] = vertex[faces[f, c]]
+            count += 1
+            continue
+        for c in range(3):
+            e = face_edges[f, c]
+            if (field[edges[e, 0]] > 0) != (field[edges[e, 1]] > 0) and edge[e] < 0:
+                edge[e] = kept + on_rim
+                on_rim += 1
+        first = 0
+        for c in range(3):
+            alone = field[faces[f, c]] > 0
+            if inside == 2:
+                alone = not alone
+            if alone:
+                first = c
+        i, j, k = first, (first + 1) % 3, (first + 2) % 3
+        ij, ki = edge[face_edges[f, i]], edge[face_edges[f, k]]
+        if inside == 1:
+            out_faces[count, 0], out_faces[count, 1], out_faces[count, 2] = vertex[faces[f, i]], ij, ki
+            count += 1
+            out_rim[pieces, 0], out_rim[pieces, 1] = ij, ki
+        else:
+            a, b = vertex[faces[f, j]], vertex[faces[f, k]]
+            out_faces[count, 0], out_faces[count, 1], out_faces[count, 2] = a, b, ki
+            out_faces[count + 1, 0], out_faces[count + 1, 1], out_faces[count + 1, 2] = a, ki, ij
+            count += 2
+            out_rim[pieces, 0], out_rim[pieces, 1] = ki, ij
+        pieces += 1
+    return kept, on_rim, count, pieces
+
+
+@kernel()
+def hang(points, still, rest_down, rest_round, closed, capsules, radii, floor, rounds, gravity, stiff):
+    """Let a sheet of rings hang: position-based dynamics, in place.
+
+    Args:
+        points: (L, A, 3) float64 metres, the first ring stays; still: (L, A, 3) copy used for velocity (in place).
+        rest_down: (L, A) length to the point above; rest_round: (L, A) to the next of the ring.
+        closed: whether rings are.
+        capsules: (C, 2, 3) ends; radii: (C, 2).
+        floor: lowest height of points.
+        rounds: steps; gravity: metres per step squared.
+        stiff: how strongly a point follows the line of the two above it, 0 to 1.
+    """
+    levels, angles = points.shape[:2]
+    for _ in range(rounds):
+        for l in range(1, levels):
+            for a in range(angles):
+                for c in range(3):
+                    now = points[l, a, c]
+                    move = 0.9 * (now - still[l, a, c])
+                    move = min(max(move, -0.03), 0.03)
+                    still[l, a, c] = now
+                    points[l, a, c] = now + move
+                points[l, a, 1] -= gravity
+        for _again in range(2):
+            for l in range(1, levels):
+                for a in range(angles):
+                    x = points[l, a, 0] - points[l - 1, a, 0]
+                    y = points[l, a, 1] - points[l - 1, a, 1]
+                    z = points[l, a, 2] - points[l - 1, a, 2]
+                    d = math.sqrt(x * x + y * y + z * z) + 1e-9
+                    s = (d - rest_down[l, a]) / d
+                    up = 0.0 if l == 1 else 0.3
+                    points[l - 1, a, 0] += up * s * x
+                    points[l - 1, a, 1] += up * s * y
+                    points[l - 1, a, 2] += up * s * z
+                    s *= 1.0 - up
+                    points[l, a, 0] -= s * x
+                    points[l, a, 1] -= s * y
+                    points[l, a, 2] -= s * z
+                    if stiff > 0.0 and l > 1:
+                        for c in range(3):
+                            line = 2 * points[l - 1, a, c] - points[l - 2, a, c]
+                            points[l, a, c] += stiff * (line - points[l, a, c])
+                for a in range(angles if closed else angles - 1):
+                    b = (a + 1) % angles
+                    x = points[l, b, 0] - points[l, a, 0]
+                    y = points[l, b, 1] - points[l, a, 1]
+                    z = points[l, b, 2] - points[l, a, 2]
+                    d = math.sqrt(x * x + y * y + z * z) + 1e-9
+                    s = 0.5 * (d - rest_round[l, a]) / d
+                    if s < 0.0:
+                        s *= 0.25
+                    points[l, a, 0] += s * x
+                    points[l, a, 1] += s * y
+                    points[l, a, 2] += s * z
+                    points[l, b, 0] -= s * x
+                    points[l, b, 1] -= s * y
+                    points[l, b, 2] -= s * z
+        for l in range(1, levels):
+            for a in range(angles):
+                keep_out(points[l, a], capsules, radii)
+                if points[l, a, 1] < floor:
+                    points[l, a, 1] = floor
+
+
+@kernel()
+def keep_out(p, capsules, radii):
+    """Push one point (3,) out of capsules with a radius at each end."""
+    for c in range(capsules.shape[0]):
+        ax, ay, az = capsules[c, 0, 0], capsules[c, 0, 1], capsules[c, 0, 2]
+        bx, by, bz = capsules[c, 1, 0] - ax, capsules[c, 1, 1] - ay, capsules[c, 1, 2] - az
+        x, y, z = p[0] - ax, p[1] - ay, p[2] - az
+        t = (x * bx + y * by + z * bz) / (bx * bx + by * by + bz * bz + 1e-12)
+        t = min(max(t, 0.0), 1.0)
+        x, y, z = x - t * bx, y - t * by, z - t * bz
+        d = math.sqrt(x * x + y * y + z * z) + 1e-9
+        lack = radii[c, 0] + t * (radii[c, 1] - radii[c, 0]) - d
+        if lack > 0.0:
+            s = lack / d
+            p[0] += s * x
+            p[1] += s * y
+            p[2] += s * z
