@@ -221,7 +221,7 @@ def _tube(along: Float64, angle: Float64, share: Float64, bins: tuple[int, int],
     ids = np.flatnonzero(share > 0.02)
     t = along[ids]
     level = (t - first) / (2.1 - first) * (bins[0] - 1)
-    follow = smoothstep(share[ids], 0.35, 0.95) * smoothstep(t, first - 0.05, first + 0.25)
+    follow = smoothstep(share[ids], 0.35, 0.95) * smoothstep(t, first, first + 0.3)
     return Tube(ids, t, level, _bins(angle[ids], bins[1]), follow, bins)
 
 

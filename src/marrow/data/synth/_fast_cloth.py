@@ -222,69 +222,61 @@ def cut(field, faces, face_edges, edges, vertex, edge, out_faces, out_rim):
 
 
 @kernel()
-def hang(points, still, rest_down, rest_round, closed, capsules, radii, floor, rounds, gravity, stiff):
-    """Let a sheet of rings hang: position-based dynamics, in place.
+def hang(points, carried, rest_down, rest_round, closed, capsules, radii, floor, rounds, gravity, memory):
+    """Let a sheet of rings hang: position-based, without inertia, in place.
 
     Args:
-        points: (L, A, 3) float64 metres, the first ring stays; still: (L, A, 3) copy used for velocity (in place).
+        points: (L, A, 3) float64 metres, the first ring stays; carried: (L, A, 3) where the body carries them.
         rest_down: (L, A) length to the point above; rest_round: (L, A) to the next of the ring.
         closed: whether rings are.
         capsules: (C, 2, 3) ends; radii: (C, 2).
         floor: lowest height of points.
-        rounds: steps; gravity: metres per step squared.
-        stiff: how strongly a point follows the line of the two above it, 0 to 1.
+        rounds: steps; gravity: metres per step.
+        memory: (L,) share of the way back to where the body carries them, per step.
     """
     levels, angles = points.shape[:2]
     for _ in range(rounds):
         for l in range(1, levels):
             for a in range(angles):
                 for c in range(3):
-                    now = points[l, a, c]
-                    move = 0.9 * (now - still[l, a, c])
-                    move = min(max(move, -0.03), 0.03)
-                    still[l, a, c] = now
-                    points[l, a, c] = now + move
+                    points[l, a, c] += memory[l] * (carried[l, a, c] - points[l, a, c])
                 points[l, a, 1] -= gravity
-        for _again in range(2):
-            for l in range(1, levels):
-                for a in range(angles):
-                    x = points[l, a, 0] - points[l - 1, a, 0]
-                    y = points[l, a, 1] - points[l - 1, a, 1]
-                    z = points[l, a, 2] - points[l - 1, a, 2]
-                    d = math.sqrt(x * x + y * y + z * z) + 1e-9
-                    s = (d - rest_down[l, a]) / d
-                    up = 0.0 if l == 1 else 0.3
-                    points[l - 1, a, 0] += up * s * x
-                    points[l - 1, a, 1] += up * s * y
-                    points[l - 1, a, 2] += up * s * z
-                    s *= 1.0 - up
-                    points[l, a, 0] -= s * x
-                    points[l, a, 1] -= s * y
-                    points[l, a, 2] -= s * z
-                    if stiff > 0.0 and l > 1:
-                        for c in range(3):
-                            line = 2 * points[l - 1, a, c] - points[l - 2, a, c]
-                            points[l, a, c] += stiff * (line - points[l, a, c])
-                for a in range(angles if closed else angles - 1):
-                    b = (a + 1) % angles
-                    x = points[l, b, 0] - points[l, a, 0]
-                    y = points[l, b, 1] - points[l, a, 1]
-                    z = points[l, b, 2] - points[l, a, 2]
-                    d = math.sqrt(x * x + y * y + z * z) + 1e-9
-                    s = 0.5 * (d - rest_round[l, a]) / d
-                    if s < 0.0:
-                        s *= 0.25
-                    points[l, a, 0] += s * x
-                    points[l, a, 1] += s * y
-                    points[l, a, 2] += s * z
-                    points[l, b, 0] -= s * x
-                    points[l, b, 1] -= s * y
-                    points[l, b, 2] -= s * z
         for l in range(1, levels):
+            for a in range(angles if closed else angles - 1):
+                b = (a + 1) % angles
+                x = points[l, b, 0] - points[l, a, 0]
+                y = points[l, b, 1] - points[l, a, 1]
+                z = points[l, b, 2] - points[l, a, 2]
+                d = math.sqrt(x * x + y * y + z * z) + 1e-9
+                s = 0.5 * (d - rest_round[l, a]) / d
+                if s < 0.0:
+                    s *= 0.1
+                points[l, a, 0] += s * x
+                points[l, a, 1] += s * y
+                points[l, a, 2] += s * z
+                points[l, b, 0] -= s * x
+                points[l, b, 1] -= s * y
+                points[l, b, 2] -= s * z
             for a in range(angles):
                 keep_out(points[l, a], capsules, radii)
+            for a in range(angles):
+                x = points[l, a, 0] - points[l - 1, a, 0]
+                y = points[l, a, 1] - points[l - 1, a, 1]
+                z = points[l, a, 2] - points[l - 1, a, 2]
+                d = math.sqrt(x * x + y * y + z * z) + 1e-9
+                s = (d - rest_down[l, a]) / d
+                if s < 0.0:
+                    s *= 0.4
+                points[l, a, 0] -= s * x
+                points[l, a, 1] -= s * y
+                points[l, a, 2] -= s * z
                 if points[l, a, 1] < floor:
                     points[l, a, 1] = floor
+    for l in range(1, levels):
+        for a in range(angles):
+            keep_out(points[l, a], capsules, radii)
+            if points[l, a, 1] < floor:
+                points[l, a, 1] = floor
 
 
 @kernel()
@@ -304,3 +296,26 @@ def keep_out(p, capsules, radii):
             p[0] += s * x
             p[1] += s * y
             p[2] += s * z
+
+
+@kernel()
+def smooth_rim(points, pieces, rounds):
+    """Smooth points (r, 3) along the pieces (p, 2) between them, in place."""
+    total = np.empty_like(points)
+    count = np.empty(points.shape[0], np.int32)
+    for turn in range(rounds):
+        total[:] = 0.0
+        count[:] = 0
+        for e in range(pieces.shape[0]):
+            i, j = pieces[e, 0], pieces[e, 1]
+            for c in range(3):
+                total[i, c] += points[j, c]
+                total[j, c] += points[i, c]
+            count[i] += 1
+            count[j] += 1
+        # every second step backward (Taubin), so that hems do not shrink
+        strength = 0.5 if turn % 2 == 0 else -0.42
+        for i in range(points.shape[0]):
+            if count[i] == 2:
+                for c in range(3):
+                    points[i, c] += np.float32(strength) * (total[i, c] * np.float32(0.5) - points[i, c])
