@@ -42,3 +42,32 @@ class Garment:
     pattern: Pattern | None = None
     texture: tuple[str, str] | None = None
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Hair:
+    """Hair of the head and the face.
+
+    Attributes:
+        style: one of :data:`marrow.data.synth.hair.STYLES`.
+        colour, beard_colour, brow_colour: linear RGB.
+        length: metres that long hair and tails hang.
+        volume: 0 flat to 1 full.
+        recede: metres the hairline has receded at the temples; sideburn: metres it is longer before the ears.
+        beard: "none", "moustache", "goatee" or "full"; beard_length: metres.
+        brow: thickness of the brows, about 1.
+        seed: of strands and locks.
+    """
+
+    style: str
+    colour: Colour
+    length: float = 0.25
+    volume: float = 0.5
+    recede: float = 0.0
+    sideburn: float = 0.0
+    beard: str = "none"
+    beard_length: float = 0.004
+    beard_colour: Colour = (0.05, 0.03, 0.02)
+    brow: float = 1.0
+    brow_colour: Colour = (0.05, 0.03, 0.02)
+    seed: int = 0

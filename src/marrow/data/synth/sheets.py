@@ -22,7 +22,7 @@ _ANGLES = 40
 #: Metres between rings on an adult.
 _STEP = 0.045
 #: Steps of the dynamics, and what gravity moves in one (metres), and the share of the way back at the hem.
-_ROUNDS, _GRAVITY, _MEMORY = 30, 0.004, 0.03
+_ROUNDS, _GRAVITY, _MEMORY = 30, 0.006, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +79,17 @@ def make_sheet(mesh: ClothMesh, rest: Rest, garment: Garment, outer: Float32, to
     there = (row >= 0) & (row < levels)
     radius = np.zeros((levels, _ANGLES))
     np.maximum.at(radius, (row[there], column[there]), r[there])
+    total, count = np.zeros(_ANGLES), np.zeros(_ANGLES)
+    first = np.abs(h - y0) < 0.02 * scale
+    np.add.at(total, column[first], r[first])
+    np.add.at(count, column[first], 1.0)
     for _ in range(2):
         radius = np.maximum(radius, np.maximum(np.roll(radius, 1, 1), np.roll(radius, -1, 1)))
     flare = 0.05 + 0.5 * garment.fit
-    ease = (0.004 if garment.kind != "coat" else 0.012) * scale
+    ease = 0.004 * scale
     step = float(y[0] - y[1])
-    radius[0] = _round_smooth(np.where(radius[0] > 0, radius[0], radius[0].max()), closed) + ease
+    radius[0] = np.where(count > 0, total / np.maximum(count, 1), radius[0])
+    radius[0] = _round_smooth(np.where(radius[0] > 0, radius[0], radius[0].max()), closed) + 0.003 * scale
     for level in range(1, levels):
         wider = radius[level - 1] + flare * step * smoothstep(np.array(level / levels), -0.3, 0.4)
         radius[level] = np.maximum(_round_smooth(radius[level] + ease, closed), wider - 0.0)
@@ -103,8 +108,10 @@ def make_sheet(mesh: ClothMesh, rest: Rest, garment: Garment, outer: Float32, to
     names = rest.skeleton
     carry = _carriers(mesh, outer, near, points, len(names.bodies))
     carry *= (1 - 0.9 * legs)[..., None]
-    carry[..., names.body_index("femur_r")] += 0.9 * legs * (1 - left)
-    carry[..., names.body_index("femur_l")] += 0.9 * legs * left
+    shin = smoothstep(knee[1] - y, -0.15 * scale, 0.15 * scale)[:, None]
+    for side, share in (("r", 1 - left), ("l", left)):
+        carry[..., names.body_index(f"femur_{side}")] += 0.9 * legs * share * (1 - shin)
+        carry[..., names.body_index(f"tibia_{side}")] += 0.9 * legs * share * shin
     weights = SkinWeights.of(carry.reshape(-1, carry.shape[-1]), "carriers of a sheet")
     fine = _finer(points, closed).reshape(-1, 3)
     place = fine.copy()
