@@ -15,7 +15,6 @@ from marrow.data.synth._cloth_mesh import _edges, _subdivided, smoothstep
 from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, head_centre, head_grid, hairline, skin_marks
 from marrow.data.synth.looks import Hair
 from marrow.data.synth.sheets import _finer, _grid_faces
-from marrow.render.mesh import vertex_normals
 from marrow.types import Float32, Float64
 
 #: Styles from none to most.
@@ -25,8 +24,8 @@ _THICK = {
     "cropped": (0.003, 0.004), "short": (0.007, 0.016), "side": (0.010, 0.024), "afro": (0.040, 0.055),
     "bob": (0.018, 0.020), "long": (0.016, 0.018), "ponytail": (0.006, 0.010), "bun": (0.006, 0.011),
 }  # fmt: skip
-#: Height on the average body where hanging hair starts, metres.
-_HANGS_FROM = 1.628
+#: Heights on the average body of hanging hair's rows that still lie on the cap, metres.
+_CAP_HEIGHTS = (1.668, 1.655, 1.642, 1.630, 1.618)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +63,11 @@ def head_centre_of_average() -> Float64:
     return head_centre(load_body().rest().vertices)
 
 
-def make_hair(body: DefaultBody, rest: Rest, hair: Hair, hat: bool = False) -> list[HairPiece]:
+def make_hair(body: DefaultBody, rest: Rest, hair: Hair, normals: Float32, hat: bool = False) -> list[HairPiece]:
     """The pieces of a person's hair at rest.
 
     Args:
+        normals: (V, 3) of the skin at rest.
         hat: whether a hat presses it flat.
     """
     pieces = []
@@ -75,9 +75,9 @@ def make_hair(body: DefaultBody, rest: Rest, hair: Hair, hat: bool = False) -> l
         pieces += _on_head(body, rest, hair, hat)
     rng = np.random.default_rng(hair.seed + 1)
     if hair.beard != "none":
-        pieces.append(_patch(body, rest, _beard_field(body, hair.beard), hair.beard_length, hair.beard_colour, rng))
+        pieces.append(_patch(body, rest, _beard_field(body, hair.beard), hair.beard_length, hair.beard_colour, normals, rng))
     if hair.brow > 0:
-        pieces.append(_patch(body, rest, _brow_field(body, round(hair.brow, 2)), 0.0012, hair.brow_colour, rng))
+        pieces.append(_patch(body, rest, _brow_field(body, round(hair.brow, 2)), 0.0012, hair.brow_colour, normals, rng))
     return pieces
 
 
@@ -124,8 +124,8 @@ def _on_head(body: DefaultBody, rest: Rest, hair: Hair, hat: bool) -> list[HairP
     bumps = (0.10 if hair.style != "cropped" else 0.0) * (lumps + 0.6 * columns[np.arange(ROWS * COLUMNS) % COLUMNS])
     height = 0.0012 * scale + thick * edge * (1 + bumps)
     points = centre + direction * (radius + height)[:, None]
-    strands = _columns(rng, 1)[np.arange(ROWS * COLUMNS) % COLUMNS]
-    shade = 1.0 + 0.22 * strands + 0.08 * lumps + 0.05 * rng.normal(size=len(field))
+    strands = _columns(rng, 1)
+    shade = 1.0 + 0.22 * strands[np.arange(ROWS * COLUMNS) % COLUMNS] + 0.08 * lumps + 0.05 * rng.normal(size=len(field))
     shade *= 0.80 + 0.25 * edge
     colour = _tinted(hair.colour, shade)
     keep, i, j, t, faces = _cut_grid(field.astype(np.float32), grid)
@@ -136,7 +136,7 @@ def _on_head(body: DefaultBody, rest: Rest, hair: Hair, hat: bool) -> list[HairP
         HairPiece(cutter(points).astype(np.float32), grid.skin.rows(nearest), faces, cutter(colour).astype(np.float32), cutter(place).astype(np.float32))
     ]
     if long:
-        pieces.append(_curtain(rest, hair, points.reshape(ROWS, COLUMNS, 3), grid, scale, rng))
+        pieces.append(_curtain(rest, hair, points.reshape(ROWS, COLUMNS, 3), grid, scale, strands, rng))
     if hair.style == "ponytail":
         pieces.append(_tail(hair, centre, points, grid, scale, rng))
     if hair.style == "bun":
@@ -144,40 +144,52 @@ def _on_head(body: DefaultBody, rest: Rest, hair: Hair, hat: bool) -> list[HairP
     return pieces
 
 
-def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: float, rng) -> HairPiece:
+def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: float, strands: Float64, rng) -> HairPiece:
     """The sheet that hangs from the sides and the back of the head."""
-    columns = [c for c in range(COLUMNS) if 60 <= min(360 * c / COLUMNS, 360 - 360 * c / COLUMNS) or False]
+    columns = [c for c in range(COLUMNS) if min(c, COLUMNS - c) * 360 >= 60 * COLUMNS]
     height = grid.height.reshape(ROWS, COLUMNS)
-    first = np.array([int(np.argmin(np.abs(height[:, c] - _HANGS_FROM))) for c in columns])
-    start = points[first, columns]
-    start = 0.5 * start + 0.25 * (np.concatenate([start[:1], start[:-1]]) + np.concatenate([start[1:], start[-1:]]))
+    cap = []  # rows that lie on the cap, so that no seam is seen
+    for at in _CAP_HEIGHTS:
+        row = np.array([int(np.argmin(np.abs(height[:, c] - at))) for c in columns])
+        cap.append(points[row, columns])
+    cap = np.array(cap)
+    for _ in range(2):
+        cap[:, 1:-1] = 0.25 * cap[:, :-2] + 0.5 * cap[:, 1:-1] + 0.25 * cap[:, 2:]
+    start = cap[-1]
     step = 0.022 * scale
-    levels = max(int(round(hair.length / step)), 4) + 1
-    out = np.zeros((levels, len(columns), 3))
+    levels = max(int(round(hair.length / step)), 4)
     centre = head_centre(rest.vertices)
+    away = cap - centre
+    away /= np.linalg.norm(away, axis=-1, keepdims=True)
+    cap = cap + 0.0015 * scale * away
     away = start - centre
     away[:, 1] = 0
-    wide = np.linalg.norm(away, axis=1, keepdims=True)
-    away /= wide
-    behind = 0.5 - 0.5 * away[:, 2:3]
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    aside = 0.5 + 0.5 * away[:, 2:3]
+    hung = np.zeros((levels, len(columns), 3))
     for level in range(levels):
-        s = level * step
-        bulge = 0.10 * scale * np.sin(np.clip(s / (0.16 * scale), 0, 1) * np.pi) * 0.12
-        inward = 0.18 * max(s - 0.09 * scale, 0.0) * (1 - behind) * (1.0 if s < 0.2 * scale else 0.8)
-        out[level] = start + away * (bulge + 0.001 - inward)
-        out[level, :, 1] = start[:, 1] - s
+        s = (level + 1) * step / scale
+        bulge = 0.010 * scale * np.sin(min(s / 0.14, 1.0) * np.pi)
+        hung[level] = start + away * (bulge + 0.0015 * scale)
+        hung[level, :, 1] = start[:, 1] - s * scale
+        back = float(smoothstep(np.array(s), 0.08, 0.24)) if hair.style == "long" else 0.0
+        hung[level, :, 0] *= 1 - 0.38 * back * aside[:, 0]
+        hung[level, :, 2] -= 0.11 * scale * back * aside[:, 0]
+        hung[level] -= away * aside * 0.10 * max(s - 0.07, 0.0) * scale * (hair.style == "bob")
     lock = _columns(rng, 2)[columns]
-    out += (away * lock[:, None])[None] * (0.004 * scale * np.linspace(0, 1, levels)[:, None, None])
+    hung += (away * lock[:, None])[None] * (0.004 * scale * np.linspace(0, 1, levels)[:, None, None])
     ends = 0.02 * scale * rng.normal(size=len(columns)) * (hair.style == "long")
-    out[-1, :, 1] += np.convolve(ends, [0.25, 0.5, 0.25], "same")
+    hung[-1, :, 1] += np.convolve(ends, [0.25, 0.5, 0.25], "same")
+    out = np.concatenate([cap, hung])
+    levels = len(out)
     down = np.zeros(out.shape[:2])
     down[1:] = np.linalg.norm(np.diff(out, axis=0), axis=-1)
     around = np.linalg.norm(np.roll(out, -1, 1) - out, axis=-1)
     rows, cols = 2 * levels - 1, 2 * len(columns) - 1
-    fine = np.interp(np.arange(cols) / 2, np.arange(len(columns)), _columns(rng, 1)[columns])
-    fine = fine + 0.6 * rng.normal(size=cols)
-    shade = 1.0 + 0.20 * fine[None] + 0.05 * rng.normal(size=(rows, cols))
-    shade *= np.linspace(1.02, 0.9, rows)[:, None]
+    fine = np.interp(np.arange(cols) / 2, np.arange(len(columns)), strands[columns])
+    fine = fine + 0.35 * rng.normal(size=cols)
+    shade = 1.0 + 0.22 * fine[None] + 0.05 * rng.normal(size=(rows, cols))
+    shade *= np.linspace(1.05, 0.92, rows)[:, None]
     azimuth = np.radians(np.interp(np.arange(cols) / 2, np.arange(len(columns)), np.array(columns) * 360 / COLUMNS))
     place = _strand_place(np.tile(azimuth, rows), np.repeat(np.arange(rows) * 0.5 + 20.0, cols))
     return HairPiece(
@@ -195,7 +207,7 @@ def _tail(hair: Hair, centre: Float64, points: Float64, grid: HeadGrid, scale: f
     s = np.arange(levels) * 0.025 * scale
     out = np.zeros((levels, 1, 3))
     out[:, 0] = start
-    out[:, 0, 2] -= 0.035 * scale * (1 - np.exp(-s / (0.03 * scale)))
+    out[:, 0, 2] -= 0.022 * scale * (1 - np.exp(-s / (0.03 * scale)))
     out[:, 0, 1] -= np.maximum(s - 0.02 * scale, 0)
     down = np.zeros((levels, 1))
     down[1:] = np.linalg.norm(np.diff(out, axis=0), axis=-1)
@@ -227,7 +239,7 @@ def _bun(hair: Hair, points: Float64, grid: HeadGrid, scale: float, rng) -> Hair
     p, a = np.meshgrid((np.arange(rows) + 0.02) / (rows - 1) * np.pi, np.arange(cols) / cols * 2 * np.pi, indexing="ij")
     twist = 1 + 0.05 * np.sin(3 * a + 5 * p)
     ball = np.stack([np.sin(p) * np.sin(a), np.cos(p), np.sin(p) * np.cos(a)], -1) * twist[..., None]
-    ball = back[k] + out * 0.6 * r + ball * r * [1.05, 0.95, 0.85]
+    ball = back[k] + out * 0.4 * r + ball * r * [1.05, 0.95, 0.85]
     shade = 1 + 0.2 * np.sin(3 * a + 5 * p + 1) + 0.1 * rng.normal(size=p.shape)
     place = _strand_place((3 * a + 5 * p).ravel() / 3, p.ravel())
     return HairPiece(
@@ -247,8 +259,9 @@ def pose_piece(piece: HairPiece, rest: Rest, transforms: Float64, p: Float64, fl
         return carried.astype(np.float32)
     capsules, radii = _shoulders(rest, transforms, p)
     posed = carried.copy()
-    memory = np.linspace(0.5, 0.05, len(posed))
-    _fast_cloth.hang(posed, carried, piece.down, piece.round, False, capsules, radii, floor, 24, 0.006, memory)
+    memory = np.linspace(0.5, 0.06, len(posed))
+    memory[: len(_CAP_HEIGHTS)] = 1.0 if piece.thick is None else memory[: len(_CAP_HEIGHTS)]
+    _fast_cloth.hang(posed, carried, piece.down, piece.round, False, capsules, radii, floor, 20, 0.006, memory)
     if piece.thick is not None:
         return _tube(posed[:, 0], piece.thick)
     return np.ascontiguousarray(_finer(posed, False).reshape(-1, 3), np.float32)
@@ -356,7 +369,7 @@ class _Patch:
 def _face_patch(body: DefaultBody) -> _Patch:
     rest = body.rest()
     v, marks = rest.vertices.astype(np.float64), skin_marks()
-    wanted = (v[:, 1] > 1.455) & (v[:, 1] < 1.64) & (v[:, 2] > -0.04) & (marks["mouth"] < 0.3) & (marks["ears"] < 0.3)
+    wanted = (v[:, 1] > 1.42) & (v[:, 1] < 1.64) & (v[:, 2] > -0.04) & (marks["mouth"] < 0.3) & (marks["ears"] < 0.3)
     wanted[13348:] = False
     kept = body.faces[wanted[body.faces].all(1)].astype(np.int64)
     parents, faces = _subdivided(kept)
@@ -381,7 +394,8 @@ def _beard_field(body: DefaultBody, kind: str) -> tuple:
     patch = _face_patch(body)
     x, y, z = np.abs(patch.place[:, 0]), patch.place[:, 1], patch.place[:, 2]
     cheek = np.interp(z, [-0.03, -0.005, 0.03, 0.055, 0.075], [1.575, 1.552, 1.526, 1.517, 1.517])
-    below = np.minimum(cheek - y, 0.6 * (y - 1.462) + 0.15 * np.maximum(z, 0))
+    throat = np.interp(z, [-0.04, -0.01, 0.02, 0.04], [1.525, 1.492, 1.462, 1.452])
+    below = np.minimum(cheek - y, 0.7 * (y - throat))
     moustache = np.minimum(np.minimum(1.5365 - 0.25 * x - y, y - 1.512), 0.034 - x)
     moustache = np.where(z > 0.04, moustache, -1.0)
     lips = (0.35 - patch.lips) * 0.01
@@ -395,10 +409,9 @@ def _beard_field(body: DefaultBody, kind: str) -> tuple:
     return _cut_grid(field.astype(np.float32), patch)
 
 
-def _patch(body: DefaultBody, rest: Rest, cut: tuple, length: float, colour, rng) -> HairPiece:
+def _patch(body: DefaultBody, rest: Rest, cut: tuple, length: float, colour, normal: Float32, rng) -> HairPiece:
     patch = _face_patch(body)
     keep, i, j, t, faces = cut
-    normal = vertex_normals(rest.vertices, body.faces)
     on = lambda a: 0.5 * (a[patch.parents[:, 0]] + a[patch.parents[:, 1]])  # noqa: E731
     points, normals = on(rest.vertices), on(normal)
     scale = float(rest.landmarks["head_top"][1] - rest.landmarks["head"][1]) / 0.152

@@ -71,3 +71,59 @@ class Hair:
     brow: float = 1.0
     brow_colour: Colour = (0.05, 0.03, 0.02)
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Skin:
+    """Skin and eyes.
+
+    Attributes:
+        colour, lips, eyes: linear RGB of the skin, the lips and the irises.
+        red: how much cheeks, ears and knuckles redden, 0 to 1; blotch: relative unevenness.
+        stubble: of a shaven beard, 0 to 1.
+        gloss: of :class:`marrow.render.surfaces.Surface`.
+        seed: of the blotches.
+    """
+
+    colour: Colour
+    lips: Colour
+    eyes: Colour
+    red: float = 0.5
+    blotch: float = 0.03
+    stubble: float = 0.0
+    gloss: float = 0.2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is put on besides clothes: shoes, hats, glasses, bags.
+
+    Attributes:
+        kind: one of the kinds of :mod:`marrow.data.synth.accessories`.
+        colour, second: linear RGB.
+        size: relative.
+    """
+
+    kind: str
+    colour: Colour
+    second: Colour
+    size: float = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything about how a person looks.
+
+    Attributes:
+        style: name of the outfit's style.
+        skin, hair: of the person.
+        garments: shells, inner ones first; sheets: skirts and coat tails; items: the rest.
+    """
+
+    style: str
+    skin: Skin
+    hair: Hair
+    garments: tuple[Garment, ...]
+    sheets: tuple[Garment, ...] = ()
+    items: tuple[Item, ...] = ()
