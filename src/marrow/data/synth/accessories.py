@@ -56,7 +56,7 @@ def make_items(body: DefaultBody, rest: Rest, items: tuple[Item, ...], outer: Fl
         elif item.kind in GLASSES:
             parts += _glasses(rest, item)
         elif item.kind == "backpack":
-            parts.append(_pack(rest, item, outer))
+            parts += _pack(rest, item, outer)
         elif item.kind == "shoulder bag":
             parts.append(_bag(rest, item, outer))
         elif item.kind == "hood":
@@ -121,12 +121,14 @@ def _shoe(body: DefaultBody, rest: Rest, item: Item, side: str) -> list[Part]:
     instep = np.maximum(top + pad, 0.03 * size)
     front = smoothstep(t, 0.80, 1.0)
     instep = instep * (1 - 0.25 * front * (1 - round_end))
-    tall = (1 - closed) * 2 * collar * (1 + 0.10 * (t < 0.2) * 0) + closed * np.minimum(instep, collar * 1.25)
-    reach = (np.pi / 2) * (1 - closed) + np.pi * closed
+    tall = (1 - closed) * collar + closed * np.minimum(instep, collar * 1.1)
     s = np.linspace(-1, 1, _ROUND)
-    psi = s[None] * reach[:, None]
-    x = middle[:, None] + half[:, None] * _power(np.sin(psi), 0.7)
-    y = tall[:, None] / 2 * (1 - _power(np.cos(psi), 0.7))
+    q = np.abs(s) * np.pi
+    c = closed[:, None]
+    out = np.sign(s) * ((1 - c) * np.sin(q / 2) ** 0.45 + c * _power(np.sin(q), 0.7))
+    up = (1 - c) * (1 - np.cos(q / 2)) ** 1.15 + c * 0.5 * (1 - _power(np.cos(q), 0.7))
+    x = middle[:, None] + half[:, None] * out
+    y = tall[:, None] * up
     heel_lean = 0.010 * size * smoothstep(-t, -0.25, 0.0)[:, None] * (y / collar - 0.5)
     points = heel + at[:, None, None] * forward + x[..., None] * right
     points = points + heel_lean[..., None] * forward
@@ -205,12 +207,13 @@ def _hat(body: DefaultBody, rest: Rest, item: Item, hair: float) -> list[Part]:
     keep, i, j, t, faces = _cut_grid(field.astype(np.float32), grid)
     p = np.concatenate([points[keep], points[i] + t[:, None] * (points[j] - points[i])])
     colour = np.tile(np.array(item.colour, np.float32), (len(p), 1))
-    if item.kind == "beanie":
-        f = np.concatenate([field[keep], np.zeros(len(i))])
-        colour[f < 0.022] = item.second
     parts = [Part(p.astype(np.float32), faces, colour, "hat", _weights(rest, {"head": 1.0}, len(p)))]
     if item.kind == "beanie":
-        return parts
+        band = np.minimum(field, 0.024 - field)
+        keep, i, j, t, faces = _cut_grid(band.astype(np.float32), grid)
+        points = points + direction * 0.004 * scale
+        p = np.concatenate([points[keep], points[i] + t[:, None] * (points[j] - points[i])])
+        return [*parts, _rigid(rest, p, faces, item.second, "hat", "head")]
     around = np.radians(np.linspace(-62, 62, 25)) if item.kind == "cap" else np.linspace(0, 2 * np.pi, 49)
     column = np.round((around % (2 * np.pi)) / (2 * np.pi) * COLUMNS).astype(int) % COLUMNS
     height = field.reshape(ROWS, COLUMNS)
@@ -314,7 +317,7 @@ def _box(half: Float64, bulge: float = 0.35, n: int = 16) -> tuple[Float64, NDAr
     return (d * half).reshape(-1, 3), _grid_faces(n, 2 * n, True)
 
 
-def _pack(rest: Rest, item: Item, outer: Float32) -> Part:
+def _pack(rest: Rest, item: Item, outer: Float32) -> list[Part]:
     marks = rest.landmarks
     size = float(marks["head_top"][1]) / 1.7
     half = np.array([0.145, 0.215, 0.085]) * size * item.size
@@ -326,10 +329,12 @@ def _pack(rest: Rest, item: Item, outer: Float32) -> Part:
     points[:, 0] *= 1 - 0.12 * np.clip(points[:, 1] / half[1], 0, 1)
     points[flat, 2] = 0.4 * half[2]
     points += [0.0, high - half[1] * 0.92, back - 0.42 * half[2]]
-    part = _rigid(rest, points, faces, item.colour, "bag", "torso")
-    pocket = (part.points[:, 1] < high - 1.2 * half[1]) & (part.points[:, 2] < back - 0.6 * half[2])
-    part.colour[pocket] = item.second
-    return part
+    pocket, pocket_faces = _box(half * [0.72, 0.34, 0.35], 0.45)
+    pocket += [0.0, high - half[1] * 1.38, back - 1.30 * half[2]]
+    return [
+        _rigid(rest, points, faces, item.colour, "bag", "torso"),
+        _rigid(rest, pocket, pocket_faces, item.second, "bag", "torso"),
+    ]
 
 
 def _bag(rest: Rest, item: Item, outer: Float32) -> Part:

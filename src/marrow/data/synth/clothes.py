@@ -59,11 +59,17 @@ class Shell:
     cuts: tuple[Cut, ...]
 
 
-def make_shells(body: DefaultBody, rest: Rest, garments: Sequence[Garment]) -> tuple[list[Shell], Float32]:
-    """Shells of garments, inner ones first, and where the outermost skin or cloth is (M, 3) at rest."""
+def make_shells(
+    body: DefaultBody, rest: Rest, garments: Sequence[Garment], normals: Float32
+) -> tuple[list[Shell], Float32]:
+    """Shells of garments, inner ones first, and where the outermost skin or cloth is (M, 3) at rest.
+
+    Args:
+        normals: (V, 3) of the skin at rest.
+    """
     mesh = cloth_mesh(body)
     points = mesh.on(rest.vertices)
-    normal = _unit(mesh.on(vertex_normals(rest.vertices, body.faces)))
+    normal = unit(mesh.on(normals))
     scale = float(rest.landmarks["head_top"][1]) / 1.7
     lines = _lines(rest)
     shells: list[Shell] = []
@@ -163,7 +169,8 @@ def _lines(rest: Rest) -> dict[str, Float64]:
     return lines
 
 
-def _unit(v: Float32) -> Float32:
+def unit(v: Float32) -> Float32:
+    """Vectors (n, 3) of length one."""
     return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9).astype(np.float32)
 
 

@@ -44,6 +44,7 @@ class Cut:
         lift: metres it lies above the garment; 0 the garment itself, with its rim folded inward.
         rim: (p, 2) pieces of the rim, numbers among the rim's vertices.
         printed: whether it carries the garment's pattern or texture.
+        place: (n, 3) on the average body, metres.
     """
 
     kept: NDArray[np.int64]
@@ -55,6 +56,7 @@ class Cut:
     lift: float
     printed: bool
     rim: NDArray[np.int32]
+    place: Float32
 
     def at(self, values: NDArray) -> NDArray:
         """(n, ...) of values (M, ...) on the cloth mesh."""
@@ -127,6 +129,17 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         field = np.minimum(_limb_field(2.4 - mesh.leg, mesh.of_leg, length, 0.40), (mesh.leg.max(1) - 1.2) * 0.4)
         gap = np.full(len(x), 0.002)
         folds, creases, smoothing = 0.0, np.zeros(len(x)), 2
+    elif kind in STRAPS:
+        if kind == "straps":
+            field = np.minimum(0.019 - np.abs(np.abs(x) - 0.088), y - 1.14 - 0.2 * (z < -0.05))
+        else:
+            a, b = np.array([-0.095, 1.42]), np.array([0.16, 0.90])
+            n = np.array([(b - a)[1], -(b - a)[0]]) / np.linalg.norm(b - a)
+            field = np.minimum(0.017 - np.abs((x - a[0]) * n[0] + (y - a[1]) * n[1]), y - 0.92)
+        field = np.minimum(field, 2.0 * (0.5 - mesh.of_arm.max(1)))
+        gap = np.full(len(x), 0.005)
+        folds, creases, smoothing = 0.0, np.zeros(len(x)), 6
+        hides = 9.0
     else:
         hem = length
         field = np.minimum(y - hem - 0.1 * (z + 0.05), _neckline(mesh, neck))
@@ -161,6 +174,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
     )  # fmt: skip
 
 
+STRAPS = ("straps", "strap")
 BOTTOMS = ("trousers", "jeans", "shorts", "leggings", "under")
 _TRUNK_STEP = (TRUNK_TOP - TRUNK_BOTTOM) / (TRUNK_BINS[0] - 1)
 _LEG_STEP = (2.1 - 0.22) / (LEG_BINS[0] - 1) * 0.4
@@ -211,6 +225,10 @@ def _trims(mesh: ClothMesh, kind: str, field: Float32, opened: bool, neck: str):
     if kind in ("shirt", "jacket", "coat") and not opened:
         strip = (0.014 if kind == "shirt" else 0.008) - np.abs(x)
         yield np.where(front > 0, np.minimum(strip, field), -1.0), 0 if kind == "shirt" else 1, 0.002, False
+    if neck in ("collar", "lapel") and kind in ("shirt", "jacket", "coat"):
+        hole = _neckline(mesh, neck)
+        band = np.minimum(np.minimum(field, hole), (0.030 if kind == "shirt" else 0.042) - hole)
+        yield np.where(y > 1.2, band, -1.0), 0 if kind == "shirt" else 1, 0.006, False
     if kind == "hoodie":
         pocket = np.minimum(0.10 - 0.25 * np.maximum(y - 0.99, 0) - np.abs(x), np.minimum(y - 0.945, 1.075 - y))
         yield np.where(front > 0, pocket, -1.0), 0, 0.004, False
@@ -233,8 +251,10 @@ def _cut(mesh: ClothMesh, field: Float32, colour: int, lift: float, printed: boo
     i, j = mesh.edges[crossed].astype(np.int64).T
     share = (field[i] / (field[i] - field[j])).astype(np.float32)
     faces, rim = faces[:count], rim[:pieces]
+    at = mesh.place[i] + share[:, None] * (mesh.place[j] - mesh.place[i])
+    place = np.concatenate([mesh.place[order], at] if lift else [mesh.place[order], at, at])
     if not lift:
         p, q = rim.T
         fold_p, fold_q = p + on_rim, q + on_rim
         faces = np.concatenate([faces, np.stack([q, p, fold_p], 1), np.stack([q, fold_p, fold_q], 1)])
-    return Cut(order, i, j, share, np.ascontiguousarray(faces, np.int32), colour, lift, printed, rim - np.int32(kept))
+    return Cut(order, i, j, share, np.ascontiguousarray(faces, np.int32), colour, lift, printed, rim - np.int32(kept), place)

@@ -173,8 +173,8 @@ def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: flo
         hung[level] = start + away * (bulge + 0.0015 * scale)
         hung[level, :, 1] = start[:, 1] - s * scale
         back = float(smoothstep(np.array(s), 0.08, 0.24)) if hair.style == "long" else 0.0
-        hung[level, :, 0] *= 1 - 0.38 * back * aside[:, 0]
-        hung[level, :, 2] -= 0.11 * scale * back * aside[:, 0]
+        hung[level, :, 0] *= 1 - 0.28 * back * aside[:, 0]
+        hung[level, :, 2] -= 0.08 * scale * back * aside[:, 0]
         hung[level] -= away * aside * 0.10 * max(s - 0.07, 0.0) * scale * (hair.style == "bob")
     lock = _columns(rng, 2)[columns]
     hung += (away * lock[:, None])[None] * (0.004 * scale * np.linspace(0, 1, levels)[:, None, None])

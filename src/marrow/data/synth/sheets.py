@@ -123,11 +123,11 @@ def make_sheet(mesh: ClothMesh, rest: Rest, garment: Garment, outer: Float32, to
     )  # fmt: skip
 
 
-def hang_sheet(sheet: Sheet, rest: Rest, transforms: Float64, R: Float64, p: Float64, floor: float) -> Float32:
+def hang_sheet(sheet: Sheet, rest: Rest, transforms: Float64, p: Float64, floor: float) -> Float32:
     """Vertices (n, 3) of a sheet in a pose.
 
     Args:
-        transforms: (B, 3, 4) from rest to pose by segment; R, p: the segments' frames in the pose.
+        transforms: (B, 3, 4) from rest to pose by segment; p: (B, 3) the segments' origins in the pose.
         floor: height below which cloth does not hang, metres.
     """
     skeleton = rest.skeleton
