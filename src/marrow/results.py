@@ -118,6 +118,7 @@ class Capture:
                 "R_cam_world": self.camera.R_cam_world.tolist(),
                 "t_cam_world": self.camera.t_cam_world.tolist(),
                 "distortion": self.camera.distortion.tolist(),
+                "lens": self.camera.lens,
                 "focal_from": self.focal_origin,
                 "focal_sd_share": round(self.focal_sd, 4),
                 "static": self.camera_static,

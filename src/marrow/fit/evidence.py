@@ -10,7 +10,7 @@ import numpy as np
 from marrow.body.keypoints import KeypointSource, keypoint_sources
 from marrow.conventions import JOINT_SETS, nearest_names
 from marrow.errors import InputError
-from marrow.geometry.projection import to_normalised
+from marrow.geometry.projection import require_perspective, to_normalised
 from marrow.types import Camera, Float64, Guess
 
 #: Detector noise as a share of the person's size in the picture (standard deviation of one coordinate), by the end of
@@ -178,6 +178,7 @@ def _noise(name: str) -> float:
 
 def undistorted(view: View) -> Float64:
     """(T, K, 2) pixels that a camera with the same ``K`` and no distortion would have seen."""
+    require_perspective(view.camera, "fit")
     if not len(view.camera.distortion):
         return np.asarray(view.xy, float)
     ideal = to_normalised(view.camera, np.nan_to_num(np.asarray(view.xy, float)))

@@ -1,7 +1,11 @@
-"""Perspective cameras: from points to pixels and back, crops, and lens distortion.
+"""Cameras: from points to pixels and back, crops, and lens distortion.
 
 A :class:`~marrow.types.Camera` has OpenCV axes and pixel centres at whole numbers: the picture covers
 ``[-0.5, width - 0.5] x [-0.5, height - 0.5]``. ``xy`` are pixels, ``uv`` are normalised image coordinates (x/z, y/z).
+
+Three kinds of lens: perspective; orthographic, where ``K`` acts on x and y in metres; and equidistant fisheye, where a
+ray at the angle theta from the axis is ``fx theta`` pixels from the middle (Kannala and Brandt 2006, equation 4). Depth is
+along the optical axis, but for a fisheye the distance from the camera, which does not vanish at 90 degrees.
 """
 
 from __future__ import annotations
@@ -16,6 +20,11 @@ from marrow.types import Camera, Float64
 
 DEFAULT_FOV_DEG = 55.0
 """Field of view along the long side that is assumed when nothing is known, degrees."""
+
+LENSES = ("perspective", "orthographic", "fisheye")
+
+FISHEYE_LIMIT = np.radians(100.0)
+"""Angle from the axis beyond which a fisheye sees nothing, radians."""
 
 _COUNTS = (0, 4, 5, 8)
 
@@ -47,7 +56,12 @@ def camera_from_focal(size: tuple[int, int], focal_px: float) -> Camera:
 
 
 def fov_deg(camera: Camera) -> float:
-    """Field of view along the long side, degrees, for a camera whose axis meets the middle of the picture."""
+    """Field of view along the long side, degrees, for a camera whose axis meets the middle of the picture.
+
+    Raises:
+        InputError: not a perspective camera.
+    """
+    require_perspective(camera, "fov_deg")
     long = int(np.argmax(camera.size))
     return float(np.degrees(2 * np.arctan(camera.size[long] / 2 / camera.K[long, long])))
 
@@ -67,31 +81,99 @@ def camera_centre(camera: Camera) -> Float64:
     return -camera.R_cam_world.T @ camera.t_cam_world
 
 
+def require_perspective(camera: Camera, what: str) -> None:
+    """Refuse other lenses than the perspective one.
+
+    Raises:
+        InputError: names ``what``, which takes perspective cameras only.
+    """
+    if camera.lens != "perspective":
+        raise InputError(
+            f"{what}: takes perspective cameras only, not lens={camera.lens!r}; rectify the pictures to a perspective "
+            "camera first"
+        )
+
+
+def check_lens(camera: Camera) -> None:
+    """Refuse unknown kinds of lens, and distortion with other than perspective ones.
+
+    Raises:
+        InputError: says what can be used.
+    """
+    if camera.lens not in LENSES:
+        raise InputError(f"camera: no lens {camera.lens!r}; there are {', '.join(LENSES)}")
+    if camera.lens != "perspective" and np.any(camera.distortion):
+        raise InputError(f"camera: distortion goes with a perspective lens only, not with {camera.lens!r}")
+
+
 def project(camera: Camera, x_world: ArrayLike) -> Float64:
-    """Pixels (..., 2) of world points (..., 3), lens distortion included; NaN for points not in front of the camera."""
+    """Pixels (..., 2) of world points (..., 3), lens distortion included; NaN for points that the lens cannot see."""
     return project_camera(camera, to_camera(camera, x_world))
 
 
 def project_camera(camera: Camera, x_cam: ArrayLike) -> Float64:
-    """Pixels (..., 2) of points (..., 3) given in the camera's axes; NaN for points not in front of it."""
+    """Pixels (..., 2) of points (..., 3) in the camera's axes.
+
+    NaN for points not in front of the camera, or for a fisheye those more than :data:`FISHEYE_LIMIT` off its axis.
+    """
+    check_lens(camera)
     x_cam = np.asarray(x_cam, float)
     z = x_cam[..., 2:]
+    if camera.lens == "orthographic":
+        return to_pixels(camera, np.where(z > 0, x_cam[..., :2], np.nan))
+    if camera.lens == "fisheye":
+        across = np.linalg.norm(x_cam[..., :2], axis=-1, keepdims=True)
+        theta = np.arctan2(across, z)
+        seen = (theta <= FISHEYE_LIMIT) & ((across > 0) | (z > 0))
+        scale = np.where(across > 0, theta / np.where(across > 0, across, 1.0), 1.0 / np.where(z > 0, z, 1.0))
+        return to_pixels(camera, x_cam[..., :2] * np.where(seen, scale, np.nan))
     uv = x_cam[..., :2] / np.where(z > 0, z, np.nan)
     return to_pixels(camera, distort(camera.distortion, uv))
 
 
 def unproject(camera: Camera, xy: ArrayLike, depth: ArrayLike) -> Float64:
-    """World points (..., 3) seen at pixels ``xy`` (..., 2) at a ``depth`` (...,) along the camera's axis, metres."""
-    uv = to_normalised(camera, xy)
+    """World points (..., 3) seen at pixels ``xy`` (..., 2) at a ``depth`` (...,) in metres.
+
+    The depth is along the camera's axis; for a fisheye it is the distance from the camera.
+    """
+    check_lens(camera)
     depth = np.asarray(depth, float)[..., None]
-    return from_camera(camera, np.concatenate([uv * depth, np.broadcast_to(depth, (*uv.shape[:-1], 1))], -1))
+    if camera.lens == "fisheye":
+        return from_camera(camera, _fisheye_rays(camera, xy) * depth)
+    if camera.lens == "orthographic":
+        flat = _before_K(camera, xy)
+    else:
+        uv = to_normalised(camera, xy)
+        flat = uv * depth
+    return from_camera(camera, np.concatenate([flat, np.broadcast_to(depth, (*flat.shape[:-1], 1))], -1))
 
 
 def rays(camera: Camera, xy: ArrayLike) -> Float64:
-    """Unit directions (..., 3) in the world from the camera's centre through pixels ``xy`` (..., 2)."""
+    """Unit directions (..., 3) in the world through pixels ``xy`` (..., 2), from the camera's centre.
+
+    An orthographic camera's all point along its axis; they start at ``unproject(camera, xy, 0)``.
+    """
+    check_lens(camera)
+    if camera.lens == "fisheye":
+        return _fisheye_rays(camera, xy) @ camera.R_cam_world
+    if camera.lens == "orthographic":
+        return np.broadcast_to(camera.R_cam_world[2], (*np.shape(xy)[:-1], 3)).copy()
     uv = to_normalised(camera, xy)
     ray = np.concatenate([uv, np.ones((*uv.shape[:-1], 1))], -1) @ camera.R_cam_world
     return ray / np.linalg.norm(ray, axis=-1, keepdims=True)
+
+
+def _before_K(camera: Camera, xy: ArrayLike) -> Float64:
+    """``K`` undone: (..., 2) of pixels (..., 2)."""
+    return (np.asarray(xy, float) - camera.K[:2, 2]) @ np.linalg.inv(camera.K[:2, :2]).T
+
+
+def _fisheye_rays(camera: Camera, xy: ArrayLike) -> Float64:
+    """Unit directions (..., 3) in the camera's axes; NaN beyond :data:`FISHEYE_LIMIT`."""
+    flat = _before_K(camera, xy)
+    theta = np.linalg.norm(flat, axis=-1, keepdims=True)
+    theta = np.where(theta <= FISHEYE_LIMIT, theta, np.nan)
+    return np.concatenate([flat * np.sinc(theta / np.pi), np.cos(theta)], -1)
 
 
 def to_pixels(camera: Camera, uv: ArrayLike) -> Float64:
@@ -100,9 +182,13 @@ def to_pixels(camera: Camera, uv: ArrayLike) -> Float64:
 
 
 def to_normalised(camera: Camera, xy: ArrayLike) -> Float64:
-    """Undistorted normalised image coordinates (..., 2) of pixels (..., 2)."""
-    uv = (np.asarray(xy, float) - camera.K[:2, 2]) @ np.linalg.inv(camera.K[:2, :2]).T
-    return undistort(camera.distortion, uv)
+    """Undistorted normalised image coordinates (..., 2) of pixels (..., 2).
+
+    Raises:
+        InputError: not a perspective camera; use :func:`rays`.
+    """
+    require_perspective(camera, "to_normalised")
+    return undistort(camera.distortion, _before_K(camera, xy))
 
 
 def crop(camera: Camera, box: ArrayLike, size: tuple[int, int]) -> tuple[Camera, Float64]:

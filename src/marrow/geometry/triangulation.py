@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marrow.errors import InputError
-from marrow.geometry.projection import to_camera, to_normalised
+from marrow.geometry.projection import require_perspective, to_camera, to_normalised
 from marrow.types import Camera, Float64
 
 
@@ -34,6 +34,8 @@ def triangulate(
 
     Reference: Hartley and Zisserman, Multiple View Geometry, 2nd ed., sections 12.2 and 12.3.
     """
+    for camera in cameras:
+        require_perspective(camera, "triangulate")
     xy = np.asarray(xy, float)
     if xy.ndim < 2 or xy.shape[0] != len(cameras) or xy.shape[-1] != 2:
         raise InputError(f"triangulate: expected xy ({len(cameras)}, ..., 2), one row per camera, got {xy.shape}")

@@ -10,7 +10,7 @@ from marrow.body.default import DefaultBody
 from marrow.conventions import SWAP
 from marrow.errors import InputError
 from marrow.geometry import rotations
-from marrow.geometry.projection import to_normalised
+from marrow.geometry.projection import require_perspective, to_normalised
 from marrow.lift import retrieval
 from marrow.lift.directions import rotations_from_points
 from marrow.lift.places import Places, places
@@ -61,6 +61,7 @@ def lift(
     Raises:
         InputError: shapes that do not fit, or no frame with enough keypoints.
     """
+    require_perspective(camera, "lift")
     xy = np.asarray(keypoints.xy, float)
     weight = np.where(np.isfinite(xy).all(-1), np.nan_to_num(np.asarray(keypoints.confidence, float)), 0.0)
     time = np.asarray(time, float)

@@ -1,4 +1,7 @@
-"""Pictures of bodies: a mesh rasteriser with gathers, overlays on video frames, silhouettes."""
+"""Pictures of bodies: a mesh rasteriser with gathers, lit surfaces, visibility, overlays on video frames, silhouettes.
+
+Derivatives: :mod:`marrow.render.differentiable`; exposure, noise, blur and files: :mod:`marrow.render.effects`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,22 @@ _HOME = {
     "draw_people": "marrow.render.overlay",
     "person_masks": "marrow.render.silhouette",
     "silhouette": "marrow.render.silhouette",
+    "Light": "marrow.render.shading",
+    "Picture": "marrow.render.shading",
+    "Sky": "marrow.render.shading",
+    "shade": "marrow.render.shading",
+    "Merged": "marrow.render.surfaces",
+    "Pattern": "marrow.render.surfaces",
+    "Surface": "marrow.render.surfaces",
+    "merged": "marrow.render.surfaces",
+    "Guidance": "marrow.render.visibility",
+    "amodal_mask": "marrow.render.visibility",
+    "face_map": "marrow.render.visibility",
+    "guidance": "marrow.render.visibility",
+    "joints_visible": "marrow.render.visibility",
+    "label_map": "marrow.render.visibility",
+    "owner_map": "marrow.render.visibility",
+    "visible": "marrow.render.visibility",
 }
 
 __all__ = [*_HOME]
@@ -29,6 +48,22 @@ if TYPE_CHECKING:
     from marrow.render.overlay import draw_people as draw_people
     from marrow.render.silhouette import person_masks as person_masks
     from marrow.render.silhouette import silhouette as silhouette
+    from marrow.render.shading import Light as Light
+    from marrow.render.shading import Picture as Picture
+    from marrow.render.shading import Sky as Sky
+    from marrow.render.shading import shade as shade
+    from marrow.render.surfaces import Merged as Merged
+    from marrow.render.surfaces import Pattern as Pattern
+    from marrow.render.surfaces import Surface as Surface
+    from marrow.render.surfaces import merged as merged
+    from marrow.render.visibility import Guidance as Guidance
+    from marrow.render.visibility import amodal_mask as amodal_mask
+    from marrow.render.visibility import face_map as face_map
+    from marrow.render.visibility import guidance as guidance
+    from marrow.render.visibility import joints_visible as joints_visible
+    from marrow.render.visibility import label_map as label_map
+    from marrow.render.visibility import owner_map as owner_map
+    from marrow.render.visibility import visible as visible
 
 
 def __getattr__(name: str) -> Any:

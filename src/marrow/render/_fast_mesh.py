@@ -17,18 +17,42 @@ SNAP = 4096.0
 HALF_UNIT = 0.5 / (SNAP * SNAP)
 BEHIND = -1.0
 UNSEEN = -2.0
+PERSPECTIVE, ORTHOGRAPHIC, FISHEYE = 0, 1, 2
 
 
 @kernel()
-def project(vertices_cam, K, distortion, max_radius2, near, x0, y0, xy, inverse_depth):
+def project(vertices_cam, K, lens, distortion, max_radius2, fisheye_limit, near, far, x0, y0, xy, inverse_depth):
     """Project (V, 3) camera points into ``xy`` (V, 2) snapped pixels of the window and ``inverse_depth`` (V,).
 
-    ``inverse_depth`` is BEHIND where z < near and UNSEEN where the lens model folds over (or the point is not finite).
+    ``inverse_depth`` is 1/z; for a fisheye 1/distance; for an orthographic lens ``far`` - z, positive also behind the
+    near plane. It is BEHIND where z < near and UNSEEN where the lens sees nothing (or the point is not finite).
     """
     k1, k2, p1, p2, k3, k4, k5, k6 = distortion
     distorted = max_radius2 < np.inf
     for i in range(vertices_cam.shape[0]):
         z = float(vertices_cam[i, 2])
+        if lens != PERSPECTIVE:
+            x, y = float(vertices_cam[i, 0]), float(vertices_cam[i, 1])
+            nearness = far - z
+            if lens == FISHEYE:
+                across = math.sqrt(x * x + y * y)
+                theta = math.atan2(across, z)
+                distance = math.sqrt(across * across + z * z)
+                if not (distance >= near and theta <= fisheye_limit):
+                    inverse_depth[i] = UNSEEN
+                    continue
+                scale = theta / across if across > 0.0 else 1.0 / distance
+                x, y = x * scale, y * scale
+                nearness = 1.0 / distance
+            u = K[0, 0] * x + K[0, 1] * y + K[0, 2] - x0
+            v = K[1, 0] * x + K[1, 1] * y + K[1, 2] - y0
+            if not (abs(u) < 1e9 and abs(v) < 1e9 and nearness > 0.0):
+                inverse_depth[i] = UNSEEN
+                continue
+            xy[i, 0] = math.floor(u * SNAP + 0.5) / SNAP
+            xy[i, 1] = math.floor(v * SNAP + 0.5) / SNAP
+            inverse_depth[i] = nearness
+            continue
         if not z >= near:
             inverse_depth[i] = BEHIND if z < near else UNSEEN
             continue
@@ -55,10 +79,11 @@ def project(vertices_cam, K, distortion, max_radius2, near, x0, y0, xy, inverse_
 
 
 @kernel()
-def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, cull, row0, row1, ids, bary, depth):
+def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0, row1, ids, bary, depth):
     """Fill rows ``row0 <= y < row1`` of ``ids`` (H, W), ``bary`` (H, W, 2) and ``depth`` (H, W).
 
     ``vertices_px`` (V, 3) are homogeneous pixels of the window; only triangles that cross the near plane read them.
+    ``cull`` (F,) says which faces are left out when seen from behind. ``far`` > 0 says that ``inverse_depth`` is ``far`` - z (orthographic), and is 0 otherwise.
     ``depth`` holds 1/z while the triangles are drawn (0: nothing yet) and z at the end. Ties go to the lower face id.
     """
     width = ids.shape[1]
@@ -72,17 +97,24 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, cull, row0, row1
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         zi, zj, zk = inverse_depth[i], inverse_depth[j], inverse_depth[k]
         if zi > 0.0 and zj > 0.0 and zk > 0.0:
-            _draw_triangle(f, xy[i], xy[j], xy[k], zi, zj, zk, cull, row0, row1, ids, bary, depth)
+            _draw_triangle(f, xy[i], xy[j], xy[k], zi, zj, zk, near, far, cull[f], row0, row1, ids, bary, depth)
         elif (zi > 0.0 or zj > 0.0 or zk > 0.0) and zi != UNSEEN and zj != UNSEEN and zk != UNSEEN:
-            _draw_clipped(f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull, row0, row1, ids, bary, depth)
+            _draw_clipped(
+                f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull[f], row0, row1, ids, bary, depth
+            )
     for y in range(row0, row1):
         for x in range(width):
-            depth[y, x] = np.float32(1.0) / depth[y, x] if depth[y, x] > 0.0 else np.inf
+            if depth[y, x] <= 0.0:
+                depth[y, x] = np.inf
+            elif far > 0.0:
+                depth[y, x] = far - depth[y, x]
+            else:
+                depth[y, x] = np.float32(1.0) / depth[y, x]
 
 
 @kernel(inline="always")
-def _draw_triangle(f, a, b, c, za, zb, zc, cull, row0, row1, ids, bary, depth):
-    """A triangle wholly in front of the near plane: exact edge functions on snapped positions."""
+def _draw_triangle(f, a, b, c, za, zb, zc, near, far, cull, row0, row1, ids, bary, depth):
+    """A triangle wholly in front of the near plane, or orthographic: exact edge functions on snapped positions."""
     ax, ay, bx, by, cx, cy = a[0], a[1], b[0], b[1], c[0], c[1]
     y_first = max(row0, math.ceil(min(ay, by, cy)))
     y_last = min(row1 - 1, math.floor(max(ay, by, cy)))
@@ -100,6 +132,8 @@ def _draw_triangle(f, a, b, c, za, zb, zc, cull, row0, row1, ids, bary, depth):
     limit_c = -HALF_UNIT if dyc < 0.0 or (dyc == 0.0 and dxc > 0.0) else 0.0
     scale = s / area
     za, zb, zc = za * scale, zb * scale, zc * scale
+    flat = far > 0.0  # orthographic: weights are those on the screen, and the near plane is looked at in each pixel
+    limit = np.float32(far - near) if flat else np.float32(np.inf)
     for y in range(y_first, y_last + 1):
         ea = dxa * (y - by) - dya * (x_first - bx)
         eb = dxb * (y - cy) - dyb * (x_first - cx)
@@ -108,11 +142,15 @@ def _draw_triangle(f, a, b, c, za, zb, zc, cull, row0, row1, ids, bary, depth):
             if ea > limit_a and eb > limit_b and ec > limit_c:
                 iz = ea * za + eb * zb + ec * zc
                 iz32 = np.float32(iz)
-                if iz32 > depth[y, x]:
+                if iz32 > depth[y, x] and iz32 <= limit:
                     depth[y, x] = iz32
                     ids[y, x] = f
-                    bary[y, x, 0] = eb * zb / iz
-                    bary[y, x, 1] = ec * zc / iz
+                    if flat:
+                        bary[y, x, 0] = eb * scale
+                        bary[y, x, 1] = ec * scale
+                    else:
+                        bary[y, x, 0] = eb * zb / iz
+                        bary[y, x, 1] = ec * zc / iz
             ea -= dya
             eb -= dyb
             ec -= dyc

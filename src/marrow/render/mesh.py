@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.errors import InputError
+from marrow.geometry.projection import FISHEYE_LIMIT, LENSES, check_lens
 from marrow.types import Camera, Float32, Float64
 
 #: Nothing nearer than this is drawn, metres.
@@ -28,7 +29,7 @@ class Raster:
         ids: (H, W) int32 face index, -1 where there is only background.
         bary: (H, W, 2) float32 perspective-correct weights of the face's second and third vertex (the first has
             the rest); 0 in the background.
-        depth: (H, W) float32 metres along the optical axis; infinite in the background.
+        depth: (H, W) float32 metres along the optical axis (fisheye: from the camera); infinite in the background.
         origin: (x, y) of the window's first pixel in the image.
     """
 
@@ -44,39 +45,45 @@ def rasterize(
     camera: Camera,
     *,
     window: tuple[int, int, int, int] | None = None,
-    cull: bool = False,
+    cull: bool | NDArray[np.bool_] = False,
     near: float = NEAR,
     threads: int = 1,
 ) -> Raster:
     """Draw a triangle mesh: face ids, barycentrics and depth.
 
-    The result does not depend on ``threads``; of two faces at one depth the lower id is seen. A lens distortion is
-    applied to the vertices (edges stay straight), which is exact enough for meshes whose triangles are small.
+    The result does not depend on ``threads``; of two faces at one depth the lower id is seen. A lens distortion or a
+    fisheye is applied to the vertices (edges stay straight), which is exact enough for meshes whose triangles are small:
+    cut floors and walls into squares. A fisheye leaves out triangles with a vertex more than 100 degrees off its axis
+    (:data:`marrow.geometry.projection.FISHEYE_LIMIT`) or nearer than ``near``, and does not clip them.
 
     Args:
         vertices_cam: (V, 3) metres in the camera's axes (x right, y down, z forward).
         faces: (F, 3) int32, counter-clockwise seen from outside.
-        camera: its ``K``, ``size`` and ``distortion`` are used (the vertices are in its frame already).
+        camera: its ``K``, ``size``, ``lens`` and ``distortion`` are used (the vertices are in its frame already).
         window: ``x0 y0 x1 y1`` pixels (ends excluded) to draw instead of the whole image.
-        cull: leave out faces seen from behind.
+        cull: leave out faces seen from behind; (F,) for some faces only.
         near: distance of the near plane, metres; triangles that cross it are clipped.
         threads: bands of rows drawn at the same time.
 
     Raises:
-        InputError: arrays of another shape, face indices out of range, or an empty window.
+        InputError: arrays of another shape, face indices out of range, an unknown lens, or an empty picture or window.
+            (Faces with a vertex that is not finite are left out.)
     """
     from marrow.render import _fast_mesh
 
     vertices, faces = _checked(vertices_cam, faces)
     x0, y0, x1, y1 = _checked_window(window, camera)
     xy, inverse_depth, vertices_px = _project(vertices, camera, near, x0, y0)
+    far, culled = _far(vertices, camera), np.ascontiguousarray(np.broadcast_to(cull, len(faces)), np.bool_)
     height, width = y1 - y0, x1 - x0
     ids = np.empty((height, width), np.int32)
     bary = np.empty((height, width, 2), np.float32)
     depth = np.empty((height, width), np.float32)
 
     def draw(row0: int, row1: int) -> None:
-        _fast_mesh.rasterize_rows(xy, inverse_depth, vertices_px, faces, near, cull, row0, row1, ids, bary, depth)
+        _fast_mesh.rasterize_rows(
+            xy, inverse_depth, vertices_px, faces, near, far, culled, row0, row1, ids, bary, depth
+        )
 
     if threads <= 1:
         draw(0, height)
@@ -104,9 +111,14 @@ def rasterize_reference(
     ids = np.full(pixels.shape[:2], -1, np.int32)
     bary = np.zeros(pixels.shape, np.float32)
     best = np.zeros(pixels.shape[:2], np.float32)
+    far = _far(vertices, camera)
     for f, corners in enumerate(faces):
+        flat = None
         if (inverse_depth[corners] > 0).all():
             weights, inside, facing = _edge_weights(xy[corners], pixels)
+            if far:
+                flat = weights
+                inside = inside & (far - weights @ inverse_depth[corners] >= near)
             weights = weights * inverse_depth[corners]
         elif (inverse_depth[corners] > 0).any() and (inverse_depth[corners] != -2).all():
             weights, inside, facing = _homogeneous_weights(vertices_px[corners], pixels, near)
@@ -116,9 +128,9 @@ def rasterize_reference(
         seen = inside & (nearness.astype(np.float32) > best) & (facing | (not cull))
         ids[seen] = f
         best[seen] = nearness[seen]
-        bary[seen] = weights[seen][:, 1:] / nearness[seen][:, None]
+        bary[seen] = weights[seen][:, 1:] / nearness[seen][:, None] if flat is None else flat[seen][:, 1:]
     with np.errstate(divide="ignore"):
-        depth = np.float32(1) / best
+        depth = np.float32(1) / best if not far else np.where(best > 0, np.float32(far) - best, np.float32(np.inf))
     return Raster(ids, bary, depth, (x0, y0))
 
 
@@ -216,20 +228,24 @@ def vertex_normals_reference(vertices: Float32, faces: NDArray[np.int32]) -> Flo
 
 
 def project_points(points_cam: ArrayLike, camera: Camera, near: float = NEAR) -> tuple[Float64, Float64]:
-    """Pixels (N, 2) of camera points (N, 3) and their 1/z (N,); NaN and -1 or -2 where a point cannot be seen."""
+    """Pixels (N, 2) of camera points (N, 3) and their 1/depth (N,); NaN and -1 or -2 where a point cannot be seen."""
     points = np.ascontiguousarray(points_cam, np.float32)
     xy, inverse_depth, _ = _project(points, camera, near, 0, 0)
+    if camera.lens == "orthographic":
+        z = points[:, 2].astype(float)
+        inverse_depth = np.where(inverse_depth <= 0, -2.0, np.where(z >= near, 1 / np.maximum(z, near), -1.0))
     xy[inverse_depth <= 0] = np.nan
     return xy, inverse_depth
 
 
 def window_of(vertices_cam: Float32, camera: Camera, near: float = NEAR) -> tuple[int, int, int, int] | None:
     """``x0 y0 x1 y1`` (ends excluded) of the pixels that a mesh can touch; None where it is out of the picture."""
-    xy, inverse_depth = project_points(vertices_cam, camera, near)
+    vertices = np.ascontiguousarray(vertices_cam, np.float32)
+    xy, inverse_depth, _ = _project(vertices, camera, near, 0, 0)
     ahead = inverse_depth > 0
     if not ahead.any():
         return None
-    if (inverse_depth == -1).any():  # the clipped part can reach anywhere
+    if camera.lens == "perspective" and (inverse_depth == -1).any():  # the clipped part can reach anywhere
         return (0, 0, *camera.size)
     x, y = (xy if ahead.all() else xy[ahead]).T
     x0, y0 = max(int(np.ceil(x.min())), 0), max(int(np.ceil(y.min())), 0)
@@ -238,19 +254,45 @@ def window_of(vertices_cam: Float32, camera: Camera, near: float = NEAR) -> tupl
 
 
 def _project(vertices: Float32, camera: Camera, near: float, x0: int, y0: int) -> tuple[Float64, Float64, Float64]:
-    """Snapped window pixels (V, 2), 1/z or a negative flag (V,), homogeneous window pixels (V, 3)."""
+    """Snapped window pixels (V, 2), 1/z or a negative flag (V,), homogeneous window pixels (V, 3).
+
+    Fisheye: 1/distance. Orthographic: :func:`_far` less z, also for points behind the camera.
+    """
     from marrow.render import _fast_mesh
 
+    check_lens(camera)
     K = np.array(camera.K, float)
     xy = np.zeros((len(vertices), 2))
     inverse_depth = np.zeros(len(vertices))
     distortion, max_radius2 = lens(camera)
-    _fast_mesh.project(vertices, K, distortion, max_radius2, near, float(x0), float(y0), xy, inverse_depth)
+    kind, far = LENSES.index(camera.lens), _far(vertices, camera)
+    _fast_mesh.project(
+        vertices,
+        K,
+        kind,
+        distortion,
+        max_radius2,
+        FISHEYE_LIMIT,
+        near,
+        far,
+        float(x0),
+        float(y0),
+        xy,
+        inverse_depth,
+    )
     if not (inverse_depth == _fast_mesh.BEHIND).any():
         return xy, inverse_depth, np.zeros((0, 3))
     K[0] -= x0 * K[2]
     K[1] -= y0 * K[2]
     return xy, inverse_depth, vertices.astype(float) @ K.T
+
+
+def _far(vertices: Float32, camera: Camera) -> float:
+    """A depth beyond all vertices for an orthographic camera, 0 for others."""
+    if camera.lens != "orthographic":
+        return 0.0
+    z = vertices[:, 2][np.isfinite(vertices[:, 2])]
+    return float(z.max(initial=0.0)) + 1.0
 
 
 def lens(camera: Camera) -> tuple[Float64, float]:
@@ -290,6 +332,8 @@ def _checked(vertices: Float32, faces: NDArray[np.int32]) -> tuple[Float32, NDAr
 
 
 def _checked_window(window: tuple[int, int, int, int] | None, camera: Camera) -> tuple[int, int, int, int]:
+    if min(camera.size) < 1:
+        raise InputError(f"rasterize: a picture of {camera.size[0]}x{camera.size[1]} pixels cannot be drawn")
     x0, y0, x1, y1 = window or (0, 0, *camera.size)
     if x1 <= x0 or y1 <= y0:
         raise InputError(f"rasterize: the window x0 y0 x1 y1 = {(x0, y0, x1, y1)} is empty; give x1 > x0 and y1 > y0")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.errors import InputError
-from marrow.geometry.projection import to_camera
+from marrow.geometry.projection import require_perspective, to_camera
 from marrow.render import mesh
 from marrow.types import Camera, Float32, Float64
 
@@ -84,6 +84,7 @@ def draw_people(
         )
     if not 0 <= opacity <= 1:
         raise InputError(f"draw_people: opacity must lie between 0 and 1, got {opacity}")
+    require_perspective(camera, "draw_people")
     canvas = np.array(image, order="C")
     layers = [_layer(figure, camera) for figure in people]
     layers.sort(key=lambda layer: -float(np.median(layer.vertices_cam[:, 2])) if len(layer.vertices_cam) else 0.0)

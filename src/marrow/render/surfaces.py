@@ -60,6 +60,8 @@ class Surface:
         owner: number of the person it belongs to, -1 for scenery.
         casts_shadow: False for what only receives shadows. A floor or a wall should not cast: the shadow maps then stay
             as narrow and sharp as the people.
+        shadow_catcher: True for a floor or wall that the background picture shows already: it is not drawn, but darkens
+            the background by the share of light that is kept from it.
     """
 
     vertices: Float32
@@ -74,6 +76,7 @@ class Surface:
     label: int = 0
     owner: int = -1
     casts_shadow: bool = True
+    shadow_catcher: bool = False
 
 
 @dataclass(frozen=True, eq=False)

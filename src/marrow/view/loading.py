@@ -159,6 +159,7 @@ def _camera(about: Any) -> Camera | None:
             R_cam_world=np.array(about["R_cam_world"], float).reshape(3, 3),
             t_cam_world=np.array(about["t_cam_world"], float).reshape(3),
             distortion=np.array(about.get("distortion", []), float),
+            lens=str(about.get("lens", "perspective")),
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None

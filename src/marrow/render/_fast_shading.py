@@ -1,0 +1,410 @@
+"""Compiled twins of :mod:`marrow.render.shading`: depth maps of lights and the shading of samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from marrow._compile import kernel
+
+# Columns of the table of surfaces (S, COLUMNS); see shading._table.
+GLOSS, TWO_SIDED, CATCHER, KIND, SIZE, SEED = 0, 1, 2, 3, 4, 5
+COLOUR, ALONG, ACROSS_X, ACROSS_Z, CENTRE = 6, 9, 12, 15, 18
+TEXTURE, TEXTURE_H, TEXTURE_W = 21, 22, 23
+COLUMNS = 24
+# Columns of the table of lights (L, LIGHT_COLUMNS).
+AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
+LIGHT_COLUMNS = 9
+TAPS = 16
+_AT = np.arange(TAPS) + 0.5
+_TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
+#: Taps (16, 2) spread evenly over a disc (Vogel 1979).
+DISC = np.sqrt(_AT / TAPS)[:, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], -1)
+
+
+@kernel()
+def depth_range(uvd, faces, casts, nearest, farthest):
+    """Draw ``nearest`` and ``farthest`` d (n, n) of the casting faces; ``uvd`` (V, 3) are texels and depth."""
+    n = nearest.shape[0]
+    nearest[:] = np.inf
+    farthest[:] = -np.inf
+    for f in range(faces.shape[0]):
+        if not casts[f]:
+            continue
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, bx, by = uvd[i, 0], uvd[i, 1], uvd[j, 0], uvd[j, 1]
+        cx, cy = uvd[k, 0], uvd[k, 1]
+        x_first, x_last = max(0, math.ceil(min(ax, bx, cx))), min(n - 1, math.floor(max(ax, bx, cx)))
+        if x_first > x_last:
+            continue
+        y_first, y_last = max(0, math.ceil(min(ay, by, cy))), min(n - 1, math.floor(max(ay, by, cy)))
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if y_first > y_last or area == 0.0:
+            continue
+        scale = 1.0 / area
+        da, db, dc = uvd[i, 2] * scale, uvd[j, 2] * scale, uvd[k, 2] * scale
+        for y in range(y_first, y_last + 1):
+            for x in range(x_first, x_last + 1):
+                ea = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) * scale
+                eb = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) * scale
+                ec = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * scale
+                if ea >= 0.0 and eb >= 0.0 and ec >= 0.0:
+                    d = np.float32((ea * da + eb * db + ec * dc) * area)
+                    if d < nearest[y, x]:
+                        nearest[y, x] = d
+                    if d > farthest[y, x]:
+                        farthest[y, x] = d
+
+
+@kernel()
+def shade_rows(
+    row0, ids, bary, faces, surface_of, vertices, normals, colours, places, uvs, table, texels, decode, eye, axis,
+    footprint, lights, light_maps, light_frames, sky_maps, sky_frames, sky_axes, up, down, background, samples, image,
+    coverage,
+):  # fmt: skip
+    """Shade rows of ``image`` (H, W, 3) from ``row0`` on, with ``samples``² of ``ids`` (h s, W s) for each pixel.
+
+    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_frames`` (M, 4, 4) map world points to its
+    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate). ``sky_maps`` (D, 2, n, n) hold the lowest
+    and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D, 4, 4). ``eye`` is where the camera is;
+    where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth of a sample
+    at one metre (or at any depth). The sky, and lamps that are wholly hidden or not at all, are looked up once for samples of a pixel that lie close
+    together.
+    """
+    kept = np.empty(lights.shape[0])
+    sky = np.empty(3)
+    open_sky = np.empty(3)
+    albedo = np.empty(3)
+    flat = axis[0] != 0.0 or axis[1] != 0.0 or axis[2] != 0.0
+    share = 1.0 / (samples * samples)
+    for row in range(ids.shape[0] // samples):
+        for px in range(ids.shape[1] // samples):
+            y, last = row0 + row, -1
+            lx, ly, lz, mx, my, mz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            red, green, blue, covered = 0.0, 0.0, 0.0, 0.0
+            for sample in range(samples * samples):
+                Y, X = row * samples + sample // samples, px * samples + sample % samples
+                f = ids[Y, X]
+                if f < 0:
+                    red += background[y, px, 0]
+                    green += background[y, px, 1]
+                    blue += background[y, px, 2]
+                    continue
+                s = surface_of[f]
+                i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+                wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                wi = 1.0 - wj - wk
+                x = wi * vertices[i, 0] + wj * vertices[j, 0] + wk * vertices[k, 0]
+                yy = wi * vertices[i, 1] + wj * vertices[j, 1] + wk * vertices[k, 1]
+                z = wi * vertices[i, 2] + wj * vertices[j, 2] + wk * vertices[k, 2]
+                nx = wi * normals[i, 0] + wj * normals[j, 0] + wk * normals[k, 0]
+                ny = wi * normals[i, 1] + wj * normals[j, 1] + wk * normals[k, 1]
+                nz = wi * normals[i, 2] + wj * normals[j, 2] + wk * normals[k, 2]
+                size = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20
+                nx, ny, nz = nx / size, ny / size, nz / size
+                vx, vy, vz = -axis[0], -axis[1], -axis[2]
+                width = footprint
+                if not flat:
+                    vx, vy, vz = eye[0] - x, eye[1] - yy, eye[2] - z
+                    size = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-20
+                    vx, vy, vz = vx / size, vy / size, vz / size
+                    width = footprint * size
+                if table[s, TWO_SIDED] > 0.0:
+                    gx, gy, gz = _cross(vertices, i, j, k)
+                    if gx * vx + gy * vy + gz * vz < 0.0:
+                        nx, ny, nz = -nx, -ny, -nz
+                near = (x - lx) ** 2 + (yy - ly) ** 2 + (z - lz) ** 2 < 16.0 * width * width
+                fresh = s != last or not near or nx * mx + ny * my + nz * mz < 0.9
+                for n in range(lights.shape[0]):
+                    m = int(lights[n, MAP])
+                    if m < 0:
+                        kept[n] = 1.0
+                    elif fresh or 0.0 < kept[n] < 1.0:  # in half shadow each sample takes other taps
+                        Y_all = row0 * samples + Y
+                        kept[n] = _lit(light_maps[m], light_frames[m], x, yy, z, nx, ny, nz, lights[n], X, Y_all)
+                if fresh:
+                    _sky(sky_maps, sky_frames, sky_axes, up, down, x, yy, z, nx, ny, nz, sky, open_sky)
+                    last, lx, ly, lz, mx, my, mz = s, x, yy, z, nx, ny, nz
+                gloss = table[s, GLOSS]
+                if table[s, CATCHER] > 0.0:
+                    total, left = 1e-12, 1e-12
+                    for n in range(lights.shape[0]):
+                        hx, hy, hz, fall = _towards(lights[n], x, yy, z)
+                        lit = max(nx * hx + ny * hy + nz * hz, 0.0) * fall
+                        bright = lit * (lights[n, LAMP] + lights[n, LAMP + 1] + lights[n, LAMP + 2])
+                        total += bright
+                        left += bright * kept[n]
+                    total += open_sky[0] + open_sky[1] + open_sky[2]
+                    left += sky[0] + sky[1] + sky[2]
+                    red += background[y, px, 0] * left / total
+                    green += background[y, px, 1] * left / total
+                    blue += background[y, px, 2] * left / total
+                    continue
+                for c in range(3):
+                    albedo[c] = wi * colours[i, c] + wj * colours[j, c] + wk * colours[k, c]
+                if table[s, TEXTURE] >= 0.0:
+                    tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
+                    tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
+                    _texture(texels, decode, table[s], tu, tv, albedo)
+                if table[s, KIND] > 0.0:
+                    qx = wi * places[i, 0] + wj * places[j, 0] + wk * places[k, 0]
+                    qy = wi * places[i, 1] + wj * places[j, 1] + wk * places[k, 1]
+                    qz = wi * places[i, 2] + wj * places[j, 2] + wk * places[k, 2]
+                    gx, gy, gz = _cross(places, i, j, k)
+                    part = _pattern(table[s], qx, qy, qz, gx, gz, width)
+                    for c in range(3):
+                        albedo[c] += part * (table[s, COLOUR + c] - albedo[c])
+                facing = max(nx * vx + ny * vy + nz * vz, 0.0)
+                fresnel = 0.04 + 0.96 * (1.0 - facing) ** 5
+                # The sky mirrored, where the surface is open to it.
+                ry = min(max(2.0 * facing * ny - vy, -1.0), 1.0)
+                for c in range(3):
+                    ao = min(sky[c] / (open_sky[c] + 1e-12), 1.0)
+                    value = albedo[c] * open_sky[c] * _bounced(ao, albedo[c])
+                    value += gloss * fresnel * ao * (down[c] + (up[c] - down[c]) * (0.5 + 0.5 * ry))
+                    if c == 0:
+                        red += value
+                    elif c == 1:
+                        green += value
+                    else:
+                        blue += value
+                power = 8.0 + 120.0 * gloss
+                for n in range(lights.shape[0]):
+                    if kept[n] <= 0.0:
+                        continue
+                    hx, hy, hz, fall = _towards(lights[n], x, yy, z)
+                    cosine = nx * hx + ny * hy + nz * hz
+                    if cosine <= 0.0:
+                        continue
+                    mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
+                    half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
+                    shine = gloss * 0.04 * 0.125 * (power + 8.0) * half**power
+                    lit = kept[n] * cosine * fall
+                    red += lit * lights[n, LAMP] * (albedo[0] + shine)
+                    green += lit * lights[n, LAMP + 1] * (albedo[1] + shine)
+                    blue += lit * lights[n, LAMP + 2] * (albedo[2] + shine)
+                covered += share
+            image[y, px, 0] = red * share
+            image[y, px, 1] = green * share
+            image[y, px, 2] = blue * share
+            coverage[y, px] = covered
+
+
+@kernel(inline="always")
+def _cross(points, i, j, k):
+    ux, uy, uz = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+    vx, vy, vz = points[k, 0] - points[i, 0], points[k, 1] - points[i, 1], points[k, 2] - points[i, 2]
+    return uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+
+
+@kernel(inline="always")
+def _towards(light, x, y, z):
+    """Unit direction to a light, and how much of its strength arrives."""
+    if light[POINT] <= 0.0:
+        return light[AT], light[AT + 1], light[AT + 2], 1.0
+    dx, dy, dz = light[AT] - x, light[AT + 1] - y, light[AT + 2] - z
+    squared = dx * dx + dy * dy + dz * dz + 1e-12
+    size = math.sqrt(squared)
+    return dx / size, dy / size, dz / size, 1.0 / squared
+
+
+@kernel(inline="always")
+def _bounced(ao, albedo):
+    """Openness with light between near surfaces of one colour (Jimenez et al. 2016, Practical Realtime Strategies)."""
+    a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
+    return max(ao, min(((ao * a + b) * ao + c) * ao, 1.0))
+
+
+@kernel()
+def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
+    """Part of a light (0 to 1) that reaches a point: softer the farther what hides it (Fernando 2005, PCSS).
+
+    The first rows of ``frame`` give texels from the middle of the map, the third the depth, the fourth what the first
+    two are divided by: the distance along the axis of a lamp, or 1.
+    """
+    n = depths.shape[0]
+    far = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z + frame[3, 3]
+    if far <= 0.0:
+        return 1.0
+    per_metre = math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2) / far  # texels
+    step = 1.5 / per_metre
+    x, y, z = x + step * nx, y + step * ny, z + step * nz
+    far = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z + frame[3, 3]
+    u = (frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z + frame[0, 3]) / far + 0.5 * (n - 1)
+    v = (frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]) / far + 0.5 * (n - 1)
+    d = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
+    # How the depth of the surface itself changes from texel to texel, so that it does not hide itself.
+    across_u = (frame[0, 0] * nx + frame[0, 1] * ny + frame[0, 2] * nz) / (far * per_metre)
+    across_v = (frame[1, 0] * nx + frame[1, 1] * ny + frame[1, 2] * nz) / (far * per_metre)
+    along = frame[2, 0] * nx + frame[2, 1] * ny + frame[2, 2] * nz
+    if along > -1e-6:
+        return 1.0  # turned away: unlit anyhow
+    slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
+    slope_v = min(max(-across_v / along, -3.0), 3.0) / per_metre
+    bias = 0.5 / per_metre
+    turn = (
+        0.06711056 * px + 0.00583715 * py
+    )  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
+    turn = 52.9829189 * (turn - math.floor(turn))
+    turn = 6.283185307179586 * (turn - math.floor(turn))
+    turn_x, turn_y = math.cos(turn), math.sin(turn)
+    reach = max(light[SOFTNESS] * per_metre * 0.8, 1.5)
+    if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
+        return 1.0
+    blockers, total = 0, 0.0
+    for t in range(TAPS):
+        du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
+        dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
+        iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
+        if iu < 0 or iv < 0 or iu >= n or iv >= n:
+            continue
+        if depths[iv, iu] < d + slope_u * du + slope_v * dv - bias:
+            blockers += 1
+            total += depths[iv, iu]
+    if blockers == 0:
+        return 1.0
+    reach = min(max(light[SOFTNESS] * (d - total / blockers) * per_metre, 1.0), reach)
+    lit = 0.0
+    for t in range(TAPS):
+        du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
+        dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
+        iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
+        if iu < 0 or iv < 0 or iu >= n or iv >= n or depths[iv, iu] >= d + slope_u * du + slope_v * dv - bias:
+            lit += 1.0
+    return lit / TAPS
+
+
+@kernel()
+def _sky(maps, frames, axes, up, down, x, y, z, nx, ny, nz, sky, open_sky):
+    """Light of the sky on a matt white surface, with (``sky``) and without what hides it, each (3,)."""
+    if axes.shape[0] == 0:
+        for c in range(3):
+            open_sky[c] = down[c] + (up[c] - down[c]) * (0.5 + ny / 3.0)
+            sky[c] = open_sky[c]
+        return
+    weight = 0.0
+    for c in range(3):
+        sky[c] = 0.0
+        open_sky[c] = 0.0
+    n = maps.shape[2]
+    for m in range(axes.shape[0]):
+        cosine = nx * axes[m, 0] + ny * axes[m, 1] + nz * axes[m, 2]
+        back = cosine < 0.0  # the other end of the axis
+        cosine = abs(cosine)
+        frame = frames[m]
+        step = 1.2 / math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2)
+        qx, qy, qz = x + step * nx, y + step * ny, z + step * nz
+        u = frame[0, 0] * qx + frame[0, 1] * qy + frame[0, 2] * qz + frame[0, 3] + 0.5 * (n - 1)
+        v = frame[1, 0] * qx + frame[1, 1] * qy + frame[1, 2] * qz + frame[1, 3] + 0.5 * (n - 1)
+        seen = 1.0
+        if 0.0 <= u < n - 1 and 0.0 <= v < n - 1:
+            d = frame[2, 0] * qx + frame[2, 1] * qy + frame[2, 2] * qz + frame[2, 3]
+            iu, iv = int(u), int(v)
+            fu, fv = u - iu, v - iv
+            if back:
+                values = maps[m, 1]
+                hidden = (1.0 - fv) * ((1.0 - fu) * (values[iv, iu] > d) + fu * (values[iv, iu + 1] > d))
+                hidden += fv * ((1.0 - fu) * (values[iv + 1, iu] > d) + fu * (values[iv + 1, iu + 1] > d))
+            else:
+                values = maps[m, 0]
+                hidden = (1.0 - fv) * ((1.0 - fu) * (values[iv, iu] < d) + fu * (values[iv, iu + 1] < d))
+                hidden += fv * ((1.0 - fu) * (values[iv + 1, iu] < d) + fu * (values[iv + 1, iu + 1] < d))
+            seen = 1.0 - hidden
+        height = -axes[m, 1] if back else axes[m, 1]
+        weight += cosine
+        for c in range(3):
+            light = cosine * (down[c] + (up[c] - down[c]) * (0.5 + 0.5 * height))
+            open_sky[c] += light
+            sky[c] += light * seen
+    for c in range(3):
+        sky[c] /= weight
+        open_sky[c] /= weight
+
+
+@kernel()
+def _texture(texels, decode, row, u, v, albedo):
+    """Multiply ``albedo`` (3,) by a repeating sRGB texture, bilinear in linear light."""
+    first, height, width = int(row[TEXTURE]), int(row[TEXTURE_H]), int(row[TEXTURE_W])
+    x, y = u * width - 0.5, (1.0 - v) * height - 0.5
+    x0, y0 = math.floor(x), math.floor(y)
+    fx, fy = x - x0, y - y0
+    xa, ya = int(x0) % width, int(y0) % height
+    xb, yb = (xa + 1) % width, (ya + 1) % height
+    for c in range(3):
+        top = (1.0 - fx) * decode[texels[first + ya * width + xa, c]] + fx * decode[texels[first + ya * width + xb, c]]
+        low = (1.0 - fx) * decode[texels[first + yb * width + xa, c]] + fx * decode[texels[first + yb * width + xb, c]]
+        albedo[c] *= (1.0 - fy) * top + fy * low
+
+
+@kernel()
+def _pattern(row, x, y, z, gx, gz, width):
+    """Share (0 to 1) of the second colour at an undeformed place whose surface faces (gx, ., gz)."""
+    kind, size, seed = int(row[KIND]), row[SIZE], int(row[SEED])
+    side = abs(gx) > abs(gz)
+    e = ACROSS_Z if side else ACROSS_X
+    a = (x * row[ALONG] + y * row[ALONG + 1] + z * row[ALONG + 2]) / size
+    b = (x * row[e] + y * row[e + 1] + z * row[e + 2]) / size
+    width = max(width / size, 1e-6)
+    if kind == 1:
+        return _band(a, width)
+    if kind == 2:
+        p, q = _band(a, width), _band(b, width)
+        return p + q - 2.0 * p * q
+    if kind == 3:
+        return 0.5 * (_band(a, width) + _band(b, width))
+    if kind == 4:
+        r = math.sqrt((a - math.floor(a) - 0.5) ** 2 + (b - math.floor(b) - 0.5) ** 2)
+        dot = min(max((0.3 - r) / width + 0.5, 0.0), 1.0)
+        fade = min(max(2.0 * width - 0.5, 0.0), 1.0)
+        return dot + fade * (0.2827 - dot)
+    if kind == 5:
+        value = min(max(2.0 * _noise(x / size, y / size, z / size, seed) - 0.5, 0.0), 1.0)
+        return value * value * (3.0 - 2.0 * value)
+    if kind == 6:
+        first = min(max((_noise(x / size, y / size, z / size, seed) - 0.53) / 0.02 + 0.5, 0.0), 1.0)
+        second = min(max((_noise(x / size, y / size, z / size, seed + 7) - 0.53) / 0.02 + 0.5, 0.0), 1.0)
+        return max(first, 0.45 * second)
+    if side or gz < 0.0:
+        return 0.0
+    a, b = a - row[CENTRE] / size, b - row[CENTRE + 1] / size
+    r = math.sqrt(a * a + b * b)
+    edge = 0.36 + 0.28 * (_noise(2.0 * a / (r + 1e-9), 2.0 * b / (r + 1e-9), 0.0, seed) - 0.5)
+    inside = min(max((edge - r) / width + 0.5, 0.0), 1.0)
+    holes = min(max((_noise(6.0 * a, 6.0 * b, 0.0, seed + 3) - 0.42) / 0.04 + 0.5, 0.0), 1.0)
+    return inside * holes
+
+
+@kernel(inline="always")
+def _band(t, width):
+    """1 in half of each period, 0 in the other, and as much of both as a sample of ``width`` periods sees."""
+    u = t - math.floor(t)
+    return min(max((0.5 - abs(2.0 * u - 1.0)) / (2.0 * width) + 0.5, 0.0), 1.0)
+
+
+@kernel()
+def _noise(x, y, z, seed):
+    """Value noise of two octaves, 0 to 1."""
+    return 0.67 * _octave(x, y, z, seed) + 0.33 * _octave(2.03 * x, 2.03 * y, 2.03 * z, seed + 101)
+
+
+@kernel()
+def _octave(x, y, z, seed):
+    x0, y0, z0 = math.floor(x), math.floor(y), math.floor(z)
+    fx, fy, fz = x - x0, y - y0, z - z0
+    fx, fy, fz = fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy), fz * fz * (3.0 - 2.0 * fz)
+    total = 0.0
+    for corner in range(8):
+        i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
+        w = (fx if i else 1.0 - fx) * (fy if j else 1.0 - fy) * (fz if k else 1.0 - fz)
+        total += w * _hash(int(x0) + i, int(y0) + j, int(z0) + k, seed)
+    return total
+
+
+@kernel(inline="always")
+def _hash(i, j, k, seed):
+    """A number in [0, 1) that looks random, from four whole numbers."""
+    h = ((i * 73856093) ^ (j * 19349663) ^ (k * 83492791) ^ (seed * 40503)) & 0xFFFFFFFF
+    h = ((h ^ (h >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
+    h = ((h ^ (h >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
+    return (h ^ (h >> 16)) / 4294967296.0
