@@ -212,7 +212,7 @@ def _tee(rng: Rng, female: bool, colour: Colour | None = None, tucked: bool = Fa
     c = colour or _cloth(rng, 0.65)
     neck = str(rng.choice(["crew", "scoop", "v", "wide"], p=[0.45, 0.25, 0.2, 0.1] if female else [0.75, 0.03, 0.2, 0.02]))
     return _g(
-        rng, "t-shirt", c, 0.97 if tucked else rng.uniform(0.84, 0.90), sleeve=rng.uniform(0.42, 0.72),
+        rng, "t-shirt", c, 0.93 if tucked else rng.uniform(0.84, 0.90), sleeve=rng.uniform(0.42, 0.72),
         fit=rng.uniform(0.1, 0.5) if female else rng.uniform(0.3, 0.9), neck=neck, pattern=_pattern(rng, c, 0.45, _KNIT),
     )  # fmt: skip
 
@@ -220,7 +220,7 @@ def _tee(rng: Rng, female: bool, colour: Colour | None = None, tucked: bool = Fa
 def _long(rng: Rng, female: bool, tucked: bool = False) -> Garment:
     c = _cloth(rng, 0.5)
     return _g(
-        rng, "long-sleeve", c, 0.97 if tucked else rng.uniform(0.85, 0.90), sleeve=rng.uniform(1.6, 1.95),
+        rng, "long-sleeve", c, 0.93 if tucked else rng.uniform(0.85, 0.90), sleeve=rng.uniform(1.6, 1.95),
         fit=rng.uniform(0.1, 0.6), neck=str(rng.choice(["crew", "v", "high"])), pattern=_pattern(rng, c, 0.35, _KNIT),
     )  # fmt: skip
 
@@ -228,7 +228,7 @@ def _long(rng: Rng, female: bool, tucked: bool = False) -> Garment:
 def _shirt(rng: Rng, tucked: bool, formal: bool = True) -> Garment:
     c = _pale(rng) if formal or rng.random() < 0.4 else _cloth(rng)
     return _g(
-        rng, "shirt", c, 0.97 if tucked else rng.uniform(0.85, 0.89), sleeve=rng.choice([1.95, 1.92, 1.2, 0.8]) if not formal else 1.95,
+        rng, "shirt", c, 0.93 if tucked else rng.uniform(0.85, 0.89), sleeve=rng.choice([1.95, 1.92, 1.2, 0.8]) if not formal else 1.95,
         fit=rng.uniform(0.2, 0.6), neck="collar", pattern=_pattern(rng, c, 0.3 if formal else 0.6, _WOVEN),
     )  # fmt: skip
 
@@ -404,7 +404,7 @@ def _work(rng: Rng, female: bool, age: float):
         top = _g(rng, "jacket", bright, 0.87, sleeve=1.97 if rng.random() < 0.6 else 0.3, fit=0.6, neck="collar", pattern=Pattern("stripes", (0.6, 0.6, 0.6), 0.16, (0.0, 1.0, 0.0), 0))
         tops = [_long(rng, female), top]
     else:
-        tops = [_shirt(rng, True, formal=False) if rng.random() < 0.5 else _tee(rng, female)]
+        tops = [_shirt(rng, False, formal=False) if rng.random() < 0.5 else _tee(rng, female)]
     return [_socks(rng, 0.4), lower, *tops], [], [_shoes(rng, "boots"), *_hat(rng, 0.3, "cap", "beanie")]
 
 
