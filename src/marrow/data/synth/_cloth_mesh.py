@@ -84,8 +84,10 @@ class ClothMesh:
     arms: tuple[Tube, Tube]
 
     def on(self, values: Float32) -> Float32:
-        """(M, ...) of values (V, ...) at the body's vertices."""
-        return 0.5 * (values[self.parents[:, 0]] + values[self.parents[:, 1]])
+        """(M, 3) of values (V, 3) at the body's vertices."""
+        out = np.empty((len(self.parents), 3), np.float32)
+        _fast_cloth.middles(np.ascontiguousarray(values, np.float32), self.parents, out)
+        return out
 
 
 def smoothstep(x: NDArray, low: float, high: float) -> NDArray:
@@ -110,6 +112,7 @@ def cloth_mesh(body: DefaultBody) -> ClothMesh:
     wanted &= (vertices[:, 1] > 0.045) & (vertices[:, 1] < 1.505)
     kept = body.faces[wanted[body.faces].all(1)].astype(np.int64)
     parents, faces = _subdivided(kept)
+    parents, faces = _in_order(parents, faces)
     edges, face_edges = _edges(faces)
     start, neighbour = _neighbours(edges, len(parents))
     place = 0.5 * (vertices[parents[:, 0]] + vertices[parents[:, 1]])
@@ -171,6 +174,21 @@ def _subdivided(faces: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
     ij, jk, ki = middle.T
     new = np.concatenate([np.stack(t, 1) for t in ((i, ij, ki), (ij, j, jk), (ki, jk, k), (ij, jk, ki))])
     return np.concatenate([np.stack([used, used], 1), used[edges]]), new.astype(np.int32)
+
+
+def _in_order(parents: NDArray[np.int64], faces: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The same mesh with neighbours near each other in memory: smoothing it is then twice as fast."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    i, j = _edges(faces)[0].T
+    ones = np.ones(2 * len(i))
+    graph = coo_array((ones, (np.r_[i, j], np.r_[j, i])), shape=(len(parents), len(parents))).tocsr()
+    order = np.asarray(reverse_cuthill_mckee(graph, symmetric_mode=True))
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    faces = rank[faces]
+    return parents[order], np.ascontiguousarray(faces[np.argsort(faces.min(1), kind="stable")])
 
 
 def _edges(faces: NDArray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -104,19 +104,19 @@ def drape(points, ids, axis, along, level, angle, share, ease, taper, out, grid)
 
 @kernel()
 def relax(points, ids, start, neighbour, inside, base, normal, gap, rounds, strength):
-    """Smooth a shell over its mesh and keep it outside its base, in place.
+    """Smooth a shell over its mesh and keep it outside its base, in place and vertex by vertex.
 
     Args:
         points, base, normal: (M, 3) float32; gap: (M,) metres along the normal.
         ids: vertices that move; inside: (M,) bool, the neighbours that count.
         start, neighbour: CSR of the mesh.
     """
-    n = ids.shape[0]
-    new = np.empty((n, 3), np.float32)
+    keep, share = np.float32(1 - strength), np.float32(strength)
+    zero = np.float32(0.0)
     for _ in range(rounds):
-        for k in range(n):
+        for k in range(ids.shape[0]):
             i = ids[k]
-            x = y = z = 0.0
+            x = y = z = zero
             count = 0
             for e in range(start[i], start[i + 1]):
                 j = neighbour[e]
@@ -125,21 +125,28 @@ def relax(points, ids, start, neighbour, inside, base, normal, gap, rounds, stre
                     y += points[j, 1]
                     z += points[j, 2]
                     count += 1
-            if count < 3:
-                new[k] = points[i]
-                continue
-            s = strength / count
-            new[k, 0] = points[i, 0] * (1 - strength) + s * x
-            new[k, 1] = points[i, 1] * (1 - strength) + s * y
-            new[k, 2] = points[i, 2] * (1 - strength) + s * z
-        for k in range(n):
-            i = ids[k]
-            h = 0.0
-            for c in range(3):
-                h += (new[k, c] - base[i, c]) * normal[i, c]
-            lack = max(gap[i] - h, 0.0)
-            for c in range(3):
-                points[i, c] = new[k, c] + lack * normal[i, c]
+            if count >= 3:
+                s = share / np.float32(count)
+                x = points[i, 0] * keep + s * x
+                y = points[i, 1] * keep + s * y
+                z = points[i, 2] * keep + s * z
+            else:
+                x, y, z = points[i, 0], points[i, 1], points[i, 2]
+            h = (x - base[i, 0]) * normal[i, 0] + (y - base[i, 1]) * normal[i, 1] + (z - base[i, 2]) * normal[i, 2]
+            lack = max(gap[i] - h, zero)
+            points[i, 0] = x + lack * normal[i, 0]
+            points[i, 1] = y + lack * normal[i, 1]
+            points[i, 2] = z + lack * normal[i, 2]
+
+
+@kernel()
+def to_unit(vectors):
+    """Scale vectors (n, 3) to length one, in place."""
+    for i in range(vectors.shape[0]):
+        d = math.sqrt(vectors[i, 0] ** 2 + vectors[i, 1] ** 2 + vectors[i, 2] ** 2)
+        s = np.float32(1.0 / max(d, 1e-9))
+        for c in range(3):
+            vectors[i, c] *= s
 
 
 @kernel()
@@ -319,3 +326,91 @@ def smooth_rim(points, pieces, rounds):
             if count[i] == 2:
                 for c in range(3):
                     points[i, c] += np.float32(strength) * (total[i, c] * np.float32(0.5) - points[i, c])
+
+
+@kernel()
+def middles(values, parents, out):
+    """Means (M, 3) of the values (V, 3) at pairs of vertices (M, 2)."""
+    for i in range(parents.shape[0]):
+        a, b = parents[i, 0], parents[i, 1]
+        for c in range(3):
+            out[i, c] = np.float32(0.5) * (values[a, c] + values[b, c])
+
+
+@kernel()
+def lay(base, normal, worn, gap, layer, scale, out_gap, points):
+    """First guess of a shell: ``gap`` (M,) above the base, ``layer`` where something is ``worn`` below."""
+    for i in range(base.shape[0]):
+        g = np.float32((layer if worn[i] else gap[i]) * scale)
+        out_gap[i] = g
+        for c in range(3):
+            points[i, c] = base[i, c] + g * normal[i, c]
+
+
+@kernel()
+def fold(points, ids, base, normal, noise, rows, amounts, creases, strength):
+    """Move a shell along the normals by a sum of rows of ``noise`` (K, M), more where it hangs loose."""
+    for k in range(ids.shape[0]):
+        i = ids[k]
+        slack = 0.0
+        for c in range(3):
+            slack += (points[i, c] - base[i, c]) ** 2
+        looseness = min(0.25 + math.sqrt(slack) / 0.02, 1.4)
+        total = 0.0
+        for r in range(rows.shape[0]):
+            total += amounts[r] * noise[rows[r], i]
+        move = np.float32(strength * looseness * creases[i] * total)
+        for c in range(3):
+            points[i, c] += move * normal[i, c]
+
+
+@kernel()
+def profile(u, w, h, used, at, reach, left, right, top):
+    """Least and largest ``w`` and largest ``h`` of used points within ``reach`` of each station ``at`` along ``u``."""
+    for k in range(at.shape[0]):
+        left[k], right[k], top[k] = np.inf, -np.inf, 0.0
+        for i in range(u.shape[0]):
+            if used[i] and abs(u[i] - at[k]) < reach:
+                left[k] = min(left[k], w[i])
+                right[k] = max(right[k], w[i])
+                top[k] = max(top[k], h[i])
+    for k in range(at.shape[0]):  # stations beyond the ends take the nearest one's
+        if not right[k] > left[k]:
+            for step in range(1, at.shape[0]):
+                for j in (k - step, k + step):
+                    if 0 <= j < at.shape[0] and right[j] > left[j]:
+                        left[k], right[k], top[k] = left[j], right[j], top[j]
+                        break
+                if right[k] > left[k]:
+                    break
+
+
+@kernel()
+def fill(values, found, rounds):
+    """Make (R, C) values smooth where they were not ``found``, in place; columns go around."""
+    rows, columns = values.shape
+    for _ in range(rounds):
+        for i in range(rows):
+            for j in range(columns):
+                if not found[i, j]:
+                    up, down = values[max(i - 1, 0), j], values[min(i + 1, rows - 1), j]
+                    values[i, j] = 0.25 * (up + down + values[i, j - 1] + values[i, (j + 1) % columns])
+
+
+@kernel()
+def tint(noise, amounts, blotch, red, redness, lips, lip, nails, nail, lids, mouth, shadow, hair, tone, out):
+    """Skin colours (V, 3); see :func:`marrow.data.synth.skin_colours.skin_colours`."""
+    for i in range(out.shape[0]):
+        n = 0.0
+        for k in range(amounts.shape[0]):
+            n += amounts[k] * noise[i, k]
+        uneven = min(max(n, -2.5), 2.5)
+        r = min(max(redness * red[i] * (1 + 0.3 * n), 0.0), 1.0)
+        dark = (1 - 0.10 * lids[i]) * (1 - 0.55 * mouth[i] * (1 - lips[i]))
+        a, b = 0.85 * lips[i], nails[i]
+        s = shadow[i] * (1 - a)
+        for c in range(3):
+            v = tone[c] * (1 + blotch * uneven) * (1 + r * (0.10 if c == 0 else (-0.22 if c == 1 else -0.20)))
+            v = (v * (1 - a) + a * lip[c]) * (1 - b) + b * nail[c]
+            v = v * dark * (1 - s) + s * hair[c]
+            out[i, c] = min(max(v, 0.0), 1.0)

@@ -17,6 +17,7 @@ from marrow._compile import kernel
 from marrow.body import DefaultBody
 from marrow.body.points import SKIN_POINTS
 from marrow.body.skinning import SkinWeights
+from marrow.data.synth import _fast_cloth
 from marrow.types import Float32, Float64
 
 #: Rows from the crown downward, columns around (0 ahead, growing to the left).
@@ -117,11 +118,8 @@ def head_grid(body: DefaultBody) -> HeadGrid:
 
 def filled(radius: Float64, found: NDArray[np.bool_]) -> Float64:
     """(ROWS, COLUMNS) radii, smooth where they were not found."""
-    for _ in range(25):
-        up = np.concatenate([radius[:1], radius[:-1]])
-        down = np.concatenate([radius[1:], radius[-1:]])
-        mean = 0.25 * (up + down + np.roll(radius, 1, 1) + np.roll(radius, -1, 1))
-        radius = np.where(found, radius, mean)
+    radius = radius.copy()
+    _fast_cloth.fill(radius, found, 20)
     return radius
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from marrow.body import DefaultBody, Rest
 from marrow.body.points import SKIN_POINTS
 from marrow.body.skinning import SkinWeights
+from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import smoothstep
 from marrow.data.synth._head import COLUMNS, ROWS, head_grid
 from marrow.data.synth.hair import _cut_grid, surface_points
@@ -66,10 +67,12 @@ def make_items(body: DefaultBody, rest: Rest, items: tuple[Item, ...], outer: Fl
 
 def _weights(rest: Rest, share: dict[str, NDArray | float], n: int) -> SkinWeights:
     names = rest.skeleton.bodies
-    dense = np.zeros((n, len(names)))
-    for body, w in share.items():
-        dense[:, names.index(body)] = w
-    return SkinWeights.of(dense, "weights of an accessory")
+    k = len(share)
+    body = np.tile(np.array([names.index(name) for name in share], np.int32), n)
+    weight = np.empty((n, k), np.float32)
+    for column, w in enumerate(share.values()):
+        weight[:, column] = w
+    return SkinWeights(np.arange(0, n * k + 1, k, dtype=np.int32), body, weight.reshape(-1))
 
 
 @functools.cache
@@ -103,19 +106,13 @@ def _shoe(body: DefaultBody, rest: Rest, item: Item, side: str) -> list[Part]:
     t = (1 - np.cos(np.linspace(0, np.pi, _ALONG))) / 2
     at = u0 + t * length
     left_side, right_side, top = np.zeros(_ALONG), np.zeros(_ALONG), np.zeros(_ALONG)
-    for k, x in enumerate(at):
-        near = np.abs(u - x) < 0.016 * size
-        near &= low
-        if near.sum() < 4:
-            near = low & (np.abs(u - np.clip(x, u[low].min() + 0.012 * size, u[low].max() - 0.012 * size)) < 0.02 * size)
-        left_side[k], right_side[k] = w[near].min(), w[near].max()
-        top[k] = h[near].max()
+    _fast_cloth.profile(u, w, h, low, at, 0.016 * size, left_side, right_side, top)
     for _ in range(3):
         left_side, right_side, top = _even(left_side), _even(right_side), _even(top)
     ankle_u = float((marks[f"ankle_{side}"] - heel) @ forward)
     cut = ankle_u + 0.038 * size
     closed = smoothstep(at, cut, cut + 0.035 * size)
-    pad = (0.006 if item.kind != "sandals" else 0.002) * size
+    pad = (0.0045 if item.kind != "sandals" else 0.002) * size
     round_end = np.sqrt(np.clip(1 - ((0.5 - t) / 0.5) ** 6, 0, 1))
     middle, half = 0.5 * (left_side + right_side), (0.5 * (right_side - left_side) + pad) * round_end
     instep = np.maximum(top + pad, 0.03 * size)
@@ -162,7 +159,7 @@ def _shoe(body: DefaultBody, rest: Rest, item: Item, side: str) -> list[Part]:
         )
 
     parts.append(Part(upper.astype(np.float32), faces, colour.reshape(-1, 3), "shoes", carried(upper), 0.25))
-    edge = half + 0.004 * size * round_end
+    edge = half + 0.0025 * size * round_end
     rows = [(-1.0, 0.012 * size), (-1.0, -sole), (1.0, -sole), (1.0, 0.012 * size)]
     band = np.stack(
         [

@@ -95,8 +95,8 @@ def _shell(
     scale: float,
 ) -> Shell:
     ids = shape.ids
-    gap = np.where(worn, _LAYER, shape.gap).astype(np.float32) * np.float32(scale**0.5)
-    X = base + normal * gap[:, None]
+    gap, X = np.empty(len(base), np.float32), np.empty_like(base)
+    _fast_cloth.lay(base, normal, worn, shape.gap, _LAYER, scale**0.5, gap, X)
     start = X.copy()
     for tube, line, hang in (
         (mesh.trunk, "trunk", shape.trunk),
@@ -113,16 +113,13 @@ def _shell(
         X[between, 0] = np.where(mesh.place[between, 0] > 0, np.maximum(X[between, 0], 0), np.minimum(X[between, 0], 0))
     _fast_cloth.relax(X, ids, mesh.start, mesh.neighbour, shape.inside, base, normal, gap, shape.smoothing, 0.6)
     if shape.legs is not None:
-        _fast_cloth.relax(X, between, mesh.start, mesh.neighbour, shape.inside, base, normal, gap, 12, 0.7)
+        _fast_cloth.relax(X, between, mesh.start, mesh.neighbour, shape.inside, base, normal, gap, 7, 0.7)
     if shape.folds > 0:
         rng = np.random.default_rng(garment.seed)
-        folds = np.zeros(len(ids), np.float32)
-        for k in rng.choice(np.arange(6, 24), 6, replace=False):
-            folds += mesh.noise[k, ids] * np.float32(rng.normal() / (1.0 + 0.35 * (k // 6)))
-        slack = np.linalg.norm(X[ids] - base[ids], axis=1)
-        strength = shape.folds * scale * shape.creases[ids] * np.clip(0.25 + slack / 0.02, 0, 1.4)
-        X[ids] += normal[ids] * (0.55 * strength * folds)[:, None].astype(np.float32)
-        _fast_cloth.relax(X, ids, mesh.start, mesh.neighbour, shape.inside, base, normal, gap, 2, 0.4)
+        rows = rng.choice(np.arange(6, 24), 6, replace=False)
+        amounts = rng.normal(size=6) / (1.0 + 0.35 * (rows // 6))
+        _fast_cloth.fold(X, ids, base, normal, mesh.noise, rows, amounts, shape.creases, 0.55 * shape.folds * scale)
+        _fast_cloth.relax(X, ids, mesh.start, mesh.neighbour, shape.inside, base, normal, gap, 1, 0.4)
     if shape.trunk is not None:  # hems stay level
         hung = mesh.trunk.ids
         level = mesh.trunk.share.astype(np.float32)
@@ -171,7 +168,9 @@ def _lines(rest: Rest) -> dict[str, Float64]:
 
 def unit(v: Float32) -> Float32:
     """Vectors (n, 3) of length one."""
-    return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9).astype(np.float32)
+    v = np.array(v, np.float32)
+    _fast_cloth.to_unit(v)
+    return v
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +197,7 @@ def pose_shells(
         X[shell.ids] = skin(shell.points, shell.weights, transforms[None])[0]
         _fast_cloth.push_out(X, shell.ids, base, normal, shell.gap, floor)
         _fast_cloth.relax(
-            X, shell.ids, mesh.start, mesh.neighbour, shell.shape.inside, base, normal, shell.gap, 2, 0.35
+            X, shell.ids, mesh.start, mesh.neighbour, shell.shape.inside, base, normal, shell.gap, 1, 0.35
         )
         out.append(X)
         chosen = shell.ids[shell.covered[shell.ids]]

@@ -110,7 +110,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
     x, y, z = place.T
     legs = hips = arms = trunk = None
     hides = 0.03
-    smoothing = 8
+    smoothing = 5
     if kind in BOTTOMS:
         waist = 1.005 - 0.03 * (kind in ("jeans", "trousers"))
         field = np.minimum(waist - 0.15 * (z + 0.05) - y, _limb_field(mesh.leg, mesh.of_leg, length, 0.40))
@@ -138,7 +138,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
             field = np.minimum(0.017 - np.abs((x - a[0]) * n[0] + (y - a[1]) * n[1]), y - 0.92)
         field = np.minimum(field, 2.0 * (0.5 - mesh.of_arm.max(1)))
         gap = np.full(len(x), 0.005)
-        folds, creases, smoothing = 0.0, np.zeros(len(x)), 6
+        folds, creases, smoothing = 0.0, np.zeros(len(x)), 4
         hides = 9.0
     else:
         hem = length

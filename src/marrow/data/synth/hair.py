@@ -120,7 +120,7 @@ def _on_head(body: DefaultBody, rest: Rest, hair: Hair, hat: bool) -> list[HairP
     if long:
         edge = np.maximum(edge, 0.85 * smoothstep(degrees, 60.0, 72.0) * (field > -0.02))
     along = np.arange(ROWS * COLUMNS) // COLUMNS
-    lumps = _lumps(rng, grid, 0.9 if hair.style == "afro" else 0.55)
+    lumps = _lumps(rng, grid, hair.style == "afro")
     bumps = (0.10 if hair.style != "cropped" else 0.0) * (lumps + 0.6 * columns[np.arange(ROWS * COLUMNS) % COLUMNS])
     height = 0.0012 * scale + thick * edge * (1 + bumps)
     points = centre + direction * (radius + height)[:, None]
@@ -318,13 +318,21 @@ def _columns(rng: np.random.Generator, smooth: int) -> Float64:
     return x / x.std()
 
 
-def _lumps(rng: np.random.Generator, grid: HeadGrid, fineness: float) -> Float64:
-    total = np.zeros(len(grid.place))
-    for _ in range(8):
+def _lumps(rng: np.random.Generator, grid: HeadGrid, coarse: bool) -> Float64:
+    """(g,) smooth noise over the head, of unit deviation."""
+    fields = _lump_fields(grid, coarse)
+    return rng.normal(size=len(fields)) @ fields / np.sqrt(len(fields))
+
+
+@functools.lru_cache(maxsize=4)
+def _lump_fields(grid: HeadGrid, coarse: bool) -> Float64:
+    rng = np.random.default_rng(5)
+    out = []
+    for _ in range(16):
         k = rng.normal(size=3)
-        k *= 2 * np.pi / (0.05 / fineness * rng.uniform(0.6, 1.5)) / np.linalg.norm(k)
-        total += np.sin(grid.place @ k + rng.uniform(0, 6.3))
-    return total / 2.0
+        k *= 2 * np.pi / ((0.055 if coarse else 0.09) * rng.uniform(0.6, 1.5)) / np.linalg.norm(k)
+        out.append(np.sin(grid.place @ k + rng.uniform(0, 6.3)) * np.sqrt(2))
+    return np.array(out)
 
 
 def _tinted(colour: tuple[float, float, float], shade: Float64) -> Float32:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.body import DefaultBody
+from marrow.data.synth import _fast_cloth
 from marrow.data.synth import hair as hairs
 from marrow.data.synth._cloth_mesh import smoothstep
 from marrow.data.synth._head import skin_marks
@@ -23,24 +24,20 @@ def skin_colours(body: DefaultBody, skin: Skin, hair: Hair) -> Float32:
     maps = _maps(body)
     marks = skin_marks()
     tone = np.array(skin.colour)
-    rng = np.random.default_rng(skin.seed)
-    blotch = maps["noise"].T @ rng.normal(size=len(maps["noise"])) / np.sqrt(len(maps["noise"]))
-    colour = tone * (1 + skin.blotch * np.clip(blotch, -2.5, 2.5))[:, None]
-    red = np.clip(skin.red * maps["red"] * (1 + 0.3 * blotch), 0, 1)
-    colour *= 1 + red[:, None] * np.array([0.10, -0.22, -0.20])
-    lips = (marks["lips"] * 0.85)[:, None]
-    colour = colour * (1 - lips) + lips * np.array(skin.lips)
-    nails = marks["nails"][:, None]
-    colour = colour * (1 - nails) + nails * np.minimum(tone * [1.12, 1.08, 1.1] + [0.03, 0.01, 0.015], 1)
-    colour *= 1 - 0.10 * marks["eyelids"][:, None]
-    colour *= 1 - 0.55 * (marks["mouth"] * (1 - marks["lips"]))[:, None]
-    if hair.style == "cropped" or hair.beard == "none" and skin.stubble > 0:
-        v = maps["place"].T
-        scalp = smoothstep(hairs.scalp(v, hair), -0.003, 0.006) * (v[:, 1] > 1.5) * maps["head"]
-        shadow = 0.5 * scalp * (hair.style == "cropped") + skin.stubble * maps["beard"]
-        shadow = np.minimum(shadow, 0.8)[:, None] * (1 - lips)
-        colour = colour * (1 - shadow) + shadow * np.array(hair.colour)
-    return np.clip(colour, 0, 1).astype(np.float32)
+    amounts = np.random.default_rng(skin.seed).normal(size=maps["noise"].shape[1]) / np.sqrt(maps["noise"].shape[1])
+    shadow = skin.stubble * maps["beard"] if hair.beard == "none" else np.zeros_like(maps["beard"])
+    if hair.style == "cropped":
+        shadow = shadow.copy()
+        at = maps["scalp"]
+        cut = smoothstep(hairs.scalp(maps["place"][at], hair), -0.003, 0.006)
+        shadow[at] = np.minimum(shadow[at] + 0.5 * cut * maps["head"][at], 0.8)
+    out = np.empty((body.vertex_count, 3), np.float32)
+    nail = np.minimum(tone * [1.12, 1.08, 1.1] + [0.03, 0.01, 0.015], 1)
+    _fast_cloth.tint(
+        maps["noise"], amounts, skin.blotch, maps["red"], skin.red, marks["lips"], np.array(skin.lips), marks["nails"],
+        nail, marks["eyelids"], marks["mouth"], shadow, np.array(hair.colour), tone, out,
+    )  # fmt: skip
+    return out
 
 
 @functools.cache
@@ -75,25 +72,34 @@ def _maps(body: DefaultBody) -> dict[str, Float64]:
     skull = np.zeros(len(v))
     skull[:13348] = 1 - marks["ears"][:13348]
     return {
-        "red": np.clip(red, 0, 1), "noise": np.array(noise), "beard": beard, "head": skull, "place": v.T.astype(np.float32),
+        "red": np.clip(red, 0, 1), "noise": np.ascontiguousarray(np.array(noise).T), "beard": beard, "head": skull,
+        "place": rest.vertices, "scalp": np.flatnonzero((v[:, 1] > 1.5) & (skull > 0)),
     }  # fmt: skip
 
 
+@functools.lru_cache(maxsize=64)
 def eye_texture(skin: Skin) -> NDArray[np.uint8]:
     """(64, 64, 3) sRGB picture of an eye seen from ahead: white, iris, pupil and a fixed glint."""
-    y, x = (np.mgrid[:64, :64] + 0.5) / 32 - 1
-    r = np.hypot(x, y)
-    picture = np.ones((64, 64, 3)) * [0.80, 0.76, 0.73]
-    picture *= (1 - 0.25 * np.clip(r - 0.5, 0, 1))[..., None]
-    angle = np.arctan2(y, x)
-    iris = np.array(skin.eyes) * (1 + 0.25 * np.sin(23 * angle) * np.clip(r / 0.5, 0, 1))[..., None]
-    inside = smoothstep(-r, -0.52, -0.47)[..., None]
-    picture = picture * (1 - inside) + inside * iris * np.where(r > 0.42, 0.45, 1.0)[..., None]
-    pupil = smoothstep(-r, -0.22, -0.17)[..., None]
-    picture *= 1 - 0.97 * pupil
-    picture = np.maximum(picture, 0.9 * (np.hypot(x + 0.18, y + 0.2) < 0.09)[..., None])
+    white, inside, pattern, pupil, glint = _eye_masks()
+    picture = white * (1 - inside) + inside * np.array(skin.eyes) * pattern
+    picture = np.maximum(picture * (1 - 0.97 * pupil), glint)
     picture = np.where(picture <= 0.0031308, 12.92 * picture, 1.055 * np.maximum(picture, 1e-6) ** (1 / 2.4) - 0.055)
     return np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+
+
+@functools.cache
+def _eye_masks() -> tuple[Float64, ...]:
+    """Colour of the white, the iris' place and lightness, the pupil, the glint: (64, 64, 3 or 1)."""
+    y, x = (np.mgrid[:64, :64] + 0.5) / 32 - 1
+    r = np.hypot(x, y)
+    white = np.array([0.74, 0.70, 0.67]) * (1 - 0.25 * np.clip(r - 0.5, 0, 1))[..., None]
+    pattern = 1 + 0.25 * np.sin(23 * np.arctan2(y, x)) * np.clip(r / 0.5, 0, 1)
+    pattern = pattern * np.where(r > 0.42, 0.45, 1.0)
+    glint = 0.9 * (np.hypot(x + 0.18, y + 0.2) < 0.09)
+    return (
+        white, smoothstep(-r, -0.52, -0.47)[..., None], pattern[..., None], smoothstep(-r, -0.22, -0.17)[..., None],
+        glint[..., None],
+    )  # fmt: skip
 
 
 @functools.cache
