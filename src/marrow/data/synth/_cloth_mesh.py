@@ -17,6 +17,8 @@ from marrow.types import Float32, Float64
 
 #: Influences of a vertex that are kept after the weights are smoothed over the mesh.
 _INFLUENCES = 6
+#: Edges longer than this on the average body are halved, metres.
+_LONGEST = 0.0165
 _SIDES = ("r", "l")
 #: Levels and angles of the tubes that cloth hangs in.
 TRUNK_BINS, LEG_BINS, ARM_BINS = (30, 28), (26, 16), (20, 12)
@@ -111,7 +113,7 @@ def cloth_mesh(body: DefaultBody) -> ClothMesh:
     wanted = main & (dense[:, hands].sum(1) < 0.97) & (dense[:, toes].sum(1) < 0.5)
     wanted &= (vertices[:, 1] > 0.045) & (vertices[:, 1] < 1.505)
     kept = body.faces[wanted[body.faces].all(1)].astype(np.int64)
-    parents, faces = _subdivided(kept)
+    parents, faces = _subdivided(kept, vertices, _LONGEST)
     parents, faces = _in_order(parents, faces)
     edges, face_edges = _edges(faces)
     start, neighbour = _neighbours(edges, len(parents))
@@ -164,16 +166,35 @@ def _sparse(dense: Float64) -> SkinWeights:
     return SkinWeights(start, order[used].astype(np.int32), value[used].astype(np.float32))
 
 
-def _subdivided(faces: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Parents (M, 2) and faces (4 F, 3) of triangles with new vertices at the middles of their edges."""
+def _subdivided(
+    faces: NDArray[np.int64], vertices: Float64, longest: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Parents (M, 2) and faces of triangles with new vertices at the middles of edges longer than ``longest``."""
     used, local = np.unique(faces, return_inverse=True)
     local = local.reshape(faces.shape)
     edges, face_edges = _edges(local)
-    middle = len(used) + face_edges
-    i, j, k = local.T
-    ij, jk, ki = middle.T
-    new = np.concatenate([np.stack(t, 1) for t in ((i, ij, ki), (ij, j, jk), (ki, jk, k), (ij, jk, ki))])
-    return np.concatenate([np.stack([used, used], 1), used[edges]]), new.astype(np.int32)
+    split = np.linalg.norm(vertices[used[edges[:, 0]]] - vertices[used[edges[:, 1]]], axis=1) > longest
+    number = np.full(len(edges), -1)
+    number[split] = len(used) + np.arange(split.sum())
+    out = []
+    for corners, middle in zip(local.tolist(), number[face_edges].tolist(), strict=True):
+        marked = [k for k in range(3) if middle[k] >= 0]
+        k = 0
+        if len(marked) == 1:
+            k = marked[0]
+        elif len(marked) == 2:
+            k = next(n for n in range(3) if middle[n] < 0)
+        i, j, m = (corners[(k + n) % 3] for n in range(3))
+        ij, jm, mi = (middle[(k + n) % 3] for n in range(3))
+        if not marked:
+            out.append((i, j, m))
+        elif len(marked) == 1:
+            out += [(i, ij, m), (ij, j, m)]
+        elif len(marked) == 2:
+            out += [(i, j, jm), (i, jm, mi), (mi, jm, m)]
+        else:
+            out += [(i, ij, mi), (ij, j, jm), (mi, jm, m), (ij, jm, mi)]
+    return np.concatenate([np.stack([used, used], 1), used[edges[split]]]), np.array(out, np.int32)
 
 
 def _in_order(parents: NDArray[np.int64], faces: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

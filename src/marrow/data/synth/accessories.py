@@ -25,7 +25,7 @@ GLASSES = ("glasses", "sunglasses")
 BAGS = ("backpack", "shoulder bag")
 #: Thickness of soles, metres.
 SOLES = {"trainers": 0.024, "shoes": 0.018, "boots": 0.028, "sandals": 0.014}
-_COLLAR = {"trainers": 0.078, "shoes": 0.062, "boots": 0.135, "sandals": 0.03}
+_COLLAR = {"trainers": 0.078, "shoes": 0.062, "boots": 0.135, "sandals": 0.078}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def _shoe(body: DefaultBody, rest: Rest, item: Item, side: str) -> list[Part]:
     ankle_u = float((marks[f"ankle_{side}"] - heel) @ forward)
     cut = ankle_u + 0.038 * size
     closed = smoothstep(at, cut, cut + 0.035 * size)
-    pad = (0.0045 if item.kind != "sandals" else 0.002) * size
+    pad = (0.0045 if item.kind != "sandals" else 0.0035) * size
     round_end = np.sqrt(np.clip(1 - ((0.5 - t) / 0.5) ** 6, 0, 1))
     middle, half = 0.5 * (left_side + right_side), (0.5 * (right_side - left_side) + pad) * round_end
     instep = np.maximum(top + pad, 0.03 * size)

@@ -380,7 +380,7 @@ def _face_patch(body: DefaultBody) -> _Patch:
     wanted = (v[:, 1] > 1.42) & (v[:, 1] < 1.64) & (v[:, 2] > -0.04) & (marks["mouth"] < 0.3) & (marks["ears"] < 0.3)
     wanted[13348:] = False
     kept = body.faces[wanted[body.faces].all(1)].astype(np.int64)
-    parents, faces = _subdivided(kept)
+    parents, faces = _subdivided(kept, v, 0.0045)
     edges, face_edges = _edges(faces)
     mean = lambda a: 0.5 * (a[parents[:, 0]] + a[parents[:, 1]])  # noqa: E731
     weights = body.skin_weights(rest.skeleton.bodies).rows(parents[:, 0])
