@@ -140,7 +140,9 @@ def _hang(X: Float32, start: Float32, tube: Tube, line: Float64, hang: tuple[Flo
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     grid = np.empty(tube.bins)
     ease, taper = hang
-    _fast_cloth.drape(start, tube.ids, axis, along, tube.level, tube.angle, tube.share, ease * scale, taper * scale, X, grid)
+    _fast_cloth.drape(
+        start, tube.ids, axis, along, tube.level, tube.angle, tube.share, ease * scale, taper * scale, X, grid
+    )
 
 
 #: Heights on the average body of the points of the trunk's line.

@@ -156,7 +156,12 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         gap = np.full(len(x), thick)
         slope = 0.5 - 0.48 * min(fit, 1.0)
         trunk = _hang(TRUNK_BINS[0], thick, thick + 0.004 + 0.016 * fit, slope * _TRUNK_STEP)
-        arms = _hang(ARM_BINS[0], thick + 0.002 * fit, thick + 0.010 * fit + (0.02 * fit if sleeve < 1 else 0), (0.16 - 0.12 * fit) * _ARM_STEP)
+        arms = _hang(
+            ARM_BINS[0],
+            thick + 0.002 * fit,
+            thick + 0.010 * fit + (0.02 * fit if sleeve < 1 else 0),
+            (0.16 - 0.12 * fit) * _ARM_STEP,
+        )
         folds = 0.003 + 0.005 * fit
         elbow = mesh.arm.max(1)
         creases = 0.45 + 0.9 * np.exp(-(((elbow - 1.0) / 0.3) ** 2)) * (mesh.of_arm.max(1) > 0.4)
@@ -221,7 +226,12 @@ def _trims(mesh: ClothMesh, kind: str, field: Float32, opened: bool, neck: str):
         band = np.minimum(field + 0.0, (0.045 if kind != "jacket" else 0.03) - field)
         yield np.where(arm_end | (y < 1.1), band, -1.0), 1, 0.002, False
     if neck in ("crew", "scoop", "v", "wide") and kind in ("t-shirt", "long-sleeve", "jumper", "hoodie"):
-        yield np.where(y > 1.2, np.minimum(_neckline(mesh, neck), 0.016 - _neckline(mesh, neck)), -1.0), 1, 0.0015, False
+        yield (
+            np.where(y > 1.2, np.minimum(_neckline(mesh, neck), 0.016 - _neckline(mesh, neck)), -1.0),
+            1,
+            0.0015,
+            False,
+        )
     if kind in ("shirt", "jacket", "coat") and not opened:
         strip = (0.014 if kind == "shirt" else 0.008) - np.abs(x)
         yield np.where(front > 0, np.minimum(strip, field), -1.0), 0 if kind == "shirt" else 1, 0.002, False
@@ -257,4 +267,6 @@ def _cut(mesh: ClothMesh, field: Float32, colour: int, lift: float, printed: boo
         p, q = rim.T
         fold_p, fold_q = p + on_rim, q + on_rim
         faces = np.concatenate([faces, np.stack([q, p, fold_p], 1), np.stack([q, fold_p, fold_q], 1)])
-    return Cut(order, i, j, share, np.ascontiguousarray(faces, np.int32), colour, lift, printed, rim - np.int32(kept), place)
+    return Cut(
+        order, i, j, share, np.ascontiguousarray(faces, np.int32), colour, lift, printed, rim - np.int32(kept), place
+    )

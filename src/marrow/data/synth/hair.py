@@ -75,9 +75,13 @@ def make_hair(body: DefaultBody, rest: Rest, hair: Hair, normals: Float32, hat: 
         pieces += _on_head(body, rest, hair, hat)
     rng = np.random.default_rng(hair.seed + 1)
     if hair.beard != "none":
-        pieces.append(_patch(body, rest, _beard_field(body, hair.beard), hair.beard_length, hair.beard_colour, normals, rng))
+        pieces.append(
+            _patch(body, rest, _beard_field(body, hair.beard), hair.beard_length, hair.beard_colour, normals, rng)
+        )
     if hair.brow > 0:
-        pieces.append(_patch(body, rest, _brow_field(body, round(hair.brow, 2)), 0.0012, hair.brow_colour, normals, rng))
+        pieces.append(
+            _patch(body, rest, _brow_field(body, round(hair.brow, 2)), 0.0012, hair.brow_colour, normals, rng)
+        )
     return pieces
 
 
@@ -125,7 +129,9 @@ def _on_head(body: DefaultBody, rest: Rest, hair: Hair, hat: bool) -> list[HairP
     height = 0.0012 * scale + thick * edge * (1 + bumps)
     points = centre + direction * (radius + height)[:, None]
     strands = _columns(rng, 1)
-    shade = 1.0 + 0.22 * strands[np.arange(ROWS * COLUMNS) % COLUMNS] + 0.08 * lumps + 0.05 * rng.normal(size=len(field))
+    shade = (
+        1.0 + 0.22 * strands[np.arange(ROWS * COLUMNS) % COLUMNS] + 0.08 * lumps + 0.05 * rng.normal(size=len(field))
+    )
     shade *= 0.80 + 0.25 * edge
     colour = _tinted(hair.colour, shade)
     keep, i, j, t, faces = _cut_grid(field.astype(np.float32), grid)
@@ -133,7 +139,13 @@ def _on_head(body: DefaultBody, rest: Rest, hair: Hair, hat: bool) -> list[HairP
     place = _strand_place(grid.azimuth, along.astype(float))
     nearest = np.concatenate([keep, np.where(t < 0.5, i, j)])
     pieces = [
-        HairPiece(cutter(points).astype(np.float32), grid.skin.rows(nearest), faces, cutter(colour).astype(np.float32), cutter(place).astype(np.float32))
+        HairPiece(
+            cutter(points).astype(np.float32),
+            grid.skin.rows(nearest),
+            faces,
+            cutter(colour).astype(np.float32),
+            cutter(place).astype(np.float32),
+        )
     ]
     if long:
         pieces.append(_curtain(rest, hair, points.reshape(ROWS, COLUMNS, 3), grid, scale, strands, rng))

@@ -175,9 +175,7 @@ def _eyes(body: DefaultBody, look: Look, v: Float32) -> list[Surface]:
         own = (body.faces[:, 0] >= eye.start) & (body.faces[:, 0] < eye.stop)
         faces = body.faces[own] - eye.start
         out.append(
-            Surface(
-                v[eye], faces, np.ones(3, np.float32), texture=picture, uv=uv, gloss=0.7, label=_LABEL["eyes"]
-            )
+            Surface(v[eye], faces, np.ones(3, np.float32), texture=picture, uv=uv, gloss=0.7, label=_LABEL["eyes"])
         )
     return out
 

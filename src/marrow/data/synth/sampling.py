@@ -26,9 +26,7 @@ class Person(Protocol):
     def sex(self) -> str: ...
 
 
-def sample_look(
-    rng: Rng, figure: Person, style: str | None = None, textures: Sequence[tuple[str, str]] = ()
-) -> Look:
+def sample_look(rng: Rng, figure: Person, style: str | None = None, textures: Sequence[tuple[str, str]] = ()) -> Look:
     """A look for a person.
 
     Args:
@@ -44,7 +42,9 @@ def sample_look(
         raise InputError(f"no style {style!r}; there are {', '.join(STYLES)}")
     female, age = figure.sex == "f", float(figure.age)
     if style is None:
-        chance = np.array([0.34, 0.16, 0.14 if age > 17 else 0.02, 0.13, 0.13, 0.16 if female else 0.0, 0.08 if age > 17 else 0.0])
+        chance = np.array(
+            [0.34, 0.16, 0.14 if age > 17 else 0.02, 0.13, 0.13, 0.16 if female else 0.0, 0.08 if age > 17 else 0.0]
+        )
         style = str(rng.choice(STYLES, p=chance / chance.sum()))
     if style == "dress" and not female:
         style = "summer"
@@ -108,7 +108,14 @@ def _skin(rng: Rng, tone: float, age: float, female: bool) -> Skin:
 
 def _hair(rng: Rng, tone: float, age: float, female: bool, outfit: str) -> Hair:
     light = max(0.0, 1 - tone / 4.0)
-    kinds = [(0.012, 0.009, 0.008), (0.028, 0.017, 0.011), (0.065, 0.036, 0.019), (0.16, 0.095, 0.045), (0.38, 0.26, 0.13), (0.22, 0.065, 0.022)]
+    kinds = [
+        (0.012, 0.009, 0.008),
+        (0.028, 0.017, 0.011),
+        (0.065, 0.036, 0.019),
+        (0.16, 0.095, 0.045),
+        (0.38, 0.26, 0.13),
+        (0.22, 0.065, 0.022),
+    ]
     chance = np.array([1.0, 1.0, 0.3 + light, 0.1 + 0.8 * light, 0.75 * light, 0.15 * light])
     colour = np.array(kinds[int(rng.choice(6, p=chance / chance.sum()))]) * rng.uniform(0.75, 1.3)
     if 16 < age < 40 and rng.random() < 0.04:
@@ -132,7 +139,9 @@ def _hair(rng: Rng, tone: float, age: float, female: bool, outfit: str) -> Hair:
         if curly:
             names, chance = ["bald", "cropped", "short", "afro"], np.array([bald + 0.08 * (age > 20), 0.5, 0.25, 0.2])
     style = str(rng.choice(names, p=chance / chance.sum()))
-    length = {"bob": rng.uniform(0.09, 0.15), "long": rng.uniform(0.22, 0.42), "ponytail": rng.uniform(0.14, 0.36)}.get(style, 0.0)
+    length = {"bob": rng.uniform(0.09, 0.15), "long": rng.uniform(0.22, 0.42), "ponytail": rng.uniform(0.14, 0.36)}.get(
+        style, 0.0
+    )
     recede = 0.0 if female else max(0.0, rng.normal(0.004 + 0.0007 * max(age - 30, 0), 0.008))
     beard = "none"
     if not female and age > 19 and rng.random() < 0.4:
@@ -147,7 +156,18 @@ def _hair(rng: Rng, tone: float, age: float, female: bool, outfit: str) -> Hair:
     )  # fmt: skip
 
 
-_NEUTRAL = ((0.015, 0.015, 0.017), (0.02, 0.027, 0.055), (0.06, 0.06, 0.065), (0.20, 0.20, 0.21), (0.45, 0.44, 0.43), (0.72, 0.71, 0.68), (0.42, 0.33, 0.22), (0.14, 0.08, 0.045), (0.075, 0.085, 0.04), (0.03, 0.05, 0.10))
+_NEUTRAL = (
+    (0.015, 0.015, 0.017),
+    (0.02, 0.027, 0.055),
+    (0.06, 0.06, 0.065),
+    (0.20, 0.20, 0.21),
+    (0.45, 0.44, 0.43),
+    (0.72, 0.71, 0.68),
+    (0.42, 0.33, 0.22),
+    (0.14, 0.08, 0.045),
+    (0.075, 0.085, 0.04),
+    (0.03, 0.05, 0.10),
+)
 
 
 def _cloth(rng: Rng, bright: float = 0.55) -> Colour:
@@ -171,11 +191,21 @@ def _denim(rng: Rng) -> Colour:
 
 
 def _leather(rng: Rng) -> Colour:
-    return _colour(np.array([(0.012, 0.011, 0.011), (0.10, 0.05, 0.025), (0.05, 0.028, 0.018), (0.25, 0.14, 0.07)][int(rng.integers(4))]) * rng.uniform(0.8, 1.3))
+    return _colour(
+        np.array(
+            [(0.012, 0.011, 0.011), (0.10, 0.05, 0.025), (0.05, 0.028, 0.018), (0.25, 0.14, 0.07)][int(rng.integers(4))]
+        )
+        * rng.uniform(0.8, 1.3)
+    )
 
 
 def _khaki(rng: Rng) -> Colour:
-    return _colour(np.array([(0.36, 0.28, 0.17), (0.09, 0.095, 0.05), (0.03, 0.035, 0.05), (0.24, 0.23, 0.22)][int(rng.integers(4))]) * rng.uniform(0.8, 1.2))
+    return _colour(
+        np.array(
+            [(0.36, 0.28, 0.17), (0.09, 0.095, 0.05), (0.03, 0.035, 0.05), (0.24, 0.23, 0.22)][int(rng.integers(4))]
+        )
+        * rng.uniform(0.8, 1.2)
+    )
 
 
 def _second(rng: Rng, c: Colour) -> Colour:
@@ -191,7 +221,15 @@ def _pattern(rng: Rng, base: Colour, chance: float, kinds: Sequence[str]) -> Pat
     colour = _cloth(rng, 0.6)
     if np.abs(np.array(colour) - base).max() < 0.08:
         colour = _colour(np.array(base) * 0.35 + 0.35 * (max(base) < 0.2))
-    size = {"stripes": rng.uniform(0.02, 0.09), "checks": rng.uniform(0.03, 0.08), "plaid": rng.uniform(0.05, 0.12), "dots": rng.uniform(0.02, 0.05), "noise": rng.uniform(0.03, 0.1), "camouflage": rng.uniform(0.08, 0.15), "print": rng.uniform(0.14, 0.24)}[kind]
+    size = {
+        "stripes": rng.uniform(0.02, 0.09),
+        "checks": rng.uniform(0.03, 0.08),
+        "plaid": rng.uniform(0.05, 0.12),
+        "dots": rng.uniform(0.02, 0.05),
+        "noise": rng.uniform(0.03, 0.1),
+        "camouflage": rng.uniform(0.08, 0.15),
+        "print": rng.uniform(0.14, 0.24),
+    }[kind]
     direction = (1.0, 0.0, 0.0) if kind == "stripes" and rng.random() < 0.25 else (0.0, 1.0, 0.0)
     return Pattern(kind, colour, round(float(size), 4), direction, int(rng.integers(1 << 20)))
 
@@ -201,7 +239,14 @@ def _g(rng: Rng, kind: str, colour: Colour, length: float, **more) -> Garment:
     second = more.pop("second", None) or _second(rng, colour)
     sleeve = round(round(float(more.pop("sleeve", 0.0)) / 0.04) * 0.04, 2)
     return Garment(
-        kind, colour, second, round(round(length / 0.01) * 0.01, 2), sleeve, fit, seed=int(rng.integers(1 << 30)), **more
+        kind,
+        colour,
+        second,
+        round(round(length / 0.01) * 0.01, 2),
+        sleeve,
+        fit,
+        seed=int(rng.integers(1 << 30)),
+        **more,
     )
 
 
@@ -210,7 +255,9 @@ _WOVEN, _KNIT = ("stripes", "checks", "plaid", "dots"), ("stripes", "print", "pr
 
 def _tee(rng: Rng, female: bool, colour: Colour | None = None, tucked: bool = False) -> Garment:
     c = colour or _cloth(rng, 0.65)
-    neck = str(rng.choice(["crew", "scoop", "v", "wide"], p=[0.45, 0.25, 0.2, 0.1] if female else [0.75, 0.03, 0.2, 0.02]))
+    neck = str(
+        rng.choice(["crew", "scoop", "v", "wide"], p=[0.45, 0.25, 0.2, 0.1] if female else [0.75, 0.03, 0.2, 0.02])
+    )
     return _g(
         rng, "t-shirt", c, 0.93 if tucked else rng.uniform(0.84, 0.90), sleeve=rng.uniform(0.42, 0.72),
         fit=rng.uniform(0.1, 0.5) if female else rng.uniform(0.3, 0.9), neck=neck, pattern=_pattern(rng, c, 0.45, _KNIT),
@@ -238,12 +285,26 @@ def _trousers(rng: Rng, kind: str, female: bool) -> Garment:
         return _g(rng, "jeans", _denim(rng), rng.uniform(1.88, 1.97), fit=rng.uniform(0.0, 0.6))
     c = _khaki(rng) if rng.random() < 0.6 else _dark(rng)
     fit = rng.uniform(0.1, 0.9)
-    return _g(rng, "trousers", c, rng.uniform(1.82, 1.97), fit=fit, pattern=_pattern(rng, c, 0.06, ("plaid", "camouflage", "stripes")))
+    return _g(
+        rng,
+        "trousers",
+        c,
+        rng.uniform(1.82, 1.97),
+        fit=fit,
+        pattern=_pattern(rng, c, 0.06, ("plaid", "camouflage", "stripes")),
+    )
 
 
 def _shorts(rng: Rng) -> Garment:
     c = _cloth(rng, 0.4)
-    return _g(rng, "shorts", c, rng.uniform(0.6, 1.0), fit=rng.uniform(0.5, 1.0), pattern=_pattern(rng, c, 0.12, ("checks", "camouflage", "stripes")))
+    return _g(
+        rng,
+        "shorts",
+        c,
+        rng.uniform(0.6, 1.0),
+        fit=rng.uniform(0.5, 1.0),
+        pattern=_pattern(rng, c, 0.12, ("checks", "camouflage", "stripes")),
+    )
 
 
 def _socks(rng: Rng, high: float) -> Garment:
@@ -296,25 +357,53 @@ def _casual(rng: Rng, female: bool, age: float):
 def _jumper(rng: Rng, kind: str) -> Garment:
     c = _cloth(rng, 0.5)
     pattern = _pattern(rng, c, 0.35, ("print", "stripes", "noise"))
-    return _g(rng, kind, c, rng.uniform(0.86, 0.91), sleeve=1.96, fit=rng.uniform(0.3, 0.9), neck=str(rng.choice(["crew", "v", "high"])) if kind == "jumper" else "crew", pattern=pattern)
+    return _g(
+        rng,
+        kind,
+        c,
+        rng.uniform(0.86, 0.91),
+        sleeve=1.96,
+        fit=rng.uniform(0.3, 0.9),
+        neck=str(rng.choice(["crew", "v", "high"])) if kind == "jumper" else "crew",
+        pattern=pattern,
+    )
 
 
 def _jacket(rng: Rng, kind: str = "jacket", opened: bool | None = None) -> Garment:
     c = _denim(rng) if rng.random() < 0.25 else _cloth(rng, 0.35)
-    return _g(rng, kind, c, rng.uniform(0.86, 0.92), sleeve=2.0, fit=rng.uniform(0.3, 0.7), neck="lapel" if rng.random() < 0.6 else "collar", open=bool(rng.random() < 0.6) if opened is None else opened)
+    return _g(
+        rng,
+        kind,
+        c,
+        rng.uniform(0.86, 0.92),
+        sleeve=2.0,
+        fit=rng.uniform(0.3, 0.7),
+        neck="lapel" if rng.random() < 0.6 else "collar",
+        open=bool(rng.random() < 0.6) if opened is None else opened,
+    )
 
 
 def _sport(rng: Rng, female: bool, age: float):
     c = _cloth(rng, 0.8)
     if female and rng.random() < 0.6:
-        lower = _g(rng, "leggings", _dark(rng) if rng.random() < 0.6 else _cloth(rng, 0.8), rng.uniform(1.3, 1.95), fit=0.0)
+        lower = _g(
+            rng, "leggings", _dark(rng) if rng.random() < 0.6 else _cloth(rng, 0.8), rng.uniform(1.3, 1.95), fit=0.0
+        )
     elif rng.random() < 0.6:
         lower = _shorts(rng)
     else:
         lower = _g(rng, "trousers", _dark(rng), 1.92, fit=rng.uniform(0.3, 0.9))
     kind = rng.random()
     if kind < 0.3:
-        top = _g(rng, "tank", c, rng.uniform(0.86, 0.91), fit=rng.uniform(0.1, 0.6), neck="scoop" if female else "crew", pattern=_pattern(rng, c, 0.3, ("print", "stripes")))
+        top = _g(
+            rng,
+            "tank",
+            c,
+            rng.uniform(0.86, 0.91),
+            fit=rng.uniform(0.1, 0.6),
+            neck="scoop" if female else "crew",
+            pattern=_pattern(rng, c, 0.3, ("print", "stripes")),
+        )
     elif kind < 0.75:
         top = _tee(rng, female, c)
     else:
@@ -332,11 +421,31 @@ def _office(rng: Rng, female: bool, age: float):
     if female and rng.random() < 0.4:
         c = _dark(rng)
         garments = [_tights(rng) if rng.random() < 0.6 else _under(rng), shirt]
-        sheets = [_g(rng, "skirt", c, rng.uniform(0.85, 1.1), fit=rng.uniform(0.0, 0.25), pattern=_pattern(rng, c, 0.15, ("plaid", "checks")))]
+        sheets = [
+            _g(
+                rng,
+                "skirt",
+                c,
+                rng.uniform(0.85, 1.1),
+                fit=rng.uniform(0.0, 0.25),
+                pattern=_pattern(rng, c, 0.15, ("plaid", "checks")),
+            )
+        ]
     else:
         garments += [shirt, _g(rng, "trousers", _dark(rng), 1.95, fit=rng.uniform(0.2, 0.5))]
     if rng.random() < 0.45:
-        garments.append(_g(rng, "jacket", garments[-1].colour if not sheets else sheets[0].colour, 0.87, sleeve=1.98, fit=0.3, neck="lapel", open=bool(rng.random() < 0.7)))
+        garments.append(
+            _g(
+                rng,
+                "jacket",
+                garments[-1].colour if not sheets else sheets[0].colour,
+                0.87,
+                sleeve=1.98,
+                fit=0.3,
+                neck="lapel",
+                open=bool(rng.random() < 0.7),
+            )
+        )
     elif rng.random() < 0.3 and not sheets:
         garments.append(_g(rng, "jumper", _cloth(rng, 0.4), 0.90, sleeve=1.92, fit=0.3, neck="v"))
     return garments, sheets, [_shoes(rng, "shoes")]
@@ -348,9 +457,20 @@ def _winter(rng: Rng, female: bool, age: float):
     sheets = []
     if age > 14 and rng.random() < 0.55:
         c, opened = _cloth(rng, 0.3), bool(rng.random() < 0.5)
-        coat = _g(rng, "coat", c, 0.93, sleeve=2.02, fit=rng.uniform(0.2, 0.6), neck="lapel" if opened else "collar", open=opened)
+        coat = _g(
+            rng,
+            "coat",
+            c,
+            0.93,
+            sleeve=2.02,
+            fit=rng.uniform(0.2, 0.6),
+            neck="lapel" if opened else "collar",
+            open=opened,
+        )
         garments.append(coat)
-        sheets.append(_g(rng, "coat", c, rng.uniform(0.5, 1.15), fit=rng.uniform(0.15, 0.4), open=True, second=coat.second))
+        sheets.append(
+            _g(rng, "coat", c, rng.uniform(0.5, 1.15), fit=rng.uniform(0.15, 0.4), open=True, second=coat.second)
+        )
     else:
         garments.append(_jacket(rng))
     items = [_shoes(rng, "boots", "boots", "trainers"), *_hat(rng, 0.5, "beanie")]
@@ -365,12 +485,22 @@ def _summer(rng: Rng, female: bool, age: float):
     kind = rng.random()
     if kind < 0.25:
         c = _cloth(rng, 0.8)
-        top = _g(rng, "tank", c, rng.uniform(0.86, 0.9), fit=rng.uniform(0.2, 0.7), neck="scoop" if female else "crew", pattern=_pattern(rng, c, 0.35, _KNIT))
+        top = _g(
+            rng,
+            "tank",
+            c,
+            rng.uniform(0.86, 0.9),
+            fit=rng.uniform(0.2, 0.7),
+            neck="scoop" if female else "crew",
+            pattern=_pattern(rng, c, 0.35, _KNIT),
+        )
     elif kind < 0.8:
         top = _tee(rng, female)
     else:
         c = _cloth(rng, 0.8)
-        top = _g(rng, "shirt", c, 0.87, sleeve=0.7, fit=0.7, neck="collar", pattern=_pattern(rng, c, 0.7, (*_WOVEN, "noise")))
+        top = _g(
+            rng, "shirt", c, 0.87, sleeve=0.7, fit=0.7, neck="collar", pattern=_pattern(rng, c, 0.7, (*_WOVEN, "noise"))
+        )
     items = [*_hat(rng, 0.3, "cap", "sun hat"), _shoes(rng, "sandals", "trainers", "trainers")]
     socks = [_socks(rng, 0.3)] if items[-1].kind == "trainers" else []
     if items[-1].kind == "sandals" and rng.random() < 0.2:
@@ -383,12 +513,23 @@ def _dress(rng: Rng, female: bool, age: float):
     pattern = _pattern(rng, c, 0.5, ("dots", "stripes", "noise", "plaid", "checks"))
     legs = _tights(rng) if rng.random() < 0.3 else _under(rng)
     shoes = _shoes(rng, "shoes", "sandals", "trainers", "boots")
-    length = float(rng.choice([rng.uniform(0.7, 0.95), rng.uniform(0.95, 1.3), rng.uniform(1.5, 1.85)], p=[0.4, 0.4, 0.2]))
+    length = float(
+        rng.choice([rng.uniform(0.7, 0.95), rng.uniform(0.95, 1.3), rng.uniform(1.5, 1.85)], p=[0.4, 0.4, 0.2])
+    )
     if rng.random() < 0.55:
         if rng.random() < 0.5:
-            top = _g(rng, "dress-tank", c, 1.0, fit=0.1, neck=str(rng.choice(["scoop", "crew", "v"])), pattern=pattern)
+            top = _g(rng, "dress-tank", c, 0.95, fit=0.1, neck=str(rng.choice(["scoop", "crew", "v"])), pattern=pattern)
         else:
-            top = _g(rng, "dress", c, 1.0, sleeve=float(rng.choice([0.5, 0.8, 1.3, 1.9])), fit=0.1, neck=str(rng.choice(["scoop", "crew", "v", "wide"])), pattern=pattern)
+            top = _g(
+                rng,
+                "dress",
+                c,
+                0.95,
+                sleeve=float(rng.choice([0.5, 0.8, 1.3, 1.9])),
+                fit=0.1,
+                neck=str(rng.choice(["scoop", "crew", "v", "wide"])),
+                pattern=pattern,
+            )
         sheet = _g(rng, "dress skirt", c, length, fit=rng.uniform(0.1, 0.8), pattern=pattern)
     else:
         top = _tee(rng, True, tucked=True) if rng.random() < 0.5 else _long(rng, True, tucked=True)
@@ -401,7 +542,16 @@ def _work(rng: Rng, female: bool, age: float):
     lower = _g(rng, "trousers", c, 1.93, fit=rng.uniform(0.5, 0.9))
     if rng.random() < 0.45:  # a high-visibility jacket
         bright = _colour([(0.75, 0.33, 0.02), (0.55, 0.72, 0.05)][int(rng.integers(2))])
-        top = _g(rng, "jacket", bright, 0.87, sleeve=1.97 if rng.random() < 0.6 else 0.3, fit=0.6, neck="collar", pattern=Pattern("stripes", (0.6, 0.6, 0.6), 0.16, (0.0, 1.0, 0.0), 0))
+        top = _g(
+            rng,
+            "jacket",
+            bright,
+            0.87,
+            sleeve=1.97 if rng.random() < 0.6 else 0.3,
+            fit=0.6,
+            neck="collar",
+            pattern=Pattern("stripes", (0.6, 0.6, 0.6), 0.16, (0.0, 1.0, 0.0), 0),
+        )
         tops = [_long(rng, female), top]
     else:
         tops = [_shirt(rng, False, formal=False) if rng.random() < 0.5 else _tee(rng, female)]

@@ -144,7 +144,16 @@ def hang_sheet(sheet: Sheet, rest: Rest, transforms: Float64, p: Float64, floor:
     for s in range(2):
         capsules[4 + s] = capsules[s, 0], 0.5 * (capsules[s, 0] + hips) + 0.08 * up
     _fast_cloth.hang(
-        posed, carried, sheet.down, sheet.round, sheet.closed, capsules, sheet.radii, floor, _ROUNDS, _GRAVITY,
+        posed,
+        carried,
+        sheet.down,
+        sheet.round,
+        sheet.closed,
+        capsules,
+        sheet.radii,
+        floor,
+        _ROUNDS,
+        _GRAVITY,
         np.linspace(0.3, _MEMORY, len(posed)),
     )
     return np.ascontiguousarray(_finer(posed, sheet.closed).reshape(-1, 3), np.float32)
