@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from marrow.bench.scenes import at_ease
 from marrow.body import anatomy, load_body
 from marrow.body.default import DefaultBody, Rest
 from marrow.data.motion_pack import motion_pack
@@ -28,6 +27,7 @@ from marrow.skeleton import Skeleton
 from marrow.skeleton.bones import Detail, bone_meshes
 from marrow.skeleton.bones.posing import posed_bones
 from marrow.skeleton.joint_centres import joint_centres
+from marrow.skeleton.tree import at_ease
 from marrow.types import Mesh
 
 RESULT = Path(__file__).parent / "results" / "bones.json"

@@ -33,7 +33,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from marrow.bench.scenes import at_ease
 from marrow.body import keypoints as places
 from marrow.body import load_body
 from marrow.body.default import DefaultBody, Rest
@@ -46,6 +45,7 @@ from marrow.geometry.projection import camera_from_fov, look_at, project, to_cam
 from marrow.geometry.rotations import rotation_z
 from marrow.render.mesh import interpolate, mask, rasterize, vertex_normals
 from marrow.skeleton import Skeleton
+from marrow.skeleton.tree import at_ease
 from marrow.types import Camera
 
 JOINT_SET = "blazepose33"

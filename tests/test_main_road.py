@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import marrow
-from marrow.bench.scenes import place
 from marrow.body import load_body
+from marrow.body.keypoints import place_keypoints
 from marrow.conventions import JOINT_SETS
 from marrow.data.motion_pack import motion_pack
 from marrow.errors import InputError, NoPersonError
@@ -35,7 +35,7 @@ def walk(tmp_path_factory) -> tuple[Path, Skeleton, np.ndarray]:
     skeleton = Skeleton.inside(rest.landmarks)
     motion = next(m for m in motion_pack() if m.split != "train" and "walk" in m.name)
     q = motion.full(skeleton.coordinates)[:FRAMES]
-    seen = place(body, rest, skeleton, q, "halpe26")
+    seen = place_keypoints(body, rest, q, "halpe26")
     camera = looking_ahead(camera_from_fov(SIZE, 55.0))
     centre = seen.reshape(-1, 3).mean(0)
     xy = project(camera, seen - [centre[0], 1.2, centre[2] + 4.0])

@@ -85,9 +85,16 @@ def test_a_wrong_axis_is_noticed(there, shelf):
 
 
 def test_back_in_memory(there, motion, twin_body):
-    back = marrow.retarget(there, to="default", body=twin_body)
+    back = marrow.retarget(there, to="default")  # by the body it was made with, which is kept under no name
     assert isinstance(back, Converted)
     same(back.motion, motion)
+    given = marrow.retarget(there.motion, to="default", body=twin_body)
+    np.testing.assert_array_equal(given.motion.q, back.motion.q)
+
+
+def test_the_way_back_knows_a_body_that_came_from_a_file(there, motion):
+    """Its name alone is that of a file in another folder."""
+    same(marrow.retarget(there, to="default").motion, motion)
 
 
 def test_what_makes_no_sense_is_refused(there, motion, twin_body, tmp_path):
@@ -95,6 +102,8 @@ def test_what_makes_no_sense_is_refused(there, motion, twin_body, tmp_path):
         marrow.retarget(motion, to="default")
     with pytest.raises(InputError, match="says which body of SMPL's family a motion is of"):
         marrow.retarget(motion, to=twin_body, body=twin_body)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match=r"got str; read a file first: marrow\.convert\(PATH\)"):
+        marrow.retarget("walk.bvh", to=twin_body)  # type: ignore[call-overload]
     with pytest.raises(InputError, match="there is no model 'smpl-female'"):
         marrow.retarget(motion, to="smpl-female")
     with pytest.raises(InputError, match=r"is written as \.npz"):

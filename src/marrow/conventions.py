@@ -112,6 +112,32 @@ JOINT_SETS: dict[str, tuple[str, ...]] = {
         *("upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow"),
         "left_wrist",
     ),
+    # The 14 of Leeds Sports Pose, also of Shelf and Campus (their "bottom head" is the upper neck).
+    "lsp14": (
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+        *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
+        *("upper_neck", "head_top"),
+    ),
+    # CMU Panoptic's 3-D points (hdPose3d_stage1_coco19).
+    "panoptic19": (
+        *("neck", "nose", "mid_hip", "left_shoulder", "left_elbow", "left_wrist", "left_hip", "left_knee"),
+        *("left_ankle", "right_shoulder", "right_elbow", "right_wrist", "right_hip", "right_knee", "right_ankle"),
+        *("left_eye", "left_ear", "right_eye", "right_ear"),
+    ),
+    # MPI-INF-3DHP: 28 in its training part, 17 in its test part. Points that no other set is known to have where it
+    # has them are "mpi_*".
+    "mpi3dhp28": (
+        *("mpi_spine3", "mpi_spine4", "mpi_spine2", "mpi_spine", "pelvis", "neck", "mpi_head", "head_top"),
+        *("left_mpi_clavicle", "left_shoulder", "left_elbow", "left_wrist", "left_mpi_hand"),
+        *("right_mpi_clavicle", "right_shoulder", "right_elbow", "right_wrist", "right_mpi_hand"),
+        *("left_hip", "left_knee", "left_ankle", "left_mpi_foot", "left_mpi_toe"),
+        *("right_hip", "right_knee", "right_ankle", "right_mpi_foot", "right_mpi_toe"),
+    ),
+    "mpi3dhp17": (
+        *("head_top", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow"),
+        *("left_wrist", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
+        *("pelvis", "mpi_spine", "mpi_head"),
+    ),
     # SMPL's own joints; "head" is the skull's base, "*_foot" the ball of the foot, "*_hand" the third knuckle.
     "smpl24": (
         *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle"),
@@ -151,6 +177,19 @@ _THORAX = (
     *(("thorax", "left_shoulder"), ("thorax", "right_shoulder"), ("pelvis", "left_hip"), ("pelvis", "right_hip")),
 )
 
+_MPI = (
+    *(("pelvis", "left_hip"), ("pelvis", "right_hip"), ("pelvis", "mpi_spine"), ("mpi_spine", "neck")),
+    *(("neck", "mpi_head"), ("mpi_head", "head_top")),
+)
+
+
+def _mpi_ends(side: str) -> tuple[tuple[str, str], ...]:
+    return (
+        *(("neck", f"{side}_mpi_clavicle"), (f"{side}_mpi_clavicle", f"{side}_shoulder")),
+        *((f"{side}_wrist", f"{side}_mpi_hand"), (f"{side}_ankle", f"{side}_mpi_foot")),
+        (f"{side}_mpi_foot", f"{side}_mpi_toe"),
+    )
+
 
 def _hand_edges(side: str) -> tuple[tuple[str, str], ...]:
     names = _hand21(side)
@@ -184,6 +223,10 @@ _EDGE_NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "halpe26": (*_LIMBS, *_NECK_ONE_HIP, *_FACE5, *_TOES, ("nose", "head_top")),
     "h36m17": (*_LIMBS, *_THORAX, ("pelvis", "spine"), ("spine", "thorax"), ("thorax", "nose"), ("nose", "head_top")),
     "mpii16": (*_LIMBS, *_THORAX, ("pelvis", "thorax"), ("thorax", "upper_neck"), ("upper_neck", "head_top")),
+    "lsp14": (*_LIMBS, *_BOX, ("upper_neck", "head_top")),
+    "panoptic19": (*_LIMBS, *_NECK_ONE_HIP, *_FACE5),
+    "mpi3dhp28": (*_LIMBS, *_MPI, *(pair for s in ("left", "right") for pair in _mpi_ends(s))),
+    "mpi3dhp17": (*_LIMBS, *_MPI, ("neck", "left_shoulder"), ("neck", "right_shoulder")),
     "smpl24": (
         *_LIMBS,
         *(("pelvis", "spine1"), ("spine1", "spine2"), ("spine2", "spine3"), ("spine3", "neck"), ("neck", "head")),

@@ -23,6 +23,8 @@ from marrow.conventions import from_ground
 from marrow.data.asf_amc import read_clip
 from marrow.data.bvh_clip import read_bvh_clip
 from marrow.data.clips import PointClip
+from marrow.data.motion_pack import PackedMotion
+from marrow.data.synth.motions import PoseSource, motions_from
 from marrow.errors import InputError
 from marrow.fit.clips import fit_clip, fit_shape
 from marrow.fit.markers import fit_markers
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 #: Coordinates that follow others where nothing tells the two apart, and those of the fingers.
 _LED = {follower.name for follower in FOLLOWERS}
 _OF_FINGERS = {c.name for joint in JOINTS if joint.body in FINGER_BODIES for c in joint.coordinates}
+_CLIP_FPS = 30.0
 #: Skin that stays further than this from the meshes is told, millimetres.
 _FAR_SKIN_MM = 12.0
 
@@ -169,6 +172,38 @@ def convert(
     return found
 
 
+def packed(source: str | Path) -> tuple[PackedMotion, Mapping[str, float]]:
+    """A motion file as a clip to draw poses from, and the body that moved.
+
+    The clip holds 30 frames a second at most and the coordinates that the file shows.
+
+    Raises:
+        InputError: as :func:`convert`.
+    """
+    found = convert(source)
+    motion = found.motion
+    shown = np.ones(len(motion.coordinates), bool) if motion.mark is None else (motion.mark == PRIOR).mean(0) <= 0.5
+    names = tuple(name for name, kept in zip(motion.coordinates, shown, strict=True) if kept or name[:7] == "pelvis_")
+    columns = [motion.coordinates.index(name) for name in names]
+    fps = 1.0 / float(np.median(np.diff(motion.time))) if len(motion.time) > 1 else _CLIP_FPS
+    step = max(1, round(fps / _CLIP_FPS))
+    distances = [np.square(d[np.isfinite(d)]) for d in found.residual.values()]
+    error = float(np.sqrt(np.concatenate(distances).mean())) if distances else 0.0
+    clip = PackedMotion(found.name, found.name, "own", fps / step, names, motion.q[::step][:, columns], error)
+    return clip, motion.shape
+
+
+def motions(path: str | Path) -> PoseSource:
+    """The user's own motion files, or a folder of them, to draw poses from (``PoseSampler(source=…)``).
+
+    Each is fitted once, told with its distance from the file's points, and kept in marrow's cache.
+
+    Raises:
+        InputError: nothing there, or nothing that can be read.
+    """
+    return motions_from(path, packed)
+
+
 def _own(source: Path, body: DefaultBody, progress: Progress) -> Converted:
     try:
         motion = read_motion(source)
@@ -221,13 +256,11 @@ def from_amass(motion: SmplMotion, body: SmplBody, *, progress: Progress | None 
 def _from_amass_file(
     source: Path, model: str | Path | None, up: str | None, body: DefaultBody, progress: Progress
 ) -> Converted:
-    from marrow.fit.smpl import model_of, smpl_body
+    from marrow.fit.smpl import model_of, of_known_shapes, smpl_body
 
     motion, up = read_amass(source), up or "z"
     theirs = smpl_body(model_of(motion) if model is None else model)
-    beyond = len(motion.betas) - len(theirs.spec.parameters)
-    told = [f"the file has {beyond} shape coefficients more than {theirs.spec.name}; they are left out"] * (beyond > 0)
-    motion = replace(motion, betas=motion.betas[: len(theirs.spec.parameters)])
+    motion, told = of_known_shapes(motion, theirs)
     upright_motion = motion.turned(upright(up), theirs.rest(motion.betas).joints[0])
     found = from_amass(upright_motion, theirs, progress=progress)
     return replace(found, warnings=(*told, *found.warnings, *_lying(found.skeleton, found.motion, up)))

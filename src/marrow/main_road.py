@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow import assets
-from marrow.bench.scenes import at_ease, place
 from marrow.body import DefaultBody, load_body
+from marrow.body.keypoints import place_keypoints
 from marrow.conventions import JOINT_SETS, to_ground
 from marrow.errors import InputError, LicenceError, NoPersonError
 from marrow.fit import Evidence, FitOptions, FitResult, PersonFit, View, fit
@@ -33,6 +33,7 @@ from marrow.person import Person, standing_height_px
 from marrow.progress import Progress, silent
 from marrow.results import Capture
 from marrow.skeleton import Skeleton
+from marrow.skeleton.tree import at_ease
 from marrow.types import BY_FRAME, Camera, Float64, Keypoints, Motion, Track
 
 #: A focal length with more than this share of its prior's standard deviation was not found by the fit.
@@ -220,7 +221,7 @@ def _somebody(body: DefaultBody) -> Seen:
     frames, camera = 10, looking_ahead(camera_from_fov((640, 480)))
     rest = body.rest()
     skeleton = Skeleton.inside(rest.landmarks)
-    world = place(body, rest, skeleton, at_ease(skeleton.coordinates)[None], "blazepose33")[0] - (0.0, 1.0, 4.0)
+    world = place_keypoints(body, rest, at_ease(skeleton.coordinates)[None], "blazepose33")[0] - (0.0, 1.0, 4.0)
     xy = np.repeat(project(camera, world)[None], frames, 0).astype(np.float32)
     about_hips = np.repeat((to_camera(camera, world - world[23:25].mean(0)))[None], frames, 0).astype(np.float32)
     points = Keypoints("blazepose33", xy, np.ones(xy.shape[:2], np.float32), about_hips)

@@ -79,11 +79,16 @@ def retarget(
         InputError: no such model, one of a family without a body, or a motion that does not belong to it.
     """
     if isinstance(motion, SmplMotion | Retargeted):
-        own, known = (motion, None) if isinstance(motion, SmplMotion) else (motion.motion, motion.body)
+        own, known = (motion, None) if isinstance(motion, SmplMotion) else (motion.motion, motion.model)
         converted = from_amass(own, smpl_body(body or known or model_of(own)), progress=progress)
         return converted if _is_default(to) else retarget(converted, to, progress=progress)
     if body is not None:
         raise InputError("body: says which body of SMPL's family a motion is of; this motion is of marrow's own")
+    if not isinstance(motion, Motion) and not hasattr(motion, "motion"):
+        raise InputError(
+            f"motion: expected a Motion, a person or what marrow.convert gives, got {type(motion).__name__}; "
+            "read a file first: marrow.convert(PATH)"
+        )
     name, own = ("motion", motion) if isinstance(motion, Motion) else (motion.name, motion.motion)
     if _is_default(to):
         raise InputError("to: the motion is of marrow's body already; expected a body of SMPL's family")

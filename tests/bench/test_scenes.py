@@ -5,8 +5,9 @@ import pytest
 
 from marrow.bench import reconstruct as bench
 from marrow.bench.noise import DetectorNoise, WorldNoise
-from marrow.bench.scenes import DETECTED, MEASURED, PEOPLE, make_camera, make_truth, place, shoot
+from marrow.bench.scenes import DETECTED, MEASURED, PEOPLE, make_camera, make_truth, shoot
 from marrow.body import load_body
+from marrow.body.keypoints import place_keypoints
 from marrow.conventions import JOINT_SETS
 from marrow.data.motion_pack import motion_pack
 from marrow.geometry.projection import camera_centre, project, to_camera
@@ -42,7 +43,7 @@ def test_truth_walks_on_the_floor_and_its_points_sit_on_its_body(walk):
     local = np.einsum("tji,tj->ti", R[:, walk.skeleton.body_index("head")], nose)
     assert np.ptp(local, axis=0).max() < 0.02
     assert local[:, 0].mean() > 0.05
-    again = place(load_body(), walk.rest, walk.skeleton, walk.q[:3], MEASURED)
+    again = place_keypoints(load_body(), walk.rest, walk.q[:3], MEASURED)
     np.testing.assert_allclose(again, walk.joints[:3], atol=1e-5)
 
 

@@ -170,14 +170,14 @@ def test_longer_bones_leave_girths_alone():
         assert after[name] == pytest.approx(before[name], abs=0.001), name
 
 
-#: Means of the 2012 survey of the US Army (ANSUR II: Gordon et al. 2014), men and women, rounded to centimetres.
+#: Means of the 2012 survey of the US Army (ANSUR II: Gordon et al. 2014), men and women, in metres and rounded.
 ANSUR = {
     "cervical_height": (1.52, 1.40), "acromial_height": (1.44, 1.34), "crotch_height": (0.85, 0.78),
     "hand_length": (0.19, 0.18), "foot_length": (0.27, 0.25), "biacromial_breadth": (0.42, 0.37),
     "bicristal_breadth": (0.28, 0.27), "chest_depth": (0.25, 0.25), "waist_breadth": (0.33, 0.30),
-    "hip_breadth": (0.345, 0.35), "head_length": (0.20, 0.19), "head_breadth": (0.154, 0.147),
+    "hip_breadth": (0.346, 0.354), "head_length": (0.20, 0.19), "head_breadth": (0.154, 0.148),
     "head_girth": (0.57, 0.56), "neck_girth": (0.40, 0.33), "chest_girth": (1.06, 0.95), "waist_girth": (0.94, 0.86),
-    "hip_girth": (1.02, 1.02), "thigh_girth": (0.625, 0.615), "calf_girth": (0.39, 0.375),
+    "hip_girth": (1.02, 1.02), "thigh_girth": (0.625, 0.615), "calf_girth": (0.39, 0.373),
     "ankle_girth": (0.23, 0.216), "wrist_girth": (0.176, 0.155),
 }  # fmt: skip
 

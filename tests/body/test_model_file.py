@@ -180,6 +180,7 @@ def with_value(place: Any, value: float) -> Callable[[np.ndarray], np.ndarray]:
         ("smpl", "v_template", lambda a: a[:0], "'v_template' has no vertices"),
         ("smpl", "v_template", lambda _: "none", "'v_template' must be an array (V, 3) of numbers; got a"),
         ("smpl", "v_template", with_value((3, 1), np.nan), "'v_template' has 1 values that are not finite"),
+        ("smpl", "v_template", lambda a: 1000 * a, "across; expected metres"),
         ("smpl", "weights", lambda a: a[:, :-1], "'weights' must have the shape (40, 24); got (40, 23)"),
         ("smpl", "weights", with_value(5, 0.0), "'weights' must sum to 1 at every vertex; at vertex 5 they sum to 0"),
         ("smpl", "f", with_value((0, 0), V), "'f' must name vertices 0 to 39; got 0 to 40"),

@@ -142,6 +142,23 @@ def test_some_vertices_or_only_joints(model, body):
     assert joints.vertices.shape == (0, 3)
 
 
+def test_some_vertices_follow_the_body_to_another_kind_of_number(model, body):
+    """What was kept of the vertices asked for before is not used once the numbers are others."""
+    tensors, ids = body.tensors(), [3, 1, 40]
+    shape, expression, vectors, translation = draw(model, 2)
+    rest = tensors.rest(torch.from_numpy(shape).float(), torch.from_numpy(expression).float())
+    tensors.pose(rest, torch.from_numpy(vectors).float(), outputs=("vertices",), vertex_ids=ids)
+    tensors.double()
+    rest = tensors.rest(torch.from_numpy(shape), torch.from_numpy(expression))
+    pose, shift = torch.from_numpy(vectors), torch.from_numpy(translation)
+    whole = tensors.pose(rest, pose, shift, outputs=("vertices",)).vertices
+    some = tensors.pose(rest, pose, shift, outputs=("vertices",), vertex_ids=ids).vertices
+    assert whole is not None
+    assert some is not None
+    assert some.dtype == torch.float64
+    np.testing.assert_allclose(some, whole[:, ids], atol=1e-12)
+
+
 def test_usual_names(model, body):
     rng = np.random.default_rng(3)
     turns = {name: rng.normal(0, 0.4, (2, 3 * count)) for name, count in PARTS[model.family].items()}

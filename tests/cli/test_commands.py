@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Road:
 
 
 @pytest.fixture
-def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Road:
+def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Road]:
     road = Road()
     module = types.ModuleType("marrow.main_road")
     module.capture = road.capture  # type: ignore[attr-defined]
@@ -64,7 +64,10 @@ def road(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Road:
     monkeypatch.delattr(marrow.cli, "_capture", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MARROW_DEBUG", raising=False)
-    return road
+    yield road
+    # Imported meanwhile, with the stand-in inside: a later test shall import it anew.
+    sys.modules.pop("marrow.cli._capture", None)
+    vars(marrow.cli).pop("_capture", None)
 
 
 def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,14 +71,35 @@ def test_bones_are_given_in_centimetres(capsys):
     assert values(capsys)["tibia_length"] == pytest.approx(37.0, abs=1e-4)
 
 
+def test_a_phenotype_out_of_its_range_is_told(capsys):
+    assert main(["measure", "--shape", "weight=62", "--json"]) == 0
+    event = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "weight 62 is outside 0 to 1" in event["remarks"][0]
+    assert main(["measure", "--shape", "weight=1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["remarks"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "needle"),
     [
         ("--want wast=80", "did you mean waist_girth"),
         ("--want stature", "expected name=number"),
+        ("--shape gender=1 gender=0", "gender is given twice"),
         ("--want waist=20 stature=170", "no body has these measurements together"),
         ("--shape gendr=1", "gender"),
-        ("--bones femur=440", "its own is 0.404 m"),
+        ("--want stature=1.70 waist=0.82", "stature: 1.7 cm is no person's; give it in cm, such as 170"),
+        ("--want waist=820", "waist_girth: 820 cm is no person's; give it in cm, such as 82"),
+        ("--want stature=-170", "expected a number above 0 (cm), got -170"),
+        ("--want waist=30 stature=170", "waist_girth 30 cm (nearest 4"),
+        ("--want stature=170 mass=700", "mass 700 kg (nearest"),
+        ("--want volume=0.07", "volume 0.07 l (nearest"),
+        ("--want stature=170 stature=180", "stature is given twice"),
+        ("--want waist=80 waist_girth=90", "waist_girth is given twice"),
+        ("--want waist=82cm", "such as stature=170 waist=82; got 'waist=82cm'"),
+        ("--want waist=inf", "expected a finite number, got inf"),
+        ("--shape age=30", "--shape age=30: expected -0.333 to 1 (-1/3 newborn"),
+        ("--bones femur=440", "27.1 to 60.3 cm; its own is 40.4 cm"),
+        ("--bones femur=0.44", "femur_r of 0.44 cm (hip to knee) is outside"),
         ("--side left", "expected r or l"),
         ("--out body.stl", ".csv (the table) or .obj"),
         ("no_such_folder", "no such file"),
@@ -101,3 +122,12 @@ def test_a_source_and_a_wish_do_not_go_together(person, capsys, tmp_path):
     (other / "motion.npz").write_bytes((person / "motion.npz").read_bytes())
     assert main(["measure", str(person.parent)]) == InputError.exit_code
     assert "2 people; say whom" in capsys.readouterr().err
+
+
+def test_another_motion_is_to_be_converted_first(capsys, tmp_path):
+    amass, clip = tmp_path / "poses.npz", tmp_path / "walk.bvh"
+    np.savez(amass, poses=np.zeros((1, 72)), trans=np.zeros((1, 3)))
+    clip.write_text("HIERARCHY")
+    for path in (amass, clip):
+        assert main(["measure", str(path)]) == InputError.exit_code
+        assert f"marrow convert {path} motion.npz" in capsys.readouterr().err

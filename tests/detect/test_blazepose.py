@@ -11,7 +11,6 @@ from marrow.detect.blazepose import (
     CROP_SIZE,
     Region,
     anchors,
-    box_iou,
     crop,
     decode_landmarks,
     decode_search,
@@ -22,6 +21,7 @@ from marrow.detect.blazepose import (
     sigmoid,
 )
 from marrow.detect.search import Candidate, distinct, same_place, tiles
+from marrow.geometry.boxes import box_iou
 
 
 def test_anchors_are_those_of_the_published_graph():

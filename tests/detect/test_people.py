@@ -11,7 +11,7 @@ import pytest
 
 from marrow.conventions import JOINT_SETS, SWAP
 from marrow.detect import BlazePose, track
-from marrow.detect.blazepose import box_iou
+from marrow.geometry.boxes import box_iou
 from marrow.types import Frame
 
 LABELS = Path(__file__).parents[2] / "benchmarks" / "labels" / "demo.json"

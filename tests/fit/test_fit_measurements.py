@@ -82,10 +82,13 @@ def test_the_unusual_is_told():
         ({"wast": 0.8}, "did you mean waist_girth"),
         ({"waist_girth": "wide"}, "expected a number"),
         ({"waist_girth": float("nan")}, "above 0"),
-        ({"stature": 170.0}, r"give metres, such as 1\.7"),
-        ({"stature": 1.70, "waist_girth": 0.25}, r"waist_girth 0\.250 m \(nearest 0\.\d+\)"),
+        ({"stature": 170.0}, r"170 m is no person's; give it in m, such as 1\.7$"),
+        ({"stature": 1700.0}, r"such as 1\.7$"),
+        ({"ankle_girth": 23.0}, r"such as 0\.23$"),
+        ({"stature": 1.70, "waist_girth": 0.25}, r"waist_girth 0\.25 m \(nearest 0\.\d+\)"),
         ({"stature": 1.70, "waist_girth": 1.9}, "no body has these measurements together"),
-        ({"stature": 0.70}, r"stature 0\.700 m .*for a child give its age"),
+        ({"mass": 5.0}, r"mass 5 kg .*for a child give its age"),
+        ({"stature": 0.70}, r"stature 0\.7 m .*for a child give its age"),
     ],
 )
 def test_what_cannot_be_is_refused(targets, words):

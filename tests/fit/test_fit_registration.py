@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from broken_files import break_compressed
 from marrow.bench.twin import thinned
 from marrow.body import load_body
 from marrow.errors import InputError
@@ -69,6 +70,23 @@ def test_a_damaged_entry_of_the_cache_is_made_again(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04")
     assert registering._read(tmp_path / "a.npz") is None
     assert registering._read(tmp_path / "missing.npz") is None
+
+
+def test_an_entry_whose_compressed_bytes_are_damaged_is_made_again(found, tmp_path):
+    registering._write(tmp_path / "a.npz", found)
+    assert registering._read(tmp_path / "a.npz") is not None
+    break_compressed(tmp_path / "a.npz")
+    assert registering._read(tmp_path / "a.npz") is None
+
+
+@pytest.mark.parametrize(
+    "turn", [[[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.diag([-1, 1, -1])], ids=["z_up", "facing_back"]
+)
+def test_a_body_with_other_axes_is_refused(twin_body, turn):
+    rest, A = twin_body.rest(), np.array(turn, float).T
+    joints = dict(zip(twin_body.spec.joints, rest.joints.astype(float) @ A, strict=True))
+    with pytest.raises(InputError, match=r"stand upright and face \+Z"):
+        register(rest.vertices @ A, twin_body.faces, joints)
 
 
 def test_a_body_in_other_units_is_refused(twin_body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from broken_files import break_compressed
 from marrow.errors import InputError
 from marrow.geometry.rotations import exp
 from marrow.io.amass import JOINTS, SmplMotion, is_amass, read_amass, write_amass
@@ -61,6 +62,8 @@ def test_the_gender_is_read_however_it_is_kept(tmp_path):
         ({"poses": np.zeros((2, 63))}, r"72 \(smpl\), 156 \(smplh\), 165 \(smplx\); got \(2, 63\)"),
         ({"poses": np.zeros((0, 156))}, "'poses' must be"),
         ({"poses": np.full((2, 156), np.nan)}, "'poses' holds NaN"),
+        ({"poses": np.full((2, 156), 90.0)}, "'poses' reaches 90; expected radians, are these degrees"),
+        ({"trans": None}, "'trans' is missing"),
         ({"trans": np.zeros((3, 3))}, r"'trans' must be \(2, 3\)"),
         ({"betas": np.zeros((2, 16))}, r"'betas' must be \(S,\)"),
         ({"betas": np.array(["a"])}, "'betas' must be numbers"),
@@ -76,6 +79,31 @@ def test_what_does_not_fit_is_told(tmp_path, changed, message):
         "mocap_framerate": 60.0,
     } | changed  # fmt: skip
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    assert is_amass(path)
+    with pytest.raises(InputError, match=message):
+        read_amass(path)
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    path = tmp_path / "a.npz"
+    write_amass(path, motion())
+    break_compressed(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_amass(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"pose_body": np.zeros((6, 63))}, r"'pose_body' must have a row for each of 'poses' \(7\)"),
+        ({"poses": np.zeros(())}, "'poses' must be"),
+    ],
+)
+def test_parts_of_a_pose_that_do_not_fit_are_told(tmp_path, changed, message):
+    path = tmp_path / "a.npz"
+    write_amass(path, motion("smplx"))
+    with np.load(path) as file:
+        np.savez(path, **dict(file) | changed)
     with pytest.raises(InputError, match=message):
         read_amass(path)
 

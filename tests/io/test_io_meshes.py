@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from broken_files import break_compressed
 from marrow.errors import InputError
 from marrow.io.meshes import Topology, is_mesh_source, read_meshes
 
@@ -146,3 +147,10 @@ def test_bad_folders_are_told(tmp_path):
         read_meshes(tmp_path / "*.ply", TOPOLOGY)
     with pytest.raises(InputError, match="fps: expected frames per second above 0, got 0"):
         read_meshes(tmp_path / "0.obj", TOPOLOGY, fps=0)
+
+
+def test_a_damaged_archive_is_told(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", vertices=frames(2))
+    break_compressed(tmp_path / "a.npz")
+    with pytest.raises(InputError, match=r"a\.npz: cannot be read"):
+        read_meshes(tmp_path / "a.npz", TOPOLOGY)

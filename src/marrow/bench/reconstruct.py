@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from marrow.bench.scenes import DETECTED, MEASURED, Shot, place
+from marrow.bench.scenes import DETECTED, MEASURED, Shot
 from marrow.body import load_body
+from marrow.body.keypoints import place_keypoints
 from marrow.errors import InputError
 from marrow.fit import Evidence, FitOptions, FitResult, View, fit, framewise
 from marrow.fit.priors import calibration_of, load_calibration
@@ -180,7 +181,7 @@ def _read(result: FitResult, kind: str) -> tuple[Float64, Float64, Float64, Floa
     """Joints in the camera's axes, coordinates, their sd without the committed factors, the pelvis in the camera."""
     person = result.people[0]
     motion = person.motion
-    joints = place(load_body(), load_body().rest(dict(motion.shape)), person.skeleton, motion.q, MEASURED)
+    joints = place_keypoints(load_body(), load_body().rest(dict(motion.shape)), motion.q, MEASURED)
     if result.camera is None:
         raise InputError("a reconstruction from pictures without a camera")
     factor = np.array([calibration_of(name, load_calibration(kind)) for name in angle_names(motion.coordinates)])

@@ -8,21 +8,20 @@ it: that people are shaped and articulated like the body model, and that a detec
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from marrow.bench.noise import DetectorNoise, WorldNoise, detect_with_errors, world_with_errors
-from marrow.body import DefaultBody, Rest, load_body
-from marrow.body.keypoints import keypoint_sources
+from marrow.body import Rest, load_body
+from marrow.body.keypoints import place_keypoints
 from marrow.conventions import JOINT_SETS
 from marrow.data.motion_pack import PackedMotion, motion_pack
-from marrow.errors import InputError
 from marrow.geometry.projection import camera_from_fov, look_at, project, to_camera
 from marrow.geometry.rotations import rotation_z
 from marrow.skeleton import Skeleton
-from marrow.skeleton.tree import relaxed
+from marrow.skeleton.tree import at_ease
 from marrow.types import Camera, Float64, Keypoints
 
 #: Joint sets: what the simulated detector reports, and what position errors are measured on.
@@ -58,9 +57,6 @@ OTHERS: dict[str, Mapping[str, float]] = {
         "log_scale_head": -0.03,
     },
 }  # fmt: skip
-
-#: Forearms are half turned in: the motion pack does not know (degrees).
-_PRONATION = 60.0
 
 
 @dataclass(frozen=True)
@@ -99,36 +95,6 @@ class Shot:
     keypoints: Keypoints
 
 
-def at_ease(coordinates: Sequence[str]) -> Float64:
-    """(D,) coordinates of a person standing with relaxed hands."""
-    q = relaxed(coordinates)
-    q[[i for i, name in enumerate(coordinates) if name.startswith("pro_sup")]] = np.radians(_PRONATION)
-    return q
-
-
-def place(body: DefaultBody, rest: Rest, skeleton: Skeleton, q: Float64, joint_set: str) -> Float64:
-    """World positions (T, K, 3) of a joint set's points on a posed body, by posing the skin (no code of the fit)."""
-    sources = keypoint_sources(joint_set)
-    if any(s is None for s in sources):
-        raise InputError(f"the body does not place every point of {joint_set}")
-    ids = sorted({v for s in sources if s is not None for v in s.vertices})
-    skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",)).vertices, float)
-    column = {v: i for i, v in enumerate(ids)}
-    R, p = skeleton.forward(q)
-    out = np.zeros((len(q), len(sources), 3))
-    for k, s in enumerate(sources):
-        if s is None:
-            continue
-        for v, w in zip(s.vertices, s.vertex_weights, strict=True):
-            out[:, k] += w * skin[:, column[v]]
-        if s.landmarks:
-            marks = skeleton.points(R, p, s.landmarks)
-            out[:, k] += np.einsum("tni,n->ti", marks, np.array(s.landmark_weights))
-        if s.offset_body is not None:
-            out[:, k] += R[:, skeleton.body_index(s.offset_body)] @ np.array(s.offset)
-    return out
-
-
 def make_truth(motion: PackedMotion, person: str, *, start: int = 0, frames: int | None = None) -> Truth:
     """A stretch of a packed motion on one of :data:`PEOPLE` or :data:`OTHERS`, standing on the floor.
 
@@ -149,7 +115,7 @@ def make_truth(motion: PackedMotion, person: str, *, start: int = 0, frames: int
     q[:, moved[1]] -= float(np.quantile(above, 0.05))
     return Truth(
         motion.name, person, shape, rest, skeleton, np.arange(len(q)) / motion.fps, q,
-        place(body, rest, skeleton, q, MEASURED), place(body, rest, skeleton, q, DETECTED), body.stature(shape),
+        place_keypoints(body, rest, q, MEASURED), place_keypoints(body, rest, q, DETECTED), body.stature(shape),
     )  # fmt: skip
 
 

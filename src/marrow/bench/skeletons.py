@@ -10,12 +10,12 @@ import numpy as np
 from marrow.bench import anatomy
 from marrow.bench.osim_export import export_of, written_and_replayed
 from marrow.bench.rig import pose_on_rig
-from marrow.bench.scenes import at_ease
 from marrow.body import Rest, load_body
 from marrow.conventions import from_ground
 from marrow.data.motion_pack import motion_pack
 from marrow.fit.meshes import fit_meshes
 from marrow.skeleton import Skeleton
+from marrow.skeleton.tree import at_ease
 from marrow.types import Float64, Motion
 
 #: Of the frames one in so many is looked at for the bones' depth.

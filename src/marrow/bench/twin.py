@@ -70,7 +70,7 @@ def twin(family: str = "smpl", vertices: int = VERTICES, *, corrected: bool = Fa
     names = FAMILIES[family].joints
     body = load_body()
     kept, faces = thinned(body.rest().vertices, body.faces, vertices)
-    made = [_t_pose(shape, names) for shape in people()]
+    made = [t_pose(shape, names) for shape in people()]
     skins, joints = np.stack([skin[kept] for skin, _ in made]), np.stack([centres for _, centres in made])
     template, centres = skins.mean(0), joints.mean(0)
     # people's skins are sums of few components, and so, by the same sums, are their joints
@@ -147,7 +147,7 @@ def people(count: int = PEOPLE, seed: int = 0) -> list[dict[str, float]]:
     ]
 
 
-def _t_pose(shape: Mapping[str, float], names: Sequence[str]) -> tuple[Float64, Float64]:
+def t_pose(shape: Mapping[str, float], names: Sequence[str]) -> tuple[Float64, Float64]:
     """Vertices (V, 3) and joint centres (J, 3) of a person in a T-pose, the pelvis' joint at the origin."""
     body = load_body()
     rest = body.rest(shape)

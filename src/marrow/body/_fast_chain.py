@@ -12,13 +12,12 @@ def chain(parents, steps, rotations, world, place):
         step = steps[t if steps.shape[0] > 1 else 0]
         for j in range(rotations.shape[1]):
             p = parents[j]
-            if p < 0:
-                world[t, j] = rotations[t, j]
-                place[t, j] = step[j]
-                continue
             for a in range(3):
-                place[t, j, a] = place[t, p, a]
+                place[t, j, a] = place[t, p, a] if p >= 0 else step[j, a]
                 for b in range(3):
+                    if p < 0:
+                        world[t, j, a, b] = rotations[t, j, a, b]
+                        continue
                     place[t, j, a] += world[t, p, a, b] * step[j, b]
                     world[t, j, a, b] = 0.0
                     for c in range(3):

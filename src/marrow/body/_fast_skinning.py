@@ -1,6 +1,7 @@
 """Linear blend skinning with sparse weights: the numba twins of :func:`marrow.body.blending.skin_reference`.
 
-One body after the other (:func:`skin_frames`) for a few, sixteen at once (:func:`skin_lanes`) for many.
+One body after the other (:func:`blend_frames`, then :func:`skin_frames`) for a few, sixteen at once
+(:func:`skin_lanes`) for many.
 """
 
 # Intrinsics take one argument less than they are written with.
@@ -11,10 +12,55 @@ from __future__ import annotations
 import numpy as np
 
 from marrow._compile import kernel
-from marrow.body._lanes import LANES, address, skin_vertex, skin_vertex_back, transpose
+from marrow.body._lanes import LANES, address, skin_vertex, skin_vertex_alone, skin_vertex_back, transpose
 
 #: Coordinates that are turned from bodies to lanes and back at a time; a multiple of three and of the lanes.
 _WAITING = 192
+
+
+@kernel(fastmath={"contract"})  # allows a * b + c in one rounding; NaN and infinity keep their meaning
+def blend_frames(vertices, coefficients, basis, out):
+    """Rest shapes ``vertices + coefficients @ basis`` of T bodies; all float32.
+
+    Nearly all the time goes to reading the basis: once for all bodies, from front to back, eight rows at a time (one
+    load and one store of the result for eight products). Rows that no body uses, as of joints at rest, are not read.
+
+    Args:
+        vertices (0, 1 or T, m): metres; none is zero.
+        coefficients (T, K): of each body.
+        basis (K, m).
+        out (T, m): written.
+    """
+    frames, rows, size, last = coefficients.shape[0], coefficients.shape[1], out.shape[1], coefficients.shape[1] - 1
+    for t in range(frames):
+        source, to = min(t, vertices.shape[0] - 1), out[t]
+        for i in range(size):
+            to[i] = vertices[source, i] if source >= 0 else np.float32(0)
+    c = np.zeros(8, np.float32)
+    for k in range(0, rows, 8):
+        # Of what stands past the last row the coefficients are zero.
+        b0, b1, b2, b3 = basis[k], basis[min(k + 1, last)], basis[min(k + 2, last)], basis[min(k + 3, last)]
+        b4, b5, b6 = basis[min(k + 4, last)], basis[min(k + 5, last)], basis[min(k + 6, last)]
+        b7 = basis[min(k + 7, last)]
+        for t in range(frames):
+            used, to = False, out[t]
+            for i in range(8):
+                c[i] = coefficients[t, k + i] if k + i < rows else np.float32(0)
+                used |= c[i] != 0
+            if not used:
+                continue
+            c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+            for i in range(size):
+                to[i] += (
+                    c0 * b0[i]
+                    + c1 * b1[i]
+                    + c2 * b2[i]
+                    + c3 * b3[i]
+                    + c4 * b4[i]
+                    + c5 * b5[i]
+                    + c6 * b6[i]
+                    + c7 * b7[i]
+                )
 
 
 @kernel()
@@ -25,22 +71,15 @@ def skin_frames(start, body, weight, vertices, transforms, out):
         start (n + 1,), body (nnz,) int32, weight (nnz,): influences by vertex (CSR).
         vertices (1 or T, n, 3): bind pose, metres.
         transforms (T, J, 12): rows of the 3x4 matrix that carries the bind pose to the frame.
-        out (T, n, 3): written.
+        out (T, n, 3): written; may be ``vertices``.
     """
     for t in range(transforms.shape[0]):
-        matrices, rest = transforms[t], vertices[t if vertices.shape[0] > 1 else 0]
-        for v in range(rest.shape[0]):
-            x, y, z = rest[v, 0], rest[v, 1], rest[v, 2]
-            ox = oy = oz = x * 0
-            for k in range(start[v], start[v + 1]):
-                m = matrices[body[k]]
-                w = weight[k]
-                ox += w * (m[0] * x + m[1] * y + m[2] * z + m[3])
-                oy += w * (m[4] * x + m[5] * y + m[6] * z + m[7])
-                oz += w * (m[8] * x + m[9] * y + m[10] * z + m[11])
-            out[t, v, 0] = ox
-            out[t, v, 1] = oy
-            out[t, v, 2] = oz
+        matrices = address(transforms, t * transforms[0].size)
+        rest = t * vertices[0].size if vertices.shape[0] > 1 else 0
+        for v in range(vertices.shape[1]):
+            k, end = np.int64(start[v]), np.int64(start[v + 1])
+            place, to = address(vertices, rest + 3 * v), address(out, t * out[0].size + 3 * v)
+            skin_vertex_alone(address(body, 0), address(weight, 0), k, end, matrices, place, to)
 
 
 @kernel()

@@ -1,8 +1,8 @@
-"""Skinning sixteen bodies at once: the vector operations that numba does not find by itself, as LLVM instructions.
+"""Skinning sixteen bodies at once, or one: vector operations that numba does not find by itself, as LLVM instructions.
 
 A row holds one number of sixteen bodies, float32: one register with AVX-512, two with AVX, four with NEON; LLVM splits
-as the machine needs. A vertex takes three rows (x, y, z), a 3x4 transform twelve, side by side. Pointers are not
-checked: callers keep every row inside its array.
+as the machine needs. A vertex takes three rows (x, y, z), a 3x4 transform twelve, side by side. One body has a vector
+across the twelve entries of a transform instead. Pointers are not checked: callers keep every row inside its array.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ import marrow._compile  # noqa: F401 (sets numba's cache folder before numba is 
 LANES = 16
 
 _INT = ir.IntType(64)
-_ROW = ir.VectorType(ir.FloatType(), LANES)
-_INDEX = ir.VectorType(ir.IntType(32), LANES)
-_UNDEFINED = ir.Constant(_ROW, ir.Undefined)
+_ONE = ir.FloatType()
+_ROW, _MATRIX = ir.VectorType(_ONE, LANES), ir.VectorType(_ONE, 12)
 _FUSE = ("contract",)  # allows a * b + c in one rounding; NaN and infinity keep their meaning
 
 
@@ -54,6 +53,28 @@ def skin_vertex(typing, body, weight, first, last, transforms, rest, out):
             for c in range(3):
                 moved = _multiply_add(builder, m[4 * i + c], x[c], moved)
             _store(builder, moved, out, i * LANES)
+        return context.get_dummy_value()
+
+    return types.void(body, weight, first, last, transforms, rest, out), generate
+
+
+@intrinsic
+def skin_vertex_alone(typing, body, weight, first, last, transforms, rest, out):
+    """:func:`skin_vertex` of one body: transforms (J, 12), ``rest`` and ``out`` (3,)."""
+
+    def generate(context, builder, signature, arguments):
+        body, weight, first, last, transforms, rest, out = arguments
+        total = cgutils.alloca_once_value(builder, ir.Constant(_MATRIX, [0.0] * 12))
+        for j, w in _each_influence(builder, body, weight, first, last, 12):
+            matrix = _load(builder, transforms, j, 12, kind=_MATRIX)
+            builder.store(_multiply_add(builder, w, matrix, builder.load(total)), total)
+        m = builder.load(total)
+        column = [builder.shuffle_vector(m, m, ir.Constant(_index(4), [c, c + 4, c + 8, 0])) for c in range(4)]
+        moved = column[3]
+        for c in range(3):
+            moved = _multiply_add(builder, column[c], _spread(builder, _load(builder, rest, c, kind=_ONE), 4), moved)
+        for i in range(3):
+            _store(builder, builder.extract_element(moved, ir.Constant(ir.IntType(32), i)), out, i)
         return context.get_dummy_value()
 
     return types.void(body, weight, first, last, transforms, rest, out), generate
@@ -98,7 +119,7 @@ def transpose(typing, source, step, to, to_step):
         rows = [_load(builder, source, step, i) for i in range(LANES)]
         half = LANES // 2
         shuffled = np.arange(2 * LANES).reshape(2, LANES).T.reshape(-1).tolist()  # 0, 16, 1, 17, …
-        low, high = (ir.Constant(_INDEX, part) for part in (shuffled[:LANES], shuffled[LANES:]))
+        low, high = (ir.Constant(_index(LANES), part) for part in (shuffled[:LANES], shuffled[LANES:]))
         for _ in range(LANES.bit_length() - 1):  # a perfect shuffle of all numbers, once per bit of the index
             rows = [builder.shuffle_vector(rows[i], rows[i + half], m) for i in range(half) for m in (low, high)]
         for i, row in enumerate(rows):
@@ -116,25 +137,34 @@ def _moved(builder, pointer, *factors):
     return builder.gep(pointer, [offset])
 
 
-def _load(builder, pointer, *factors):
-    return builder.load(builder.bitcast(_moved(builder, pointer, *factors), _ROW.as_pointer()), align=4)
+def _load(builder, pointer, *factors, kind: ir.Type = _ROW):
+    return builder.load(builder.bitcast(_moved(builder, pointer, *factors), kind.as_pointer()), align=4)
 
 
 def _store(builder, row, pointer, *factors):
-    builder.store(row, builder.bitcast(_moved(builder, pointer, *factors), _ROW.as_pointer()), align=4)
+    builder.store(row, builder.bitcast(_moved(builder, pointer, *factors), row.type.as_pointer()), align=4)
+
+
+def _index(size):
+    return ir.VectorType(ir.IntType(32), size)
+
+
+def _spread(builder, number, size):
+    """A vector of ``size`` times a number."""
+    undefined = ir.Constant(ir.VectorType(_ONE, size), ir.Undefined)
+    lone = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(lone, undefined, ir.Constant(_index(size), [0] * size))
 
 
 def _multiply_add(builder, a, b, c):
     return builder.fadd(builder.fmul(a, b, flags=_FUSE), c, flags=_FUSE)
 
 
-def _each_influence(builder, body, weight, first, last):
-    """Once, inside a loop over a vertex's influences: the body's index and its weight in all lanes."""
+def _each_influence(builder, body, weight, first, last, size=LANES):
+    """Once, inside a loop over a vertex's influences: the body's index and its weight in all lanes (or ``size``)."""
     with cgutils.for_range_slice(builder, first, last, ir.Constant(_INT, 1), _INT) as (k, _):
         number = builder.load(builder.gep(weight, [k]))
-        lone = builder.insert_element(_UNDEFINED, number, ir.Constant(ir.IntType(32), 0))
-        spread = builder.shuffle_vector(lone, _UNDEFINED, ir.Constant(_INDEX, [0] * LANES))
-        yield builder.zext(builder.load(builder.gep(body, [k])), _INT), spread
+        yield builder.zext(builder.load(builder.gep(body, [k])), _INT), _spread(builder, number, size)
 
 
 def _blended(builder, influences, transforms, entries):

@@ -281,6 +281,10 @@ def named(module: Any, name: Any, source: str) -> Global:
         raise InputError(f"{source}: a global whose name is not text; this is not a model file")
     full = f"{module} {name}"
     make = _BY_MODULE.get(module, {}).get(name)
+    if make is None and module.split(".")[0] in ("pandas", "builtins", "__builtin__"):
+        from marrow.body._pickled_frames import BY_MODULE  # which builds on this module
+
+        make = BY_MODULE.get(module, {}).get(name)
     if make is None and _SPARSE.fullmatch(full):
         make = _sparse
     if make is None and _CHUMPY.fullmatch(full):
@@ -289,7 +293,7 @@ def named(module: Any, name: Any, source: str) -> Global:
         shown = f"{module}.{name}"[:120]
         raise InputError(
             f"{source}: this pickle asks for {shown!r}, which is not an array or plain data. It was not executed. "
-            "A model file needs nothing of the kind; get yours again from where it is published"
+            "Files of models and datasets need nothing of the kind; get yours again from where it is published"
         )
     return Global(full, make)
 

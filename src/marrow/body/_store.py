@@ -28,9 +28,9 @@ class Store:
     Attributes:
         meta: names, parents, anchors, source and licence, as written by ``scripts/build_body.py``.
         basis: (K, 3V) float32 shape rows, metres per unit coefficient.
-        local: sparse rows: the face actions, then each local change's increase and decrease.
-        weight_start, weight_bone, weight: the exact skinning weights of the 104 bones, by vertex (CSR).
-        arrays: the rest, by name.
+        arrays: the rest, by name; among them ``weight_start``, ``weight_bone`` and ``weight``, the exact skinning
+            weights of the bones by vertex (CSR), and ``local_*``, the sparse rows: the face actions, then each local
+            change's increase and decrease.
     """
 
     meta: Mapping[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.autograd.forward_ad import unpack_dual
 
 from marrow.body.skinning import LaneSkinning, RestShapes, SkinWeights, skin_shapes
 
@@ -75,10 +76,10 @@ def _dense(weights: SkinWeights, like: torch.Tensor) -> torch.Tensor:
 class _BlendAndSkin(torch.autograd.Function):
     @staticmethod
     def forward(ctx, basis, weights, coefficients, transforms, vertices, threads):
-        matrices = _array(transforms).reshape(*transforms.shape[:2], 12)
+        matrices = array(transforms).reshape(*transforms.shape[:2], 12)
         rest = RestShapes(
-            None if vertices is None else _array(vertices).reshape(-1, 3 * vertices.shape[-2]),
-            None if coefficients is None else _array(coefficients),
+            None if vertices is None else array(vertices).reshape(-1, 3 * vertices.shape[-2]),
+            None if coefficients is None else array(coefficients),
             None if basis is None else basis.detach().numpy(),
         )
         if not any(ctx.needs_input_grad):
@@ -91,7 +92,7 @@ class _BlendAndSkin(torch.autograd.Function):
     def backward(ctx, *grads):
         (grad,) = grads
         _, _, blends, _, vertices, _ = ctx.needs_input_grad
-        found = ctx.skinning.pulled(_array(grad), vertices, blends)
+        found = ctx.skinning.pulled(array(grad), vertices, blends)
         return (
             None,
             None,
@@ -102,5 +103,19 @@ class _BlendAndSkin(torch.autograd.Function):
         )
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
+def plainly_float32(*tensors: torch.Tensor | None) -> bool:
+    """Whether compiled code without gradients may have these: float32 on the processor, no derivative recorded."""
+    recording = torch.is_grad_enabled()
+    return all(
+        x.dtype == torch.float32
+        and x.device.type == "cpu"
+        and not (recording and x.requires_grad)
+        and unpack_dual(x).tangent is None
+        for x in tensors
+        if x is not None
+    )
+
+
+def array(tensor: torch.Tensor) -> np.ndarray:
+    """The same numbers, contiguous float32; a copy only where they are not."""
     return np.ascontiguousarray(tensor.detach().numpy(), np.float32)

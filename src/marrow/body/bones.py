@@ -25,6 +25,24 @@ from marrow.errors import InputError
 from marrow.types import Float64
 
 
+class BoneLengthError(InputError):
+    """A length that a bone of this body cannot have: asked for, what it can have, and its own, in metres."""
+
+    def __init__(self, name: str, length: float, limits: tuple[float, float], own: float) -> None:
+        self.name, self.length, self.limits, self.own = name, length, limits, own
+        low, high = limits
+        hint = " Lengths are in metres." if any(low <= length * unit <= high for unit in (0.01, 0.001)) else ""
+        super().__init__(f"{self.told('m', 1.0)}.{hint}")
+
+    def told(self, unit: str, factor: float) -> str:
+        """The message in another unit, of which ``factor`` make a metre."""
+        low, high, own = (f"{value * factor:.{3 if unit == 'm' else 1}f}" for value in (*self.limits, self.own))
+        return (
+            f"bones: {self.name} of {self.length * factor:g} {unit} ({BONES[_split(self.name)[0]].what}) is outside "
+            f"what this body can have: {low} to {high} {unit}; its own is {own} {unit}"
+        )
+
+
 @dataclass(frozen=True)
 class Bone:
     """A bone, or what is taken for one.
@@ -122,12 +140,7 @@ def stretches(
         # One at a time and in order: the width of the shoulders alone follows from another bone, the spine before it.
         low, high = (_length(name, landmarks, {**out, LOG_BONE + name: end}) for end in (-LOG_RANGE, LOG_RANGE))
         if not low <= length <= high:
-            own = bone_lengths(landmarks)[name]
-            hint = " Lengths are in metres." if low <= length / 100 <= high or low <= length / 1000 <= high else ""
-            raise InputError(
-                f"bones: {name} of {length:g} m ({BONES[_split(name)[0]].what}) is outside what this body can have: "
-                f"{low:.3f} to {high:.3f} m; its own is {own:.3f} m.{hint}"
-            )
+            raise BoneLengthError(name, length, (low, high), bone_lengths(landmarks)[name])
         out[LOG_BONE + name] = _solved(name, length, landmarks, out)
     return {LOG_BONE + name: out[LOG_BONE + name] for name in wanted}
 

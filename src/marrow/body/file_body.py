@@ -15,6 +15,7 @@ from marrow.body.linear import LinearBody, LinearRest, Posed
 from marrow.body.model import Spec, check_outputs, values_of
 from marrow.body.model_file import ModelFile
 from marrow.body.shape import Parameter
+from marrow.body.skinning import SkinWeights
 from marrow.errors import InputError
 from marrow.types import Float32, Float64, Mesh
 
@@ -29,6 +30,7 @@ class FileRest:
         shape, expression: (S,) and (E,) coefficients.
         vertices: (V, 3) float32 metres.
         joints: (J, 3) float32 metres.
+        on_tensors: the same person on tensors, one body, by which it is posed.
     """
 
     shape: Float64
@@ -64,6 +66,11 @@ class FileBody(Generic[Tensors]):
     def vertex_count(self) -> int:
         """V."""
         return len(self._file.template)
+
+    @property
+    def weights(self) -> SkinWeights:
+        """Skinning weights of the joints, by vertex."""
+        return self._file.weights
 
     def tensors(self) -> Tensors:
         """The same body on tensors, differentiable; a ``torch.nn.Module`` that can go to another device."""

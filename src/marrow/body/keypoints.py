@@ -15,14 +15,22 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from marrow.body.points import SKIN_POINTS
 from marrow.conventions import JOINT_SETS, nearest_names
 from marrow.errors import AssetError, InputError
+from marrow.types import Float64
+
+if TYPE_CHECKING:
+    from marrow.body.default import DefaultBody, Rest
+    from marrow.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,67 @@ class KeypointSource:
 def keypoint_sources(joint_set: str) -> tuple[KeypointSource | None, ...]:
     """The source of each keypoint of ``joint_set``, in its order; None for points that the body does not place yet.
 
-    (Only the 68 contour points of the face in ``coco133`` are not placed.) Raises InputError on an unknown set.
+    (Not placed are the 68 contour points of the face in ``coco133``, and the points of MPI-INF-3DHP that are called
+    ``mpi_*`` because it is not known where on the body they are.) Raises InputError on an unknown set.
     """
     if joint_set not in JOINT_SETS:
         near = ", ".join(nearest_names(joint_set, JOINT_SETS))
         raise InputError(f"Unknown joint set {joint_set!r}. Nearest: {near}.")
     own = _learned(joint_set) if joint_set in LEARNED else _OWN.get(joint_set, {})
     return tuple(_named(name, own) for name in JOINT_SETS[joint_set])
+
+
+def keypoint_positions(
+    joint_set: str, skeleton: Skeleton, R: Float64, p: Float64, skin: ArrayLike, ids: Sequence[int] | None = None
+) -> Float64:
+    """Where the points of a joint set are on posed bodies, metres, world; NaN for points that the body does not place.
+
+    Args:
+        joint_set: a name of :data:`marrow.conventions.JOINT_SETS`.
+        skeleton: the one inside the body.
+        R, p: (..., B, 3, 3) and (..., B, 3) frames of its segments, as ``skeleton.forward`` gives them.
+        skin: (..., V, 3) posed skin, or (..., n, 3) of the vertices ``ids`` (:func:`keypoint_vertices`).
+        ids: n vertex numbers, or None for the whole skin.
+    Returns:
+        (..., K, 3).
+    """
+    vertices = np.asarray(skin)
+    column = range(vertices.shape[-2]) if ids is None else {v: i for i, v in enumerate(ids)}
+    sources = keypoint_sources(joint_set)
+    out = np.full((*vertices.shape[:-2], len(sources), 3), np.nan)
+    for k, source in enumerate(sources):
+        if source is None:
+            continue
+        out[..., k, :] = 0.0
+        for v, w in zip(source.vertices, source.vertex_weights, strict=True):
+            out[..., k, :] += w * vertices[..., column[v], :]
+        if source.landmarks:
+            marks = skeleton.points(R, p, source.landmarks)
+            out[..., k, :] += np.einsum("...ni,n->...i", marks, np.array(source.landmark_weights))
+        if source.offset_body is not None:
+            out[..., k, :] += R[..., skeleton.body_index(source.offset_body), :, :] @ np.array(source.offset)
+    return out
+
+
+def keypoint_vertices(joint_set: str) -> list[int]:
+    """Skin vertices that the points of a joint set need, increasing."""
+    return sorted({v for source in keypoint_sources(joint_set) if source is not None for v in source.vertices})
+
+
+def place_keypoints(body: DefaultBody, rest: Rest, q: Float64, joint_set: str) -> Float64:
+    """World positions (T, K, 3) of a joint set's points on a body posed by (T, D) coordinates, metres.
+
+    Raises:
+        InputError: an unknown joint set, or one with points that the body does not place.
+    """
+    absent = [n for n, s in zip(JOINT_SETS.get(joint_set, ()), keypoint_sources(joint_set), strict=True) if s is None]
+    if absent:
+        raise InputError(
+            f"the body does not place every point of {joint_set}: not {absent[0]} and {len(absent) - 1} more"
+        )
+    ids = keypoint_vertices(joint_set)
+    skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",)).vertices, float)
+    return keypoint_positions(joint_set, rest.skeleton, *rest.skeleton.forward(q), skin, ids)
 
 
 def landmark_body(landmark: str) -> str:

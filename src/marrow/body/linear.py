@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.body.blending import blend_and_skin
+from marrow.body.blending import array, blend_and_skin, plainly_float32
 from marrow.body.chain import forward_kinematics
 from marrow.body.model import check_outputs, check_vertex_ids
-from marrow.body.skinning import SkinWeights
+from marrow.body.skinning import FEW, SkinWeights
 from marrow.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class LinearRest:
     def vertices(self) -> torch.Tensor:
         """(N, V, 3) metres."""
         body = self.body
-        return (body.template + self.coefficients @ body.basis[: body.identity]).view(len(self.coefficients), -1, 3)
+        flat = torch.addmm(body.template, self.coefficients, body.basis[: body.identity])
+        return flat.view(len(self.coefficients), -1, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ class LinearBody(torch.nn.Module):
         self.register_buffer("basis", flat(basis, -1, 3 * vertex_count))
         self.register_buffer("joints_template", flat(joints, 3 * len(self.parents)))
         self.register_buffer("joints_basis", flat(joints_basis, self.identity, 3 * len(self.parents)))
-        self._parts: dict[bytes, LinearBody] = {}
+        self._parts: dict[tuple[bytes, torch.dtype, torch.device], LinearBody] = {}
 
     @property
     def corrected(self) -> bool:
@@ -133,7 +134,7 @@ class LinearBody(torch.nn.Module):
             if len(part) not in (1, rows):
                 raise InputError(f"{name}: expected {rows} rows, as the other has, or one; got {len(part)}")
         coefficients = torch.cat([part.expand(rows, -1) for part in parts], 1)
-        joints = (self.joints_template + coefficients @ self.joints_basis).view(rows, -1, 3)
+        joints = torch.addmm(self.joints_template, coefficients, self.joints_basis).view(rows, -1, 3)
         return LinearRest(self, coefficients, joints)
 
     def pose(
@@ -160,9 +161,68 @@ class LinearBody(torch.nn.Module):
             InputError: other shapes, or numbers that are not finite.
         """
         check_outputs(outputs, TENSOR_OUTPUTS)
+        few = self._posed_few(rest, pose, translation, outputs, vertex_ids)
+        if few is not None:
+            return few
         rotations, lead = joint_rotations(pose, len(self.parents))
         return self._posed(
             rest, joint_steps(self.parents, rest.joints), rotations, lead, translation, outputs, vertex_ids, threads
+        )
+
+    def _posed_few(
+        self,
+        rest: LinearRest,
+        pose: torch.Tensor,
+        translation: torch.Tensor | None,
+        outputs: Sequence[str],
+        vertex_ids: Sequence[int] | NDArray | None,
+    ) -> Posed | None:
+        """What :meth:`pose` gives, with few calls; None for many poses, numbers of another kind, or with gradients.
+
+        None also for what is not valid: the other way tells what is wrong with it.
+        """
+        joints, matrices = len(self.parents), is_matrices(pose, len(self.parents))
+        lead = pose.shape[: -3 if matrices else -2]
+        count = math.prod(lead)
+        if (
+            not 0 < count < FEW
+            or len(rest.joints) not in (1, count)
+            or (translation is not None and not is_translation(translation, lead))
+            or not plainly_float32(self.template, rest.coefficients, rest.joints, pose, translation)
+        ):
+            return None
+        from marrow.body import _fast_few as fast
+
+        shift = np.empty((0, 3), np.float32) if translation is None else array(translation).reshape(-1, 3)
+        sizes = (joints, 3, 3), (joints, 3, 3), (joints, 3), (joints, 12)
+        rotations, frames, places, transforms = (np.empty((count, *size), np.float32) for size in sizes)
+        turned, at_rest = array(pose).reshape(count, joints, 3, -1), array(rest.joints)
+        if not fast.move_joints(_parents(self.parents), turned, at_rest, shift, rotations, frames, places, transforms):
+            return None
+        vertices = None
+        if "vertices" in outputs:
+            turns = torch.from_numpy(rotations[:, :0])
+            if self.corrected:
+                turns = self.corrective_turns(torch.from_numpy(rotations), torch.from_numpy(frames))
+            if not plainly_float32(turns):
+                return None
+            skin = self if vertex_ids is None else self._part(vertex_ids)
+            shaped = rest if skin is self else LinearRest(skin, rest.coefficients, rest.joints)
+            several, basis = len(rest.coefficients) > 1, array(skin.basis)
+            vertices = np.empty((count, len(skin.template) // 3, 3), np.float32)
+            fast.move_skin(
+                array(skin.template if several else shaped.vertices).reshape(1, -1),
+                array(rest.coefficients) if several else np.empty((count, 0), np.float32),
+                array(turns),
+                basis if several else basis[self.identity :],
+                *skin.weights,
+                transforms,
+                vertices,
+            )
+        return Posed(
+            None if vertices is None else torch.from_numpy(vertices).view(*lead, -1, 3),
+            torch.from_numpy(places).view(*lead, joints, 3) if "joints" in outputs else None,
+            torch.from_numpy(frames).view(*lead, joints, 3, 3) if "frames" in outputs else None,
         )
 
     def _posed(
@@ -225,12 +285,13 @@ class LinearBody(torch.nn.Module):
         if values.ndim != 2 or values.shape[1] > count:
             raise InputError(f"{name}: expected (N, up to {count}) numbers, got {tuple(values.shape)}")
         finite(values, name)
-        return torch.nn.functional.pad(values, (0, count - values.shape[1]))
+        missing = count - values.shape[1]
+        return torch.nn.functional.pad(values, (0, missing)) if missing else values
 
     def _part(self, vertex_ids: Sequence[int] | NDArray) -> LinearBody:
-        """The same body with some of its vertices; the last ones asked for are kept."""
+        """The same body with some of its vertices, of the kind and in the place it has now; the last one is kept."""
         ids = check_vertex_ids(vertex_ids, len(self.template) // 3)
-        key = ids.tobytes()
+        key = ids.tobytes(), self.template.dtype, self.template.device
         if key not in self._parts:
             kept = torch.from_numpy(ids).to(self.template.device)
             part = LinearBody.__new__(LinearBody)
@@ -245,6 +306,11 @@ class LinearBody(torch.nn.Module):
         return self._parts[key]
 
 
+@functools.cache
+def _parents(parents: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.array(parents, np.int64)
+
+
 def joint_rotations(pose: torch.Tensor, joints: int) -> tuple[torch.Tensor, tuple[int, ...]]:
     """Matrices (T, J, 3, 3) of a pose in rotation vectors (..., J, 3) or matrices (..., J, 3, 3), and what ``...`` is.
 
@@ -253,16 +319,22 @@ def joint_rotations(pose: torch.Tensor, joints: int) -> tuple[torch.Tensor, tupl
     """
     import roma
 
+    matrices = is_matrices(pose, joints)
+    finite(pose, "pose")
+    if matrices:
+        return pose.reshape(-1, joints, 3, 3), tuple(pose.shape[:-3])
+    return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), tuple(pose.shape[:-2])
+
+
+def is_matrices(pose: torch.Tensor, joints: int) -> bool:
+    """Whether a pose is in matrices (..., J, 3, 3). Raises InputError unless it is, or in vectors (..., J, 3)."""
     matrices = tuple(pose.shape[-3:]) == (joints, 3, 3)
     if not matrices and tuple(pose.shape[-2:]) != (joints, 3):
         raise InputError(
             f"pose: expected (..., {joints}, 3) rotation vectors or (..., {joints}, 3, 3) matrices, "
             f"got {tuple(pose.shape)}"
         )
-    finite(pose, "pose")
-    if matrices:
-        return pose.reshape(-1, joints, 3, 3), tuple(pose.shape[:-3])
-    return roma.rotvec_to_rotmat(pose.reshape(-1, joints, 3)), tuple(pose.shape[:-2])
+    return matrices
 
 
 def check_bodies(rest: LinearRest, poses: int) -> None:
@@ -305,11 +377,16 @@ def joint_steps(parents: Sequence[int], joints: torch.Tensor) -> torch.Tensor:
     return torch.cat([joints[:, :1], (joints - joints[:, above])[:, 1:]], 1)
 
 
+def is_translation(translation: torch.Tensor, lead: tuple[int, ...]) -> bool:
+    """Whether a translation has a shape that :func:`checked_translation` takes."""
+    return tuple(translation.shape) in ((3,), (1, 3), (*lead, 3))
+
+
 def checked_translation(translation: torch.Tensor | None, lead: tuple[int, ...]) -> torch.Tensor | None:
     """(T or 1, 3) of a translation (..., 3) or (3,). Raises InputError on another shape or what is not finite."""
     if translation is None:
         return None
-    if tuple(translation.shape) not in ((3,), (1, 3), (*lead, 3)):
+    if not is_translation(translation, lead):
         raise InputError(f"translation: expected {(*lead, 3)} or (3,) metres, got {tuple(translation.shape)}")
     finite(translation, "translation")
     return translation.reshape(-1, 3)

@@ -154,8 +154,13 @@ def measure_mesh(vertices: ArrayLike, *, weight: float = 0.5, side: Side = "r") 
         side: whose limbs are measured.
 
     Raises:
-        InputError: another shape, or positions that are not finite.
+        InputError: another shape, positions that are not finite, or a body that lies or faces elsewhere.
     """
+    return measurements_of(mesh_figure(vertices, weight=weight, side=side))
+
+
+def mesh_figure(vertices: ArrayLike, *, weight: float = 0.5, side: Side = "r") -> Figure:
+    """The figure of a mesh in the default body's topology; arguments and errors as :func:`measure_mesh`."""
     from marrow.body import load_body
 
     body, x = load_body(), np.asarray(vertices, float)
@@ -171,7 +176,7 @@ def measure_mesh(vertices: ArrayLike, *, weight: float = 0.5, side: Side = "r") 
         raise InputError("vertices: expected a body that faces +Z, its left side at +X; turn it about Y")
     bony = anatomy.reader().bone(x, weight)
     centres = joint_centres(bony, fingers=False)
-    return measurements_of(Figure(x, body.faces, points_of(x, centres), _checked_side(side)))
+    return Figure(x, body.faces, points_of(x, centres), checked_side(side))
 
 
 def measurements_of(figure: Figure) -> Measurements:
@@ -191,7 +196,7 @@ def figure(rest: Rest, side: Side = "r") -> Figure:
     from marrow.body import load_body
 
     x = rest.vertices.astype(float)
-    return Figure(x, load_body().faces, points_of(x, rest.landmarks), _checked_side(side))
+    return Figure(x, load_body().faces, points_of(x, rest.landmarks), checked_side(side))
 
 
 def near(name: str) -> str:
@@ -211,7 +216,8 @@ def _needed() -> tuple[str, ...]:
     return (*anatomy.reader().names, *_MORE_POINTS, *_CENTRES)
 
 
-def _checked_side(side: str) -> Side:
+def checked_side(side: str) -> Side:
+    """``side``, "r" or "l". Raises InputError for another one."""
     if side not in ("r", "l"):
         raise InputError(f"side: expected 'r' or 'l', got {side!r}")
     return "r" if side == "r" else "l"

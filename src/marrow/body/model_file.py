@@ -114,6 +114,8 @@ FAMILIES: Mapping[str, Family] = {
     "skel": Family("SKEL", (), "skel.is.tue.mpg.de"),
 }
 
+#: Metres that no body of these families is across.
+_LARGEST = 10.0
 #: Our name of an array to the file's key; SKEL has its own.
 _KEYS = {
     "template": "v_template",
@@ -152,7 +154,8 @@ def read_model_file(path: str | Path) -> ModelFile:
         path: ``.pkl`` (Python 2 or 3, with chumpy and scipy or without) or ``.npz``; the suffix does not matter.
     Raises:
         InputError: no such file, another kind of file, a damaged one, a missing key, or an array of the wrong shape or
-            with values that cannot be (not finite, weights that do not sum to one, faces and parents out of range).
+            with values that cannot be (not finite, a template too large for metres, weights that do not sum to one,
+            faces and parents out of range).
     """
     path = Path(path).expanduser()
     data = _read(path)
@@ -319,6 +322,9 @@ def _linear(fields: NamedArrays, keys: Mapping[str, str], joints: int) -> dict[s
     count = len(template)
     if count == 0:
         raise fields.fail(keys["template"], "has no vertices; get the file again")
+    size = float(np.ptp(template, axis=0).max())
+    if size > _LARGEST:
+        raise fields.fail(keys["template"], f"is {size:.4g} across; expected metres, so bring the file to those first")
     shape = fields.array(keys["shape"], (count, 3, "S"))
     pose = fields.array(keys["pose"], (count, 3, 9 * (joints - 1)))
     return {

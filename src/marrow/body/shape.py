@@ -67,8 +67,8 @@ PARTIAL = ("local_", LOG_BONE)
 #: A log stretch lies within plus and minus this.
 LOG_RANGE = 0.4
 
-# Standard deviation of a limb's log length given the phenotypes.
-_LIMB_SD = {
+#: Standard deviation of a limb's log length given the phenotypes.
+LIMB_SD = {
     "trunk": 0.03, "shoulders": 0.05, "hips": 0.05, "neck": 0.06, "head": 0.025, "upper_arm": 0.035, "forearm": 0.035,
     "hand": 0.035, "thigh": 0.035, "shank": 0.035, "foot": 0.035,
 }  # fmt: skip
@@ -94,7 +94,7 @@ def parameters(store: Store) -> tuple[Parameter, ...]:
     """
     longer = "natural logarithm of the factor on its length, 0 unchanged"
     low, high = -LOG_RANGE, LOG_RANGE
-    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, low, high, 0.0, _LIMB_SD[name], longer) for name in LIMBS)
+    limbs = tuple(Parameter(f"log_scale_{name}", 0.0, low, high, 0.0, LIMB_SD[name], longer) for name in LIMBS)
     change = "1 fully as named, -1 the opposite, 0 unchanged"
     labels = store.meta["local_changes"]
     local = tuple(Parameter(local_name(label), 0.0, -1.0, 1.0, 0.0, 0.15, change) for label in labels)

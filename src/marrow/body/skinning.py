@@ -21,7 +21,7 @@ from marrow.types import Float32, Float64
 #: How far the weights of a vertex may sum from one.
 _WEIGHT_SUM = 1e-3
 #: Fewer frames are posed one after the other.
-_FEW = 6
+FEW = 6
 #: Numbers that are blended at a time, to be skinned while they lie in the cache; and the fewest of a frame, a multiple
 #: of three and of the lanes.
 _TILE, _LEAST = 1 << 18, 768
@@ -98,13 +98,20 @@ def skin(vertices: Float32, weights: SkinWeights, transforms: Float64, threads: 
 
 def skin_shapes(rest: RestShapes, weights: SkinWeights, matrices: Float32, threads: int | None = None) -> Float32:
     """Vertices (T, n, 3) in each frame, from rest shapes and matrices (T, J, 12): the rows of a 3x4 transform."""
-    if len(matrices) >= _FEW:
+    if len(matrices) >= FEW:
         return LaneSkinning(rest, weights, matrices, threads).posed()
-    from marrow.body._fast_skinning import skin_frames
+    from marrow.body._fast_skinning import blend_frames, skin_frames
 
-    whole = rest.columns(slice(0, 3 * (len(weights.start) - 1)))
-    out = np.empty((len(matrices), len(weights.start) - 1, 3), np.float32)
-    skin_frames(weights.start, weights.body, weights.weight, whole.reshape(len(whole), -1, 3), matrices, out)
+    size = 3 * (len(weights.start) - 1)
+    out = np.empty((len(matrices), size // 3, 3), np.float32)
+    shapes = out
+    if rest.coefficients is None or rest.basis is None:
+        given = rest.columns(slice(0, size))
+        shapes = given.reshape(len(given), *out.shape[1:])
+    else:
+        vertices = np.empty((0, size), np.float32) if rest.vertices is None else np.ascontiguousarray(rest.vertices)
+        blend_frames(vertices, rest.coefficients, np.ascontiguousarray(rest.basis), out.reshape(-1, size))
+    skin_frames(weights.start, weights.body, weights.weight, shapes, matrices, out)
     return out
 
 

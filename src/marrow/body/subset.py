@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from marrow.body._store import read_store
 from marrow.body.bones import is_stretched
 from marrow.body.default import DefaultBody, _Reading
 from marrow.body.model import check_vertex_ids
@@ -45,7 +44,7 @@ class BodySubset:
         self.low, self.high = np.array([p.low for p in chosen]), np.array([p.high for p in chosen])
         self.mean, self.sd = np.array([p.mean for p in chosen]), np.array([p.sd for p in chosen])
         self._body, self._base = body, body.spec.defaults
-        floor = read_store().arrays["floor_vertices"].astype(np.intp)
+        floor = body._store.arrays["floor_vertices"].astype(np.intp)
         rest = np.setdiff1d(np.union1d(floor, body._landmarks.vertex_ids), self.vertex_ids)
         self._all_ids = np.concatenate([self.vertex_ids, rest])
         self._reading = _Reading(body, self._all_ids)

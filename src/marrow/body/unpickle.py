@@ -17,27 +17,29 @@ from marrow.body._pickled import Global, Object, Unreadable, finished, named, pl
 from marrow.errors import InputError
 
 #: More opcodes than any model file has (some thousands); an opcode of one byte may take a hundred bytes of memory.
-_MAX_OPCODES = 1_000_000
+MAX_OPCODES = 1_000_000
 #: Bytes of an integer; arithmetic on longer ones takes long.
 _MAX_LONG = 255
 
 
-def unpickle(data: bytes, source: str) -> Any:
+def unpickle(data: bytes, source: str, *, max_opcodes: int = MAX_OPCODES) -> Any:
     """What a pickle of protocol 0 to 5 holds, without executing anything.
 
     numpy arrays, scalars and dtypes become numpy's (arrays are read-only views where they can be); csc, csr and coo
     matrices become scipy's; chumpy arrays become numpy arrays, and selections from one the selected entries; any other
-    chumpy object an :class:`Unreadable`. Python-2 strings become ``str`` (latin-1).
+    chumpy object an :class:`Unreadable`. Tables of pandas become dictionaries, column name to array. Python-2 strings
+    become ``str`` (latin-1).
 
     Args:
         data: the whole pickle; what follows its end is ignored.
         source: name of the file, for messages.
+        max_opcodes: how many opcodes are run at most; tables of a dataset have more than models.
     Raises:
         InputError: a global beyond those of plain data (it is named), a truncated or inconsistent file, or persistent
             ids, extension codes and buffers outside the file.
     """
     try:
-        return _Machine(data, source).run()
+        return _Machine(data, source).run(max_opcodes)
     except InputError:
         raise
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, AttributeError, MemoryError) as error:
@@ -54,8 +56,8 @@ class _Machine:
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self) -> Any:
-        for _ in range(_MAX_OPCODES):
+    def run(self, max_opcodes: int) -> Any:
+        for _ in range(max_opcodes):
             opcode = self.take(1)
             if opcode == b".":
                 return _tidy(self.stack.pop())
@@ -63,7 +65,7 @@ class _Machine:
             if step is None:
                 raise InputError(f"{self.source}: {_NOT_READ.get(opcode, 'this is not a pickle, or it is damaged')}")
             step(self)
-        raise InputError(f"{self.source}: more than {_MAX_OPCODES} opcodes; no model file has so many")
+        raise InputError(f"{self.source}: more than {max_opcodes} opcodes; no file of this kind has so many")
 
     # Reading
 

@@ -60,6 +60,7 @@ def _ik(model: Path, markers: Path, out: Path, force: bool, as_json: bool, **giv
     frames = len(found.angles.time)
     if as_json:
         facts = {"frames": frames, "rms_mm": found.rms_mm, "worst_time_s": found.worst_time}
+        facts["undetermined"] = found.fit.undetermined
         facts["poorly_determined"] = [row.__dict__ for row in found.poorly_determined]
         write_event("angles", file=out, **facts, warnings=found.warnings, markers=[m.__dict__ for m in found.markers])
         return 0

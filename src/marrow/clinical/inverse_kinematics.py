@@ -231,7 +231,9 @@ def _doubts(body: Kinematics, fit: MarkerFit, recording: MarkerData) -> list[str
     out = []
     time = recording.time
     if fit.undetermined:
-        out.append(f"no marker moves {', '.join(fit.undetermined)}: they stay at their default")
+        names, more = fit.undetermined[:_NAMED_POOR], len(fit.undetermined) - _NAMED_POOR
+        rest = f" and {more} more" if more > 0 else ""
+        out.append(f"no marker moves {', '.join(names)}{rest}: they stay at their default")
     if fit.empty_frames:
         out.append(f"no marker is seen at {_spans(time, fit.empty_frames)}: the pose of the frame beside is repeated")
     if fit.stopped_frames:

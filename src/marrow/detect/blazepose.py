@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from marrow.geometry.boxes import box_iou
+
 Float32 = NDArray[np.float32]
 
 SEARCH_SIZE = 224
@@ -137,14 +139,6 @@ def merge_overlapping(candidates: Float32, scores: Float32, min_iou: float = 0.3
         kept_scores.append(left_scores[0])
         left, left_scores = left[~overlapping], left_scores[~overlapping]
     return np.array(kept, np.float32).reshape(-1, candidates.shape[1]), np.array(kept_scores, np.float32)
-
-
-def box_iou(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Intersection over union of one box (4,) with boxes (N, 4), all ``x0 y0 x1 y1``; 0 where both are empty."""
-    side = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    inner = np.prod(np.clip(side, 0, None), axis=1)
-    area = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return inner / np.maximum(area - inner, 1e-12)
 
 
 def region_between(centre: NDArray[np.floating], rim: NDArray[np.floating]) -> Region:

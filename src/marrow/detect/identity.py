@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from marrow.detect.blazepose import Region, box_iou
+from marrow.detect.blazepose import Region
 from marrow.detect.detection import Detection, contained, person_size
+from marrow.geometry.boxes import box_iou
 
 #: Seconds after which a person who was lost is forgotten, and one who was hardly seen yet.
 MEMORY_S, _DOUBTFUL_MEMORY_S = 2.0, 0.3

@@ -46,6 +46,8 @@ LOCAL: Mapping[str, tuple[tuple[str, ...], ...]] = {
 #: Standard deviation within which a measurement is met, and what it may be off before it counts as missed, by unit.
 _PRECISION = {"m": 0.0005, "kg": 0.02, "m2": 0.005, "m3": 1e-4, "kg/m2": 0.05}
 _MISSED = {"m": 0.005, "kg": 1.0, "m2": 0.05, "m3": 1e-3, "kg/m2": 0.5}
+#: Shares of the default body's own length between which a length may be some person's, and units that may be meant.
+_SOMEBODY, _METRES = (0.1, 3.0), {"m": 1.0, "cm": 0.01, "mm": 0.001}
 #: Step of a difference, in standard deviations of the prior.
 _STEP = 0.03
 #: Share of the prior that is left when measurements could not be met with all of it.
@@ -75,20 +77,27 @@ class FittedShape:
     remarks: tuple[str, ...]
 
 
-def fit_measurements(targets: Mapping[str, float], shape: Mapping[str, float] | None = None) -> FittedShape:
+def fit_measurements(
+    targets: Mapping[str, float],
+    shape: Mapping[str, float] | None = None,
+    *,
+    shown: Mapping[str, tuple[str, float]] | None = None,
+) -> FittedShape:
     """Find the likeliest body with given measurements (a second or two).
 
     Args:
         targets: name of :data:`marrow.body.measurements.DEFINITIONS` to its value: metres, kg, m², m³ or kg/m².
         shape: parameters that are known, such as ``{"gender": 1.0, "age": 0.2}``; they are kept. Who is no adult needs
             an ``age``.
+        shown: for messages: a unit to the one that the user gave it in and how many of those it makes, such as
+            ``{"m": ("cm", 100.0)}``.
 
     Raises:
         InputError: nothing to fit, an unknown name, a value that cannot be, or a set that no body has: then it says
             which measurement is missed and what comes nearest.
     """
-    wanted = _checked(targets)
-    body = load_body()
+    body, shown = load_body(), shown or {}
+    wanted = _checked(targets, shown)
     known = {p.name: p for p in body.spec.parameters}
     model = _Model(body, tuple(wanted), checked(shape, known, "shape parameter"))
     goal = np.array(list(wanted.values()))
@@ -100,32 +109,63 @@ def fit_measurements(targets: Mapping[str, float], shape: Mapping[str, float] | 
         missed = [name for name, off in residuals.items() if abs(off) > _MISSED[DEFINITIONS[name].unit]]
         if not missed:
             return FittedShape(found, measured, residuals, model.remarks(x))
-    raise InputError(_refusal(wanted, measured, missed, adult="age" not in model.fixed))
+    raise InputError(_refusal(wanted, measured, missed, shown, adult="age" not in model.fixed))
 
 
-def _checked(targets: Mapping[str, float]) -> dict[str, float]:
+def _checked(targets: Mapping[str, float], shown: Mapping[str, tuple[str, float]]) -> dict[str, float]:
     if not targets:
         raise InputError("no measurements given; give some, such as {'stature': 1.70, 'waist_girth': 0.82}")
     out: dict[str, float] = {}
     for name, value in targets.items():
         if name not in DEFINITIONS:
             raise InputError(f"there is no measurement {name!r}{near(name)}")
-        unit = DEFINITIONS[name].unit
+        unit, factor = _unit(name, shown)
         try:
             out[name] = float(value)
         except (TypeError, ValueError):
             raise InputError(f"{name}: expected a number ({unit}), got {value!r}") from None
         if not (math.isfinite(out[name]) and out[name] > 0.0):
-            raise InputError(f"{name}: expected a number above 0 ({unit}), got {value!r}")
-        if unit == "m" and out[name] > 3.0:
-            raise InputError(f"{name}: {out[name]:g} m is no person's; give metres, such as {out[name] / 100:g}")
+            raise InputError(f"{name}: expected a number above 0 ({unit}), got {_number(out[name] * factor)}")
+    own = measure(load_body().rest())
+    for name, value in out.items():
+        unit, factor = _unit(name, shown)
+        if DEFINITIONS[name].unit == "m" and not _is_somebodys(value, own[name]):
+            typed = value * factor
+            meant = (typed * metres for metres in _METRES.values())
+            hint = next((f", such as {_number(x * factor)}" for x in meant if _is_somebodys(x, own[name])), "")
+            raise InputError(f"{name}: {_number(typed)} {unit} is no person's; give it in {unit}{hint}")
     return out
 
 
-def _refusal(wanted: Mapping[str, float], measured: Mapping[str, float], missed: Sequence[str], *, adult: bool) -> str:
-    told = [f"{name} {wanted[name]:.3f} {DEFINITIONS[name].unit} (nearest {measured[name]:.3f})" for name in missed]
+def _is_somebodys(length: float, own: float) -> bool:
+    return _SOMEBODY[0] * own <= length <= _SOMEBODY[1] * own
+
+
+def _unit(name: str, shown: Mapping[str, tuple[str, float]]) -> tuple[str, float]:
+    """In which unit messages tell a measurement, and how many of those its own makes."""
+    unit = DEFINITIONS[name].unit
+    return shown.get(unit, (unit, 1.0))
+
+
+def _number(value: float) -> str:
+    """Four digits, never as a power of ten."""
+    return f"{float(f'{value:.4g}'):g}"
+
+
+def _refusal(
+    wanted: Mapping[str, float],
+    measured: Mapping[str, float],
+    missed: Sequence[str],
+    shown: Mapping[str, tuple[str, float]],
+    *,
+    adult: bool,
+) -> str:
+    told = []
+    for name in missed:
+        unit, factor = _unit(name, shown)
+        told.append(f"{name} {_number(wanted[name] * factor)} {unit} (nearest {_number(measured[name] * factor)})")
     words = f"no body has these measurements together: {', '.join(told)}. Correct or leave out one of them"
-    small = adult and wanted.get("stature", 2.0) < 1.4
+    small = adult and (wanted.get("stature", 2.0) < 1.4 or wanted.get("mass", 70.0) < 25.0)
     return words + ("; for a child give its age, such as age 0.33" if small else "")
 
 

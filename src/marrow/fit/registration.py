@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,9 +126,10 @@ def register(
         joints: by their names in SMPL's family, (3,) metres.
 
     Raises:
-        InputError: the other surface is nowhere near.
+        InputError: a body that does not stand upright and face +Z, or whose surface is nowhere near.
     """
     x, tell = np.asarray(vertices, float), progress or silent
+    _refuse_turned(joints)
     ours = load_body("default")
     normals, targets = vertex_normals(x, faces), _landmarks(x, joints)
     tell("registration", 0, _ROUNDS + 2)
@@ -181,6 +183,15 @@ def straight_hands(skeleton: Skeleton) -> Float64:
 # ---------------------------------------------------------------------------------------------------------------------
 # The default body's own shape and pose
 # ---------------------------------------------------------------------------------------------------------------------
+
+
+def _refuse_turned(joints: Mapping[str, NDArray]) -> None:
+    """Refuse a body with other axes: the fit would lay the wrong ends on each other and find something all the same."""
+    hips = 0.5 * (joints["left_hip"] + joints["right_hip"])
+    rises, left = joints["neck"] - hips, joints["left_hip"] - joints["right_hip"]
+    ahead = joints["left_foot"] - joints["left_ankle"] + joints["right_foot"] - joints["right_ankle"]
+    if min(rises[1] / np.linalg.norm(rises), left[0] / np.linalg.norm(left), ahead[2] / np.linalg.norm(ahead)) < 0.5:
+        raise InputError("the body does not stand upright and face +Z; expected one in a T-pose, Y up, its left at +X")
 
 
 def _landmarks(x: Float64, joints: Mapping[str, NDArray]) -> dict[str, Float64]:
@@ -337,5 +348,5 @@ def _read(path: Path) -> Registration | None:
         shape = dict(zip(arrays["shape_names"].tolist(), arrays["shape"].tolist(), strict=True))
         kept = {name: arrays[name] for name in ("theirs_sure", "ours_sure", "fitted")}
         return Registration(**points, **kept, shape=shape)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

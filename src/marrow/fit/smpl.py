@@ -7,7 +7,7 @@ gives the places of those points in every frame, and the other body is fitted to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from marrow.types import Float64, Motion
 #: Vertices that are looked at for each joint of the other body, and for each of a finger.
 _EACH, _EACH_FINGER = 24, 6
 #: Shape coefficients that are fitted: those that everybody's files have.
-_SHAPES = {"smpl": 10, "smplh": 16, "smplx": 16}
+SHAPES = {"smpl": 10, "smplh": 16, "smplx": 16}
 _STILL = ("jaw", "left_eye", "right_eye")
 #: Segments whose skin goes elsewhere in bodies without shoulder blade and with a forearm that twists as one piece: it
 #: says roughly where they are, and the arm's and the hand's say it better.
@@ -50,12 +50,14 @@ class Retargeted:
 
     Attributes:
         body: name of the model.
+        model: the model itself, by which the motion finds its way back.
         motion: parameters, in marrow's world (Y up).
         pelvis: (3,) metres: the pelvis' joint of the person at rest, about which the root turns.
         residual: (T, 2) metres: the mean and the 95 % quantile over the skin of the distance between the two bodies.
     """
 
     body: str
+    model: SmplBody = field(repr=False)
     motion: SmplMotion
     pelvis: Float64
     residual: Float64
@@ -127,10 +129,11 @@ def to_smpl(motion: Motion, body: SmplBody, *, name: str = "motion", progress: P
     if len(motion.time) == 0:
         raise InputError("motion: expected frames, got none")
     found, family = registration(body, progress), body.spec.family
-    ids = _points_on_theirs(body, found)
+    ids = points_on_theirs(body, found)
     points = np.concatenate(list(_followed(motion, found.theirs_on_ours.rows(ids))))
-    still = [body.spec.joints.index(joint) for joint in _STILL if joint in body.spec.joints]
-    solved = fit_to_points(body.tensors(), points, ids, shapes=_SHAPES[family], still=still, progress=progress)
+    solved = fit_to_points(
+        body.tensors(), points, ids, shapes=SHAPES[family], still=still_joints(body), progress=progress
+    )
     own = SmplMotion(name, family, body.gender, solved.shape, solved.pose, solved.translation, motion.time)
     pelvis = body.rest(own.betas).joints[0].astype(float)
     sure = np.flatnonzero(found.theirs_sure & ~_stiff_fingers(body))
@@ -141,7 +144,7 @@ def to_smpl(motion: Motion, body: SmplBody, *, name: str = "motion", progress: P
         )
         for away in [np.linalg.norm(ours - theirs, axis=-1)]
     ]
-    return Retargeted(body.spec.name, own, pelvis, np.concatenate(residual))
+    return Retargeted(body.spec.name, body, own, pelvis, np.concatenate(residual))
 
 
 @dataclass(frozen=True)
@@ -219,13 +222,28 @@ def model_of(motion: SmplMotion) -> str:
     raise InputError(f"{made}; no such model is kept. Add your own file with: marrow models add PATH{other}")
 
 
+def of_known_shapes(motion: SmplMotion, body: SmplBody) -> tuple[SmplMotion, tuple[str, ...]]:
+    """The motion without shape coefficients that the body does not have, and a remark where there were such."""
+    known = len(body.spec.parameters)
+    beyond = len(motion.betas) - known
+    if beyond <= 0:
+        return motion, ()
+    told = f"the file has {beyond} shape coefficients more than {body.spec.name}; they are left out"
+    return replace(motion, betas=motion.betas[:known]), (told,)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Points of both bodies
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _points_on_theirs(body: SmplBody, found: Registration) -> NDArray[np.intp]:
-    """Vertices of the other body that a fit looks at: as many of each joint, as far apart as they can be."""
+def still_joints(body: SmplBody) -> list[int]:
+    """Joints of jaw and eyes, which no fit turns."""
+    return [body.spec.joints.index(joint) for joint in _STILL if joint in body.spec.joints]
+
+
+def points_on_theirs(body: SmplBody, found: Registration) -> NDArray[np.intp]:
+    """(n,) vertices of the other body that a fit looks at: as many of each joint, as far apart as they can be."""
     vertices, owner = body.rest().vertices, body.owners()
     # where the other body has stiff fingers, the skin of the palm that ours move would pull at its wrist
     still = ~_of_fingers()[found.theirs_on_ours.corners].any(1) | body.has_fingers

@@ -8,7 +8,10 @@ has Y up. Soft-tissue coefficients (``dmpls``) and markers are not read.
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +30,13 @@ JOINTS: Mapping[str, int] = {"smpl": 24, "smplh": 52, "smplx": 55}
 #: Files of SMPL-X have the parts of the pose by name as well; how many joints each has, in the order of the tree.
 _PARTS = {"root_orient": 1, "pose_body": 21, "pose_jaw": 1, "pose_eye": 2, "pose_hand": 30}
 _RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
+#: Radians that no rotation vector reaches.
+_FULL_TURNS = 4 * np.pi
+#: What numpy and zipfile raise at damaged files.
+_DAMAGES = (
+    *(OSError, ValueError, TypeError, EOFError, AttributeError, KeyError, RuntimeError, SyntaxError),
+    *(MemoryError, OverflowError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, struct.error),
+)
 _GENDERS = ("female", "male", "neutral")
 
 
@@ -66,13 +76,13 @@ class SmplMotion:
 
 
 def is_amass(source: str | Path) -> bool:
-    """Whether a path is an ``.npz`` with the poses and the translation of a body of SMPL's family."""
+    """Whether a path is an ``.npz`` with poses and translation or shape of a body of SMPL's family."""
     if Path(source).suffix.lower() != ".npz":
         return False
     try:
         with np.load(source, allow_pickle=False) as archive:
-            return {"poses", "trans"} <= set(archive.files)
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
+            return "poses" in archive.files and not {"trans", "betas"}.isdisjoint(archive.files)
+    except _DAMAGES:
         return False  # whoever reads it as something else tells what is wrong with it
 
 
@@ -86,19 +96,30 @@ def read_amass(path: str | Path) -> SmplMotion:
     path = Path(path)
     held = _held(path)
     poses, trans, betas = (_numbers(held, name, path) for name in ("poses", "trans", "betas"))
-    if all(name in held for name in _PARTS):
-        poses = np.concatenate([_numbers(held, name, path).reshape(len(poses), -1) for name in _PARTS], 1)
+    if poses.ndim > 0 and all(name in held for name in _PARTS):
+        parts = {name: _numbers(held, name, path) for name in _PARTS}
+        for name, values in parts.items():
+            if values.shape[:1] != poses.shape[:1]:
+                raise InputError(
+                    f"{path}: '{name}' must have a row for each of 'poses' ({len(poses)}); got {values.shape}"
+                )
+        poses = np.concatenate(
+            [values.reshape(len(poses), int(np.prod(values.shape[1:]))) for values in parts.values()], 1
+        )
     widths = {3 * count: family for family, count in JOINTS.items()}
     width = int(np.prod(poses.shape[1:]))
     if poses.ndim < 2 or len(poses) == 0 or width not in widths:
         told = ", ".join(f"{width} ({family})" for width, family in widths.items())
         raise InputError(f"{path}: 'poses' must be (T, n) with n one of {told}; got {poses.shape}")
+    most = float(np.abs(poses).max())
+    if most > _FULL_TURNS:
+        raise InputError(f"{path}: 'poses' reaches {most:.4g}; expected radians, are these degrees?")
     if trans.shape != (len(poses), 3):
         raise InputError(f"{path}: 'trans' must be ({len(poses)}, 3), a row for each of 'poses'; got {trans.shape}")
     betas = betas[0] if betas.ndim == 2 and len(betas) == 1 else betas
     if betas.ndim != 1:
         raise InputError(f"{path}: 'betas' must be (S,), one shape for all frames; got {betas.shape}")
-    time = np.array([t / _rate(held, path) for t in range(len(poses))])
+    time = np.arange(len(poses)) / _rate(held, path)
     family = widths[width]
     poses = poses.reshape(len(poses), JOINTS[family], 3)
     return SmplMotion(path.stem, family, _gender(held), betas, poses, trans, time)
@@ -135,7 +156,7 @@ def _held(path: Path) -> dict[str, NDArray]:
                     held[name] = archive[name]
                 except ValueError:
                     continue
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     return held
 

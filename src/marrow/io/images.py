@@ -91,6 +91,23 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         raise InputError(f"{path}: {why}; expected one of {' '.join(IMAGE_SUFFIXES)}") from error
 
 
+def cut_crop(image: NDArray[np.uint8], image_from_crop: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """(size, size, 3) the crop of a picture (H, W, 3); black beyond its edges. Shrinks by areas, so nothing aliases."""
+    import cv2
+
+    scale = image_from_crop[0, 0]
+    halvings = max(0, int(np.floor(np.log2(max(scale, 1e-6)))))
+    small = image
+    for _ in range(halvings):
+        small = cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    A = image_from_crop.copy()
+    # the smaller picture's pixel centres: x_small = (x + 0.5) / 2^k - 0.5
+    A[:, 2] = (A[:, 2] + 0.5) / 2**halvings - 0.5
+    A[:, :2] /= 2**halvings
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(small, A, (size, size), flags=flags), np.uint8)
+
+
 def _to_rgb8(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
         grey = np.asarray(image).astype(np.float64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ def _archive(path: Path, topology: Topology, fps: float | None) -> tuple[Float32
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in ("vertices", "time", "fps", "faces") if name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     x = held["vertices"]
     x = x[None] if x.ndim == 2 else x
@@ -182,7 +183,11 @@ def _rate(fps: float, where: str) -> float:
 
 
 def _hint(count: int) -> str:
-    return "; is it SMPL's body? Only the default body's meshes are read" if count in (6890, 10475) else ""
+    return (
+        "; is it SMPL's body? With --model, marrow measure reads it; else only the default body's meshes are read"
+        if count in (6890, 10475)
+        else ""
+    )
 
 
 def _files(path: Path) -> list[Path]:

@@ -48,7 +48,7 @@ def seen_share(xy, depth, map_depth, map_owner, person, inside, tolerance, x0, y
     """``out`` (N,): bilinear share of the four pixels around each point that do not hide it; -1 out of the picture.
 
     A pixel hides what lies more than ``tolerance`` behind it, but one whose owner is ``person`` only what lies more than
-    ``inside`` behind it.
+    ``inside`` (N,) behind it.
     """
     height, width = map_depth.shape
     for n in range(xy.shape[0]):
@@ -63,7 +63,7 @@ def seen_share(xy, depth, map_depth, map_owner, person, inside, tolerance, x0, y
             right, below = corner & 1, corner >> 1
             w = (fx if right else 1.0 - fx) * (fy if below else 1.0 - fy)
             px, py = min(max(int(i) + right, 0), width - 1), min(max(int(j) + below, 0), height - 1)
-            allowed = inside if person >= 0 and map_owner[py, px] == person else tolerance
+            allowed = inside[n] if person >= 0 and map_owner[py, px] == person else tolerance
             if depth[n] <= map_depth[py, px] + allowed:
                 share += w
         out[n] = share

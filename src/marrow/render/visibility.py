@@ -39,7 +39,7 @@ def joints_visible(
     owner: NDArray[np.int32],
     camera: Camera,
     *,
-    inside: float = 0.15,
+    inside: ArrayLike = 0.15,
     tolerance: float = 0.01,
 ) -> NDArray[np.bool_]:
     """(N,) True for points inside a body (joints) that only the flesh around them is before.
@@ -48,8 +48,8 @@ def joints_visible(
         points_cam: (N, 3) metres in the camera's axes.
         person: whose points they are, 0 or more.
         owner: (H, W) who is seen in each pixel of the raster; see :func:`face_map`.
-        inside: so far behind the person's own surface a point still counts as seen, metres: more than the radius of the
-            trunk at a hip, less than the way from the far side of the body.
+        inside: so far behind the person's own surface a point still counts as seen, metres, for all or each (N,): more
+            than the flesh and cloth around it, less than the way from the far side of the body.
         tolerance: the same behind other surfaces.
 
     Raises:
@@ -66,7 +66,7 @@ def _seen_share(
     camera: Camera,
     owner: NDArray[np.int32],
     person: int,
-    inside: float,
+    inside: ArrayLike,
     tolerance: float,
 ) -> Float64:
     from marrow.render import _fast_visibility
@@ -81,8 +81,8 @@ def _seen_share(
     out = np.empty(len(points))
     owner = np.ascontiguousarray(owner, np.int32)
     _fast_visibility.seen_share(
-        np.ascontiguousarray(xy), np.ascontiguousarray(depth), raster.depth, owner, person, inside, tolerance,
-        *raster.origin, out,
+        np.ascontiguousarray(xy), np.ascontiguousarray(depth), raster.depth, owner, person,
+        np.array(np.broadcast_to(inside, len(points)), float), tolerance, *raster.origin, out,
     )  # fmt: skip
     return out
 
@@ -93,7 +93,7 @@ def seen_share_reference(
     camera: Camera,
     owner: NDArray[np.int32],
     person: int,
-    inside: float,
+    inside: ArrayLike,
     tolerance: float,
 ) -> Float64:
     """Bilinear share of the pixels around points (N, 3) that do not hide them, -1 out of the window; plain numpy."""
@@ -106,7 +106,8 @@ def seen_share_reference(
     corner = np.floor(xy)[:, None] + np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
     weight = (1 - np.abs(xy[:, None] - corner)).prod(-1)
     x, y = np.clip(corner, 0, [width - 1, height - 1]).astype(int).transpose(2, 0, 1)
-    allowed = np.where((owner[y, x] == person) & (person >= 0), inside, tolerance)
+    own = (owner[y, x] == person) & (person >= 0)
+    allowed = np.where(own, np.broadcast_to(inside, len(points))[:, None], tolerance)
     free = depth[:, None] <= raster.depth[y, x] + allowed
     return np.where(shown, (weight * free).sum(-1), -1.0)
 

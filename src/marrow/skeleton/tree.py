@@ -163,6 +163,17 @@ def relaxed(coordinates: Sequence[str]) -> Float64:
     return np.radians(ends)
 
 
+#: How far the forearms of a person at ease are turned in, degrees.
+_PRONATION = 60.0
+
+
+def at_ease(coordinates: Sequence[str]) -> Float64:
+    """(D,) radians: a person standing with relaxed hands and forearms half turned in."""
+    q = relaxed(coordinates)
+    q[[i for i, name in enumerate(coordinates) if name.startswith("pro_sup")]] = np.radians(_PRONATION)
+    return q
+
+
 def _terms(of_joints: Sequence[Sequence[Coupled]], number: dict[str, int]) -> Terms:
     terms = [term for own in of_joints for term in own]
     polynomial = np.zeros((len(terms), DEGREE))
@@ -212,6 +223,7 @@ __all__ = [
     "Structure",
     "Terms",
     "Tree",
+    "at_ease",
     "build",
     "cut",
     "relaxed",

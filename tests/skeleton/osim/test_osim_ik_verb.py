@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from leg_model import leg, motion, recording, the_leg
 from osim_oracle import saved
 
 from marrow.cli import main
-from marrow.clinical.inverse_kinematics import inverse_kinematics
+from marrow.clinical.inverse_kinematics import _doubts, inverse_kinematics
 from marrow.errors import InputError
 from marrow.io.mot import Table, read_mot, write_mot
 from marrow.io.trc import MarkerData, write_trc
@@ -180,6 +181,14 @@ def test_gaps_and_what_no_marker_moves_are_told(trial: Trial):
     told = " ".join(inverse_kinematics(trial.model, trial.markers()).warnings)
     assert "no marker is seen at 0.06–0.08 s" in told
     assert "no marker moves ankle" in told
+
+
+def test_of_many_that_no_marker_moves_some_are_named(trial: Trial):
+    fit = inverse_kinematics(trial.model, trial.markers()).fit
+    fit = dataclasses.replace(fit, undetermined=tuple(f"finger_{i}" for i in range(40)))
+    recorded = MarkerData(tuple(trial.names), trial.time, trial.xyz, 50.0)
+    (told,) = _doubts(trial.body, fit, recorded)
+    assert told == ("no marker moves finger_0, finger_1, finger_2, finger_3 and 36 more: they stay at their default")
 
 
 def test_set_up_files_that_cannot_be_used(trial: Trial):

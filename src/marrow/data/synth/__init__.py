@@ -1,0 +1,1 @@
+"""Synthetic pictures of people with everything known about them; the command is ``marrow synth``."""

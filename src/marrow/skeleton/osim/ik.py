@@ -92,6 +92,9 @@ def fit_markers(
 ) -> MarkerFit:
     """Coordinates that bring the model's markers nearest to recorded ones, in every frame.
 
+    How surely the markers tell each coordinate is not looked at here: :func:`coordinate_precision` says it, and
+    ``marrow ik`` (:func:`marrow.clinical.inverse_kinematics.inverse_kinematics`) makes a remark of it.
+
     Args:
         names: M' names of the recorded markers; those that the model lacks are left out.
         xyz: (T, M', 3) metres in OpenSim's ground; NaN where a marker is not seen.

@@ -1,0 +1,1 @@
+"""Training of the networks that ship with marrow and of the systems' own."""
