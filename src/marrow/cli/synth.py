@@ -87,7 +87,7 @@ def _synth(
     choices = Choices(
         _size(given["size"]), given["views"], given["split"], _motions(given["motions"]),
         tuple(photos_in(given["photos"])) if given["photos"] else (),
-        tuple(photos_in(given["textures"])) if given["textures"] else (),
+        given["textures"],
     )  # fmt: skip
     wanted = tuple(MAPS) if maps is None else () if maps == ("none",) else maps
     recipe = Recipe(name, seed, choices, wanted, dense)
