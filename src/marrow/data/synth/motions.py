@@ -113,8 +113,8 @@ def motions_from(
         if clip.error > FARTHEST:
             wrong.append(
                 f"{file}: the body stays {1000 * clip.error:.0f} mm from the file's points, more than "
-                f"{1000 * FARTHEST:.0f}; look at what marrow convert tells of it: its unit, its axes or its neutral pose "
-                "may have to be named"
+                f"{1000 * FARTHEST:.0f}; look at what marrow convert tells of it: its unit, its axes or its neutral "
+                "pose may have to be named"
             )
             told(f"left out: {wrong[-1]}")
             continue
