@@ -39,7 +39,7 @@ _HEAD, _HEAD_MOST = np.radians([9.0, 5.0, 18.0]), 0.6
 _FOREARM = {s: [AT[f"{n}_{s}"] for n in ("pro_sup", "wrist_flex", "wrist_dev")] for s in "rl"}
 _FOREARM_MEAN, _FOREARM_SD = np.radians([65.0, -5.0, 4.0]), np.radians([28.0, 12.0, 6.0])
 #: Out of a collision: degrees an arm is led away from the trunk, a leg from the other, and how often before giving up.
-_AWAY, _APART, _STEPS = 7.0, 4.0, 5
+_AWAY, _APART, _STEPS = 5.0, 3.0, 7
 _TRIES = 12
 _GIVES = 0.04  # metres
 _LEANS = np.radians(30.0)  # how much further a mixed pose may lean than the upper body did
