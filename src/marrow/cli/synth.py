@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,10 +106,9 @@ def _synth(
 def _motions(path: Path | None) -> Any:
     if path is None:
         return None
-    from marrow.conversion import packed
-    from marrow.data.synth.motions import motions_from
+    from marrow.conversion import motions
 
-    return motions_from(path, packed, told=lambda line: print(line, file=sys.stderr))
+    return motions(path)
 
 
 def _list(as_json: bool) -> int:
