@@ -15,8 +15,8 @@ from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import smoothstep
 from marrow.data.synth._head import COLUMNS, ROWS, head_grid
 from marrow.data.synth.hair import _cut_grid, surface_points
-from marrow.data.synth.looks import Item
 from marrow.data.synth.sheets import _grid_faces
+from marrow.data.synth.wardrobe import Item
 from marrow.types import Float32, Float64
 
 SHOES = ("trainers", "shoes", "boots", "sandals")

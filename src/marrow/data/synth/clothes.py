@@ -7,7 +7,6 @@ of rings (:mod:`marrow.data.synth.sheets`).
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,9 +18,7 @@ from marrow.body.skinning import SkinWeights, skin
 from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import TRUNK_BINS, ClothMesh, Tube, cloth_mesh
 from marrow.data.synth.cuts import Cut, Shape, shape_of
-from marrow.data.synth.looks import Garment
-from marrow.render.mesh import vertex_normals
-from marrow.render.surfaces import Pattern
+from marrow.data.synth.wardrobe import Garment
 from marrow.types import Float32, Float64
 
 #: How far a hem is folded inward, metres.
@@ -216,8 +213,8 @@ def drawn(cut: Cut, points: Float32, below: Float32, normal: Float32) -> Float32
     if cut.lift:
         kept = kept + cut.lift * normal[cut.kept]
         rim = rim + cut.lift * normal[i]
-        return np.concatenate([kept, rim])
+        return np.concatenate([kept, rim]).astype(np.float32)
     inward = below[i] + t[:, None] * (below[j] - below[i]) - rim
     length = np.linalg.norm(inward, axis=1, keepdims=True)
     folded = rim + inward * np.minimum(_FOLD / np.maximum(length, 1e-6), 0.9)
-    return np.concatenate([kept, rim, folded])
+    return np.concatenate([kept, rim, folded]).astype(np.float32)

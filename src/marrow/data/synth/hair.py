@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from marrow.body import DefaultBody, Rest
 from marrow.body.skinning import SkinWeights, skin
-from marrow.data.synth import _fast_cloth, _head
+from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import _edges, _subdivided, smoothstep
-from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, head_centre, head_grid, hairline, skin_marks
-from marrow.data.synth.looks import Hair
+from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, hairline, head_centre, head_grid, skin_marks
 from marrow.data.synth.sheets import _finer, _grid_faces
+from marrow.data.synth.wardrobe import Hair
 from marrow.types import Float32, Float64
 
 #: Styles from none to most.
@@ -169,7 +169,7 @@ def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: flo
         cap[:, 1:-1] = 0.25 * cap[:, :-2] + 0.5 * cap[:, 1:-1] + 0.25 * cap[:, 2:]
     start = cap[-1]
     step = 0.022 * scale
-    levels = max(int(round(hair.length / step)), 4)
+    levels = max(round(hair.length / step), 4)
     centre = head_centre(rest.vertices)
     away = cap - centre
     away /= np.linalg.norm(away, axis=-1, keepdims=True)
@@ -203,7 +203,7 @@ def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: flo
     shade = 1.0 + 0.22 * fine[None] + 0.05 * rng.normal(size=(rows, cols))
     shade *= np.linspace(1.05, 0.92, rows)[:, None]
     azimuth = np.radians(np.interp(np.arange(cols) / 2, np.arange(len(columns)), np.array(columns) * 360 / COLUMNS))
-    place = _strand_place(np.tile(azimuth, rows), np.repeat(np.arange(rows) * 0.5 + 20.0, cols))
+    place = _strand_place(np.tile(azimuth, rows), np.repeat(np.arange(rows) * 0.5 + 20.0, cols).astype(np.float64))
     return HairPiece(
         out, None, _grid_faces(rows, cols, False), _tinted(hair.colour, shade.reshape(-1)), place.astype(np.float32),
         down, around,
@@ -215,7 +215,7 @@ def _tail(hair: Hair, centre: Float64, points: Float64, grid: HeadGrid, scale: f
     back = points.reshape(ROWS, COLUMNS, 3)[:, COLUMNS // 2]
     height = grid.height.reshape(ROWS, COLUMNS)[:, COLUMNS // 2]
     start = back[int(np.argmin(np.abs(height - (1.60 + 0.06 * hair.volume))))]
-    levels = max(int(round(hair.length / (0.025 * scale))), 5) + 1
+    levels = max(round(hair.length / (0.025 * scale)), 5) + 1
     s = np.arange(levels) * 0.025 * scale
     out = np.zeros((levels, 1, 3))
     out[:, 0] = start
@@ -229,7 +229,7 @@ def _tail(hair: Hair, centre: Float64, points: Float64, grid: HeadGrid, scale: f
     shade = 1 + 0.22 * rng.normal(size=(1, _TAIL)) + 0.05 * rng.normal(size=(rows, _TAIL))
     faces = _grid_faces(rows, _TAIL, True)
     angle = np.arange(_TAIL) / _TAIL * 2 * np.pi
-    place = _strand_place(np.tile(angle, rows), np.repeat(np.arange(rows) * 0.5, _TAIL))
+    place = _strand_place(np.tile(angle, rows), np.repeat(np.arange(rows) * 0.5, _TAIL).astype(np.float64))
     return HairPiece(
         out, None, faces, _tinted(hair.colour, shade.reshape(-1)), place.astype(np.float32), down, np.zeros_like(down),
         thick,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,10 @@ from marrow.data.synth.accessories import SHOES, SOLES, Part, make_items
 from marrow.data.synth.clothes import Shell, drawn, make_shells, pose_shells, unit
 from marrow.data.synth.cuts import BOTTOMS, STRAPS
 from marrow.data.synth.hair import HairPiece, make_hair, pose_piece
-from marrow.data.synth.looks import Garment, Look
 from marrow.data.synth.sheets import Sheet, hang_sheet, make_sheet
 from marrow.data.synth.skin_colours import EYES, eye_coordinates, eye_texture, skin_colours
 from marrow.data.synth.textures import read_texture
+from marrow.data.synth.wardrobe import Garment, Look
 from marrow.render.mesh import vertex_normals
 from marrow.render.surfaces import Surface
 from marrow.types import Float32, Float64
@@ -62,17 +61,17 @@ class Outfit:
     covered: NDArray[np.bool_]
     sole: float
     seen: tuple[tuple[NDArray[np.int32], ...], ...]
-    textures: Path | None = None
 
 
-def dress(body: DefaultBody, rest: Rest, look: Look, textures: str | Path | None = None) -> Outfit:
+def dress(body: DefaultBody, rest: Rest, look: Look) -> Outfit:
     """Dress a person (some milliseconds; the first person of a process takes longer).
 
-    Args:
-        textures: folder of the user's pictures that the look's garments may name.
     Raises:
-        InputError: a picture that is not in the folder or is another one by now.
+        InputError: a picture that the look names is not there, or is another one by now.
     """
+    for garment in (*look.garments, *look.sheets):
+        if garment.texture is not None:
+            read_texture(*garment.texture)
     mesh = cloth_mesh(body)
     normals = vertex_normals(rest.vertices, body.faces)
     shells, outer = make_shells(body, rest, look.garments, normals)
@@ -90,16 +89,19 @@ def dress(body: DefaultBody, rest: Rest, look: Look, textures: str | Path | None
         look, rest, tuple(shells), tuple(sheets), tuple(make_hair(body, rest, look.hair, normals, hat)), tuple(parts),
         skin_colours(body, look.skin, look.hair), body.faces[~hidden], covered,
         SOLES[shoe] * float(rest.landmarks["head_top"][1]) / 1.7 if shoe else 0.0,
-        _seen(mesh, shells, look), None if textures is None else Path(textures),
+        _seen(mesh, shells, look),
     )  # fmt: skip
 
 
-def worn(outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertices: Float32) -> list[Surface]:
+def worn(
+    outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertices: Float32, *, owner: int = -1
+) -> list[Surface]:
     """What a person wears in a pose, the skin first.
 
     Args:
         R, p: (B, 3, 3) and (B, 3) frames of the skeleton's segments, ``rest.skeleton.forward(q, translation)``.
         body_vertices: (V, 3) posed skin, metres, world.
+        owner: number of the person, for the surfaces.
     Returns:
         Surfaces with labels of :data:`LABELS`; the first has all of the skin's vertices, but faces only where skin can
         be seen.
@@ -120,12 +122,12 @@ def worn(outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertice
         for cut, faces in zip(shell.cuts, seen, strict=True):
             if len(faces):
                 vertices = drawn(cut, points, below, normal)
-                surfaces.append(_cloth(outfit, shell.garment, vertices, faces, cut.colour, cut.place, cut.printed))
+                surfaces.append(_cloth(shell.garment, vertices, faces, cut.colour, cut.place, cut.printed))
         chosen = shell.ids[shell.covered[shell.ids]]
         below[chosen] = points[chosen]
     for sheet in outfit.sheets:
         vertices = hang_sheet(sheet, rest, transforms, p, floor)
-        surfaces.append(_cloth(outfit, sheet.garment, vertices, sheet.faces, 0, sheet.place, True))
+        surfaces.append(_cloth(sheet.garment, vertices, sheet.faces, 0, sheet.place, True))
     for part in outfit.parts:
         vertices = skin(part.points, part.weights, transforms[None])[0]
         surfaces.append(
@@ -134,7 +136,7 @@ def worn(outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertice
     for piece in outfit.hair:
         vertices = pose_piece(piece, rest, transforms, p, floor)
         surfaces.append(Surface(vertices, piece.faces, piece.colour, gloss=0.3, two_sided=True, label=_LABEL["hair"]))
-    return surfaces
+    return [replace(surface, owner=owner) for surface in surfaces]
 
 
 def label_of(garment: Garment) -> str:
@@ -154,12 +156,12 @@ def sheet_top(garment: Garment) -> float:
     return {"skirt": 1.035, "dress skirt": 1.075}.get(garment.kind, 1.0)
 
 
-def _cloth(outfit: Outfit, garment: Garment, vertices, faces, colour: int, place: Float32, printed: bool) -> Surface:
+def _cloth(garment: Garment, vertices, faces, colour: int, place: Float32, printed: bool) -> Surface:
     tint = np.array((garment.colour, garment.second)[colour], np.float32)
     texture = uv = None
     pattern = garment.pattern if printed else None
-    if printed and garment.texture is not None and outfit.textures is not None:
-        texture = read_texture(outfit.textures, *garment.texture)
+    if printed and garment.texture is not None:
+        texture = read_texture(*garment.texture)
         uv = np.stack([place[:, 0] / 0.5 + 0.5, place[:, 1] / 0.5], 1).astype(np.float32)
         pattern, tint = None, np.ones(3, np.float32)
     return Surface(
