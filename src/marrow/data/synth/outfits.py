@@ -81,9 +81,9 @@ def dress(body: DefaultBody, rest: Rest, look: Look) -> Outfit:
     flat = 0.004 if look.hair.style not in ("bald", "cropped") else 0.0
     parts = make_items(body, rest, look.items, outer, flat)
     covered = _covered(body, mesh, shells, bool(kinds & {"trainers", "shoes", "boots"}))
-    hidden = covered[body.faces].all(1)
-    for eye in EYES:
-        hidden |= (body.faces[:, 0] >= eye.start) & (body.faces[:, 0] < eye.stop)
+    hidden = _all_three(covered, body.faces)
+    for faces in _eye_faces(body):
+        hidden[faces] = True
     shoe = next((item.kind for item in look.items if item.kind in SHOES), None)
     return Outfit(
         look, rest, tuple(shells), tuple(sheets), tuple(make_hair(body, rest, look.hair, normals, hat)), tuple(parts),
@@ -173,13 +173,23 @@ def _cloth(garment: Garment, vertices, faces, colour: int, place: Float32, print
 def _eyes(body: DefaultBody, look: Look, v: Float32) -> list[Surface]:
     picture = eye_texture(look.skin)
     out = []
-    for eye, uv in zip(EYES, eye_coordinates(body), strict=True):
-        own = (body.faces[:, 0] >= eye.start) & (body.faces[:, 0] < eye.stop)
+    for eye, uv, own in zip(EYES, eye_coordinates(body), _eye_faces(body), strict=True):
         faces = body.faces[own] - eye.start
         out.append(
             Surface(v[eye], faces, np.ones(3, np.float32), texture=picture, uv=uv, gloss=0.7, label=_LABEL["eyes"])
         )
     return out
+
+
+def _all_three(of: NDArray[np.bool_], faces: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(F,) whether it holds at all corners."""
+    return of[faces[:, 0]] & of[faces[:, 1]] & of[faces[:, 2]]
+
+
+@functools.cache
+def _eye_faces(body: DefaultBody) -> tuple[NDArray[np.intp], ...]:
+    first = body.faces[:, 0]
+    return tuple(np.flatnonzero((first >= eye.start) & (first < eye.stop)) for eye in EYES)
 
 
 def _covered(body: DefaultBody, mesh: ClothMesh, shells: list[Shell], shod: bool) -> NDArray[np.bool_]:
@@ -212,6 +222,6 @@ def _seen(mesh: ClothMesh, shells: list[Shell], look: Look) -> tuple[tuple[NDArr
             for sheet in look.sheets:
                 if not sheet.open and label_of(shell.garment) in ("top", "dress"):
                     hidden |= cut.place[:, 1] < sheet_top(sheet) - _TUCKED
-            pieces.append(cut.faces[~hidden[cut.faces].all(1)] if hidden.any() else cut.faces)
+            pieces.append(cut.faces[~_all_three(hidden, cut.faces)] if hidden.any() else cut.faces)
         out.append(tuple(pieces))
     return tuple(out)
