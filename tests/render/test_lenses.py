@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from toy_figure import facing_camera, toy_person
 
 from marrow.errors import InputError
+from marrow.fit.evidence import undistorted
 from marrow.geometry import projection
 from marrow.geometry.triangulation import triangulate
+from marrow.lift.lift import lift
 from marrow.render import mesh as render
 from marrow.render.overlay import draw_people
 from marrow.types import Camera
@@ -112,7 +116,10 @@ def test_window_holds_all_pixels():
         window = render.window_of(vertices, camera)
         assert window is not None
         x0, y0, x1, y1 = window
-        assert x0 <= x.min() and y0 <= y.min() and x1 > x.max() and y1 > y.max()
+        assert x0 <= x.min()
+        assert y0 <= y.min()
+        assert x1 > x.max()
+        assert y1 > y.max()
         xy, inverse = render.project_points(vertices, camera)
         depth = np.linalg.norm(vertices, axis=-1) if lens == "fisheye" else vertices[:, 2]
         np.testing.assert_allclose(1 / inverse, depth, rtol=1e-6)
@@ -129,6 +136,11 @@ def test_what_cannot_be_done_is_told():
         projection.to_normalised(camera, np.zeros(2))
     with pytest.raises(InputError, match="triangulate"):
         triangulate([camera, camera], np.zeros((2, 1, 2)))
+    nothing: Any = SimpleNamespace(camera=camera)
+    with pytest.raises(InputError, match="fit: takes perspective"):
+        undistorted(nothing)
+    with pytest.raises(InputError, match="lift: takes perspective"):
+        lift(nothing, np.zeros(1), camera, nothing, nothing)
     with pytest.raises(InputError, match="draw_people"):
         draw_people(np.zeros((120, 96, 3), np.uint8), [], camera)
     with pytest.raises(InputError, match="cannot be drawn"):

@@ -88,7 +88,7 @@ def test_joints_are_seen_through_their_own_flesh_only():
 
 def test_seen_share_equals_reference():
     camera = facing_camera(3.0, (120, 90))
-    scene, near, far = two_people()
+    scene, _near, _far = two_people()
     points = cam(camera, scene.vertices)
     raster = mesh.rasterize(points, scene.faces, camera, window=(20, 5, 110, 80))
     owner = visibility.owner_map(raster, scene)

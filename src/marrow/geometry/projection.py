@@ -4,8 +4,8 @@ A :class:`~marrow.types.Camera` has OpenCV axes and pixel centres at whole numbe
 ``[-0.5, width - 0.5] x [-0.5, height - 0.5]``. ``xy`` are pixels, ``uv`` are normalised image coordinates (x/z, y/z).
 
 Three kinds of lens: perspective; orthographic, where ``K`` acts on x and y in metres; and equidistant fisheye, where a
-ray at the angle theta from the axis is ``fx theta`` pixels from the middle (Kannala and Brandt 2006, equation 4). Depth is
-along the optical axis, but for a fisheye the distance from the camera, which does not vanish at 90 degrees.
+ray at the angle theta from the axis is ``fx theta`` pixels from the middle (Kannala and Brandt 2006, equation 4).
+Depth is along the optical axis, but for a fisheye the distance from the camera, which does not vanish at 90 degrees.
 """
 
 from __future__ import annotations

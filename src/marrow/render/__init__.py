@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from marrow.render.mesh import vertex_normals as vertex_normals
     from marrow.render.overlay import Figure as Figure
     from marrow.render.overlay import draw_people as draw_people
-    from marrow.render.silhouette import person_masks as person_masks
-    from marrow.render.silhouette import silhouette as silhouette
     from marrow.render.shading import Light as Light
     from marrow.render.shading import Picture as Picture
     from marrow.render.shading import Sky as Sky
     from marrow.render.shading import shade as shade
+    from marrow.render.silhouette import person_masks as person_masks
+    from marrow.render.silhouette import silhouette as silhouette
     from marrow.render.surfaces import Merged as Merged
     from marrow.render.surfaces import Pattern as Pattern
     from marrow.render.surfaces import Surface as Surface

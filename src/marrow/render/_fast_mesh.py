@@ -83,8 +83,9 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0,
     """Fill rows ``row0 <= y < row1`` of ``ids`` (H, W), ``bary`` (H, W, 2) and ``depth`` (H, W).
 
     ``vertices_px`` (V, 3) are homogeneous pixels of the window; only triangles that cross the near plane read them.
-    ``cull`` (F,) says which faces are left out when seen from behind. ``far`` > 0 says that ``inverse_depth`` is ``far`` - z (orthographic), and is 0 otherwise.
-    ``depth`` holds 1/z while the triangles are drawn (0: nothing yet) and z at the end. Ties go to the lower face id.
+    ``cull`` (F,) says which faces are left out when seen from behind. ``far`` > 0 says that ``inverse_depth`` is
+    ``far`` - z (orthographic), and is 0 otherwise. ``depth`` holds 1/z while the triangles are drawn (0: nothing yet)
+    and z at the end. Ties go to the lower face id.
     """
     width = ids.shape[1]
     for y in range(row0, row1):

@@ -16,6 +16,8 @@ COLUMNS = 24
 # Columns of the table of lights (L, LIGHT_COLUMNS).
 AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
 LIGHT_COLUMNS = 9
+#: What hides the sky does so wholly up to NEAR, metres, and not beyond FAR: the few axes would show as faint shadows.
+NEAR, FAR = 0.6, 2.0
 TAPS = 16
 _AT = np.arange(TAPS) + 0.5
 _TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
@@ -66,11 +68,11 @@ def shade_rows(
     """Shade rows of ``image`` (H, W, 3) from ``row0`` on, with ``samples``² of ``ids`` (h s, W s) for each pixel.
 
     ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_frames`` (M, 4, 4) map world points to its
-    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate). ``sky_maps`` (D, 2, n, n) hold the lowest
-    and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D, 4, 4). ``eye`` is where the camera is;
-    where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth of a sample
-    at one metre (or at any depth). The sky, and lamps that are wholly hidden or not at all, are looked up once for samples of a pixel that lie close
-    together.
+    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate).
+    ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D,
+    4, 4). ``eye`` is where the camera is; where ``axis`` is not zero, the camera is orthographic and looks along it.
+    ``footprint`` is the breadth of a sample at one metre (or at any depth). The sky, and lamps that are wholly hidden
+    or not at all, are looked up once for samples of a pixel that lie close together.
     """
     kept = np.empty(lights.shape[0])
     sky = np.empty(3)
@@ -256,7 +258,7 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
-        iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
+        iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n:
             continue
         if depths[iv, iu] < d + slope_u * du + slope_v * dv - bias:
@@ -269,7 +271,7 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
-        iu, iv = int(math.floor(u + du + 0.5)), int(math.floor(v + dv + 0.5))
+        iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n or depths[iv, iu] >= d + slope_u * du + slope_v * dv - bias:
             lit += 1.0
     return lit / TAPS
@@ -302,14 +304,16 @@ def _sky(maps, frames, axes, up, down, x, y, z, nx, ny, nz, sky, open_sky):
             d = frame[2, 0] * qx + frame[2, 1] * qy + frame[2, 2] * qz + frame[2, 3]
             iu, iv = int(u), int(v)
             fu, fv = u - iu, v - iv
-            if back:
-                values = maps[m, 1]
-                hidden = (1.0 - fv) * ((1.0 - fu) * (values[iv, iu] > d) + fu * (values[iv, iu + 1] > d))
-                hidden += fv * ((1.0 - fu) * (values[iv + 1, iu] > d) + fu * (values[iv + 1, iu + 1] > d))
-            else:
-                values = maps[m, 0]
-                hidden = (1.0 - fv) * ((1.0 - fu) * (values[iv, iu] < d) + fu * (values[iv, iu + 1] < d))
-                hidden += fv * ((1.0 - fu) * (values[iv + 1, iu] < d) + fu * (values[iv + 1, iu + 1] < d))
+            hidden = 0.0
+            for corner in range(4):
+                right, below = corner & 1, corner >> 1
+                if back:
+                    before = maps[m, 1, iv + below, iu + right] - d
+                else:
+                    before = d - maps[m, 0, iv + below, iu + right]
+                if before > 0.0:
+                    w = (fu if right else 1.0 - fu) * (fv if below else 1.0 - fv)
+                    hidden += w * min(max((FAR - before) / (FAR - NEAR), 0.0), 1.0)
             seen = 1.0 - hidden
         height = -axes[m, 1] if back else axes[m, 1]
         weight += cosine

@@ -1,13 +1,14 @@
 """Pictures with derivatives, in torch: how much of each pixel a mesh covers, and attributes carried to the pixels.
 
-:func:`silhouette` has derivatives by the outline, :func:`interpolate` by where each seen point lies on its face; what is
-in front of what has none. Of a coloured body on a background, ``cover * colour + (1 - cover) * background`` has both.
+:func:`silhouette` has derivatives by the outline, :func:`interpolate` by where each seen point lies on its face; what
+is in front of what has none. Of a coloured body on a background, ``cover * colour + (1 - cover) * background`` has
+both.
 
 The outline is softened over one pixel after Laine et al. 2020 (Modular Primitives for High-Performance Differentiable
-Rendering, section 3.6), with rules that their formulation leaves open: only edges between a face seen from the front and
-one from behind (or of one face only) count; a steep edge moves pixels beside it, a flat one pixels above and below it; and
-of several crossings between two pixels only the outermost counts. Both passes are compiled by hand (torch has no part
-in them), for one mesh at a time on the CPU.
+Rendering, section 3.6), with rules that their formulation leaves open: only edges between a face seen from the front
+and one from behind (or of one face only) count; a steep edge moves pixels beside it, a flat one pixels above and below
+it; and of several crossings between two pixels only the outermost counts. Both passes are compiled by hand (torch has
+no part in them), for one mesh at a time on the CPU.
 
 Limits: parts thinner than a pixel that meet no pixel's centre have neither cover nor derivatives; triangles that reach
 behind the near plane are left out of a silhouette; there is no lens distortion.
@@ -62,7 +63,7 @@ def _edges(content: bytes) -> Edges:
     first = np.ones(len(pairs), bool)
     first[1:] = (pairs[1:] != pairs[:-1]).any(1)
     start = np.flatnonzero(first)
-    count = np.diff([*start, len(pairs)])
+    count = np.diff(np.append(start, len(pairs)))
     lead = owner[np.repeat(start, count)]
     kept = ~first | np.repeat(count == 1, count)
     other = np.where(first, np.int32(-1), owner)
@@ -233,8 +234,8 @@ def _checked(vertices: Tensor, faces: NDArray[np.int32] | Tensor) -> NDArray[np.
     drawn = np.ascontiguousarray(faces, np.int32)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or drawn.ndim != 2 or drawn.shape[1] != 3:
         raise InputError(
-            f"differentiable: expected vertices (V, 3) and faces (F, 3), got {tuple(vertices.shape)} and {drawn.shape}; "
-            "draw one person and one frame at a time"
+            f"differentiable: expected vertices (V, 3) and faces (F, 3), got {tuple(vertices.shape)} and "
+            f"{drawn.shape}; draw one person and one frame at a time"
         )
     if not bool(torch.isfinite(vertices.detach()).all()):
         raise InputError("differentiable: vertices that are not finite cannot be drawn; mend the pose first")

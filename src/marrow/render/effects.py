@@ -74,7 +74,9 @@ def gaussian_blur(image_linear: Float32, sigma: float) -> Float32:
     _check(image_linear, "gaussian_blur")
     if sigma < 0:
         raise InputError(f"gaussian_blur: sigma must not be negative, got {sigma}")
-    return gaussian_filter(np.asarray(image_linear, np.float32), (sigma, sigma, 0), mode="nearest")
+    out = np.empty_like(image_linear, np.float32)
+    gaussian_filter(np.asarray(image_linear, np.float32), (sigma, sigma, 0), mode="nearest", output=out)
+    return out
 
 
 def motion_blur(image_linear: Float32, length: float, angle: float) -> Float32:

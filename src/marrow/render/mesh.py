@@ -52,9 +52,9 @@ def rasterize(
     """Draw a triangle mesh: face ids, barycentrics and depth.
 
     The result does not depend on ``threads``; of two faces at one depth the lower id is seen. A lens distortion or a
-    fisheye is applied to the vertices (edges stay straight), which is exact enough for meshes whose triangles are small:
-    cut floors and walls into squares. A fisheye leaves out triangles with a vertex more than 100 degrees off its axis
-    (:data:`marrow.geometry.projection.FISHEYE_LIMIT`) or nearer than ``near``, and does not clip them.
+    fisheye is applied to the vertices (edges stay straight), which is exact enough for meshes whose triangles are
+    small: cut floors and walls into squares. A fisheye leaves out triangles with a vertex more than 100 degrees off
+    its axis (:data:`marrow.geometry.projection.FISHEYE_LIMIT`) or nearer than ``near``, and does not clip them.
 
     Args:
         vertices_cam: (V, 3) metres in the camera's axes (x right, y down, z forward).

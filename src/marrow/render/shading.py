@@ -2,16 +2,18 @@
 
 One pass of the rasteriser at ``supersample`` times the resolution; every sample is lit with the normal blended from the
 vertices by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
-Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place sees
-comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark where an
-arm meets the trunk and under the feet. Light between near surfaces of one colour is put back after Jimenez et al. 2016.
+Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
+sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
+where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
+of one colour is put back after Jimenez et al. 2016.
 
-It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface on
-another. Everything is the same for any number of threads.
+It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface
+on another. Everything is the same for any number of threads.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,12 +38,12 @@ class Light:
 
     Attributes:
         direction: (3,) world, from the scene towards a light that is far away; of no account with ``position``.
-        colour: linear RGB: a white matt surface that faces the light shines so brightly (1 is the picture's white). With
-            ``position``, at a distance of one metre; it falls with the square of the distance.
+        colour: linear RGB: a white matt surface that faces the light shines so brightly (1 is the picture's white).
+            With ``position``, at a distance of one metre; it falls with the square of the distance.
         position: (3,) world, metres: a lamp there; None: far away.
         shadows: whether it casts shadows.
-        softness: half the angle under which the light is seen, radians (the sun 0.0047, a window or an overcast sun 0.1):
-            how fast the edges of shadows soften with the distance from what casts them.
+        softness: half the angle under which the light is seen, radians (the sun 0.0047, a window or an overcast sun
+            0.1): how fast the edges of shadows soften with the distance from what casts them.
     """
 
     direction: tuple[float, float, float] = (0.3, 1.0, 0.5)
@@ -168,7 +170,7 @@ def shade(
     bands = min(height, max(threads, -(-width * height * supersample**2 // _BAND)))
     rows = np.linspace(0, height, bands + 1).astype(int).tolist()
     if threads <= 1:
-        for row0, row1 in zip(rows[:-1], rows[1:], strict=True):
+        for row0, row1 in itertools.pairwise(rows):
             draw(row0, row1)
     else:
         with ThreadPoolExecutor(threads) as pool:
@@ -336,7 +338,7 @@ def _looking(ahead: Float64) -> Float64:
     z = ahead / np.linalg.norm(ahead)
     x = np.cross(z, np.eye(3)[int(np.argmin(np.abs(z)))])
     x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
+    return np.array([x, np.cross(z, x), z], float)
 
 
 def _depth_range(mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32) -> None:
@@ -390,7 +392,7 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
         row[fast.ALONG : fast.ALONG + 3] = along
         for column, axis in ((fast.ACROSS_X, 0), (fast.ACROSS_Z, 2)):
             row[column : column + 3] = _across(along, axis)
-        own = places[mesh.first_vertex[number] : mesh.first_vertex[number + 1]].astype(float)
+        own = places[np.unique(mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]])].astype(float)
         if len(own):
             middle = (own.min(0) + own.max(0)) / 2
             row[fast.CENTRE], row[fast.CENTRE + 1] = middle @ along, middle @ row[fast.ACROSS_X : fast.ACROSS_X + 3]
@@ -398,10 +400,7 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
 
 
 def _across(along: Float64, axis: int) -> Float64:
-    """The unit vector across ``along`` next to an axis of the world; next to Y where they are the same."""
-    for number in (axis, 1):
-        across = np.eye(3)[number] - along[number] * along
-        length = float(np.linalg.norm(across))
-        if length > 0.3:
-            break
-    return across / length  # pyright: ignore[reportPossiblyUnbound]
+    """The unit vector across ``along`` next to an axis of the world; next to Y where they are nearly the same."""
+    beside = np.eye(3)[axis if abs(along[axis]) < 0.95 else 1]
+    across = beside - float(beside @ along) * along
+    return np.asarray(across / np.linalg.norm(across), np.float64)

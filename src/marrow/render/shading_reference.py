@@ -48,7 +48,7 @@ def shade_reference(
     a, b, c = np.moveaxis(ready.mesh.vertices[corners].astype(float), 1, 0)
     behind = (np.cross(b - a, c - a) * view).sum(-1) < 0
     n = np.where(((row[:, columns.TWO_SIDED] > 0) & behind)[:, None], -n, n)
-    pixel = np.argwhere(seen)[:, ::-1]
+    pixel = np.argwhere(seen)[:, ::-1].astype(float)
     direct, kept = [], []
     for light in ready.lights:
         towards, fall = _towards(light, x)
@@ -111,7 +111,7 @@ def _bounced(ao: Float64, albedo: Float64) -> Float64:
 
 
 def _lit(depths: Float32, frame: Float64, x: Float64, n: Float64, softness: float, pixel: Float64) -> Float64:
-    """(N,) part of a light that arrives: look for what hides it, then count taps on a disc as wide as the half shadow."""
+    """(N,) part of a light that arrives: what hides it, then the taps on a disc as wide as the half shadow."""
     size = len(depths)
     far = x @ frame[3, :3] + frame[3, 3]
     behind = far <= 0
@@ -137,7 +137,7 @@ def _lit(depths: Float32, frame: Float64, x: Float64, n: Float64, softness: floa
     def look(reach: Float64) -> tuple[Float64, Float64]:
         offset = reach[:, None, None] * taps
         texel = np.floor(np.stack([u, v], -1)[:, None] + offset + 0.5).astype(int)
-        inside = ((texel >= 0) & (texel < size)).all(-1)
+        inside = np.all((texel >= 0) & (texel < size), axis=-1)
         i, j = np.where(inside[..., None], texel, 0).transpose(2, 0, 1)
         depth = np.where(inside, depths[j, i], np.inf)
         limit = d[:, None] + (slopes[:, None] * offset).sum(-1) - (0.5 / per_metre)[:, None]
@@ -166,7 +166,7 @@ def _sky(ready: Prepared, x: Float64, n: Float64) -> tuple[Float64, Float64]:
         size = len(lowest)
         place = (x + 1.2 / np.linalg.norm(frame[0, :3]) * n) @ frame[:3, :3].T + frame[:3, 3]
         uv, d = place[:, :2] + 0.5 * (size - 1), place[:, 2]
-        inside = ((uv >= 0) & (uv < size - 1)).all(-1)
+        inside = np.all((uv >= 0) & (uv < size - 1), axis=-1)
         first = np.where(inside[:, None], uv, 0).astype(int)
         part = np.where(inside[:, None], uv, 0) - first
         hidden = np.zeros(len(x))
@@ -174,7 +174,9 @@ def _sky(ready: Prepared, x: Float64, n: Float64) -> tuple[Float64, Float64]:
             for below in (0, 1):
                 w = np.abs(1 - right - part[:, 0]) * np.abs(1 - below - part[:, 1])
                 at = (first[:, 1] + below, first[:, 0] + right)
-                hidden += w * np.where(back, highest[at] > d, lowest[at] < d)
+                before = np.where(back, highest[at] - d, d - lowest[at])
+                fade = np.clip((columns.FAR - before) / (columns.FAR - columns.NEAR), 0, 1)
+                hidden += w * np.where(before > 0, fade, 0)
         height = np.where(back, -axis[1], axis[1])
         light = cosine[:, None] * (down + (up - down) * (0.5 + 0.5 * height)[:, None])
         total += light

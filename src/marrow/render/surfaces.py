@@ -1,6 +1,7 @@
 """What there is to draw: coloured triangle surfaces, and several of them as one mesh.
 
-Colours are linear reflectances of 0 to 1 (not sRGB), positions metres in the world, faces counter-clockwise from outside.
+Colours are linear reflectances of 0 to 1 (not sRGB), positions metres in the world, faces counter-clockwise from
+outside.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ PATTERNS = ("stripes", "checks", "plaid", "dots", "noise", "camouflage", "print"
 class Pattern:
     """A second colour that takes turns with the surface's own by the place on the undeformed surface.
 
-    ``stripes`` run across ``direction``; ``checks``, ``plaid`` and ``dots`` lie in the planes of ``direction`` and of the
-    horizontal along the front or, on the sides, along the depth (as cloth is cut, with a seam between). ``noise`` blends
-    softly, ``camouflage`` in patches of both colours and a mixture, ``print`` is one figure on the front (towards +Z) of
-    about ``size`` across.
+    ``stripes`` run across ``direction``; ``checks``, ``plaid`` and ``dots`` lie in the planes of ``direction`` and of
+    the horizontal along the front or, on the sides, along the depth (as cloth is cut, with a seam between). ``noise``
+    blends softly, ``camouflage`` in patches of both colours and a mixture, ``print`` is one figure on the front
+    (towards +Z) of about ``size`` across.
 
     Attributes:
         kind: one of :data:`PATTERNS`.
@@ -154,8 +155,9 @@ def _check(surface: Surface, name: str) -> None:
             raise InputError(
                 f"{name}: the texture is {texture.shape} {texture.dtype}, expected an RGB picture (h, w, 3) of uint8"
             )
-        if np.shape(surface.uv) != (count, 2):
-            raise InputError(f"{name}: a texture needs uv ({count}, 2), got {np.shape(surface.uv)}")
+        if surface.uv is None or np.shape(surface.uv) != (count, 2):
+            got = "none" if surface.uv is None else np.shape(surface.uv)
+            raise InputError(f"{name}: a texture needs uv ({count}, 2), got {got}")
     pattern = surface.pattern
     if pattern is not None:
         if pattern.kind not in PATTERNS:

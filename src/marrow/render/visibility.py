@@ -101,7 +101,7 @@ def seen_share_reference(
     xy = project_camera(camera, points) - raster.origin
     depth = np.linalg.norm(points, axis=-1) if camera.lens == "fisheye" else points[:, 2]
     height, width = raster.ids.shape
-    shown = ((xy >= -0.5) & (xy <= np.array([width, height]) - 0.5)).all(-1)
+    shown = np.all((xy >= -0.5) & (xy <= np.array([width, height]) - 0.5), axis=-1)
     xy = np.where(shown[:, None], xy, 0.0)
     corner = np.floor(xy)[:, None] + np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
     weight = (1 - np.abs(xy[:, None] - corner)).prod(-1)

@@ -111,7 +111,7 @@ class Drawing:
                 position=(round(centre[0]), scene.floor, round(centre[2])),
             )
         self.frustum = None
-        if scene.camera is not None:
+        if scene.camera is not None and scene.camera.lens == "perspective":  # a frustum is nothing else
             self.frustum = _add_frustum(api, scene.camera)
         view = self._server.initial_camera
         view.position = tuple(_viewpoint(scene.camera, centre, radius))
