@@ -16,7 +16,7 @@ from marrow.data.motion_pack import motion_pack
 from marrow.data.synth._cloth_mesh import cloth_mesh
 from marrow.data.synth.clothes import pose_shells, unit
 from marrow.data.synth.looks import LABELS, STYLES, Look, Outfit, dress, sample_look, worn
-from marrow.data.synth.textures import read_texture
+from marrow.data.synth.textures import list_textures, read_texture
 from marrow.errors import InputError
 from marrow.geometry.projection import camera_from_fov, look_at, to_camera
 from marrow.render.mesh import rasterize, vertex_normals
@@ -209,22 +209,25 @@ def pictures(folder: Path) -> Iterator[Path]:
 
 
 def test_a_users_pictures_as_cloth(body: DefaultBody, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pictures"):
+        list_textures(tmp_path)
     files = list(pictures(tmp_path))
+    textures = list_textures(tmp_path)
+    assert [name for name, _ in textures] == ["a.png", "b.png"]
     looks = [
-        sample_look(np.random.default_rng(seed), Somebody(30.0, "f"), "casual", textures=files) for seed in range(8)
+        sample_look(np.random.default_rng(seed), Somebody(30.0, "f"), "casual", textures=textures) for seed in range(8)
     ]
     look = next(x for x in looks if any(g.texture for g in x.garments))
     rest = body.rest()
     bind = rest.skeleton.bind
-    outfit = dress(body, rest, look)
+    outfit = dress(body, rest, look, tmp_path)
     surfaces = worn(outfit, body, bind[:, :3, :3], bind[:, :3, 3], rest.vertices, owner=4)
     assert {s.owner for s in surfaces} == {4}
     assert any(s.texture is not None and s.texture.shape == (32, 48, 3) for s in surfaces)
-    path, digest = next(g.texture for g in look.garments if g.texture)
-    Path(path).write_bytes(b"something else")
+    files[0].write_bytes(files[1].read_bytes())
     read_texture.cache_clear()
     with pytest.raises(InputError, match="another picture"):
-        dress(body, rest, look)
-    Path(path).unlink()
-    with pytest.raises(InputError, match="there is no"):
-        read_texture(path, digest)
+        read_texture(tmp_path, *textures[0])
+    files[0].unlink()
+    with pytest.raises(InputError, match="no a"):
+        read_texture(tmp_path, *textures[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ class Outfit:
         covered: (V,) bool, vertices under clothes whose skin is not drawn.
         sole: metres by which shoes raise the feet: lift the person so much, and the soles stand on the floor.
         seen: per shell, per cut, the faces that no outer garment hides.
+        textures: folder of the user's pictures.
     """
 
     look: Look
@@ -61,17 +63,20 @@ class Outfit:
     covered: NDArray[np.bool_]
     sole: float
     seen: tuple[tuple[NDArray[np.int32], ...], ...]
+    textures: Path | None = None
 
 
-def dress(body: DefaultBody, rest: Rest, look: Look) -> Outfit:
+def dress(body: DefaultBody, rest: Rest, look: Look, textures: str | Path | None = None) -> Outfit:
     """Dress a person (some milliseconds; the first person of a process takes longer).
 
+    Args:
+        textures: folder of the user's pictures that the look names; without it those clothes are of one colour.
     Raises:
-        InputError: a picture that the look names is not there, or is another one by now.
+        InputError: a picture that is not in the folder, or is another one by now.
     """
     for garment in (*look.garments, *look.sheets):
-        if garment.texture is not None:
-            read_texture(*garment.texture)
+        if garment.texture is not None and textures is not None:
+            read_texture(Path(textures), *garment.texture)
     mesh = cloth_mesh(body)
     normals = vertex_normals(rest.vertices, body.faces)
     shells, outer = make_shells(body, rest, look.garments, normals)
@@ -89,7 +94,7 @@ def dress(body: DefaultBody, rest: Rest, look: Look) -> Outfit:
         look, rest, tuple(shells), tuple(sheets), tuple(make_hair(body, rest, look.hair, normals, hat)), tuple(parts),
         skin_colours(body, look.skin, look.hair), body.faces[~hidden], covered,
         SOLES[shoe] * float(rest.landmarks["head_top"][1]) / 1.7 if shoe else 0.0,
-        _seen(mesh, shells, look),
+        _seen(mesh, shells, look), None if textures is None else Path(textures),
     )  # fmt: skip
 
 
@@ -122,12 +127,14 @@ def worn(
         for cut, faces in zip(shell.cuts, seen, strict=True):
             if len(faces):
                 vertices = drawn(cut, points, below, normal)
-                surfaces.append(_cloth(shell.garment, vertices, faces, cut.colour, cut.place, cut.printed))
+                surfaces.append(
+                    _cloth(outfit.textures, shell.garment, vertices, faces, cut.colour, cut.place, cut.printed)
+                )
         chosen = shell.ids[shell.covered[shell.ids]]
         below[chosen] = points[chosen]
     for sheet in outfit.sheets:
         vertices = hang_sheet(sheet, rest, transforms, p, floor)
-        surfaces.append(_cloth(sheet.garment, vertices, sheet.faces, 0, sheet.place, True))
+        surfaces.append(_cloth(outfit.textures, sheet.garment, vertices, sheet.faces, 0, sheet.place, True))
     for part in outfit.parts:
         vertices = skin(part.points, part.weights, transforms[None])[0]
         surfaces.append(
@@ -156,12 +163,14 @@ def sheet_top(garment: Garment) -> float:
     return {"skirt": 1.035, "dress skirt": 1.075}.get(garment.kind, 1.0)
 
 
-def _cloth(garment: Garment, vertices, faces, colour: int, place: Float32, printed: bool) -> Surface:
+def _cloth(
+    textures: Path | None, garment: Garment, vertices, faces, colour: int, place: Float32, printed: bool
+) -> Surface:
     tint = np.array((garment.colour, garment.second)[colour], np.float32)
     texture = uv = None
     pattern = garment.pattern if printed else None
-    if printed and garment.texture is not None:
-        texture = read_texture(*garment.texture)
+    if printed and garment.texture is not None and textures is not None:
+        texture = read_texture(textures, *garment.texture)
         uv = np.stack([place[:, 0] / 0.5 + 0.5, place[:, 1] / 0.5], 1).astype(np.float32)
         pattern, tint = None, np.ones(3, np.float32)
     return Surface(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from marrow.data.synth.textures import texture_of
 from marrow.data.synth.wardrobe import Colour, Garment, Hair, Item, Look, Skin
 from marrow.errors import InputError
 from marrow.render.surfaces import Pattern
@@ -29,16 +27,17 @@ class Person(Protocol):
     def sex(self) -> str: ...
 
 
-def sample_look(rng: Rng, figure: Person, style: str | None = None, textures: Sequence[Path] = ()) -> Look:
+def sample_look(rng: Rng, figure: Person, style: str | None = None, textures: Sequence[tuple[str, str]] = ()) -> Look:
     """A look for a person.
 
     Args:
         rng: generator; the same state gives the same look.
         figure: their age and sex.
         style: one of :data:`STYLES`; None: any that suits.
-        textures: the user's pictures; a third of the clothes then wear one.
+        textures: (name, hash) of the user's pictures (:func:`marrow.data.synth.textures.list_textures`); a third of
+            the clothes then wear one.
     Raises:
-        InputError: unknown style, or a picture that is not there.
+        InputError: unknown style.
     """
     if style is not None and style not in STYLES:
         raise InputError(f"no style {style!r}; there are {', '.join(STYLES)}")
@@ -570,7 +569,7 @@ _OUTFITS = {
 }  # fmt: skip
 
 
-def _textured(rng: Rng, garment: Garment, textures: Sequence[Path]) -> Garment:
+def _textured(rng: Rng, garment: Garment, textures: Sequence[tuple[str, str]]) -> Garment:
     if garment.kind in ("under", "socks", "leggings") or rng.random() > 1 / 3:
         return garment
-    return replace(garment, texture=texture_of(textures[int(rng.integers(len(textures)))]), pattern=None)
+    return replace(garment, texture=textures[int(rng.integers(len(textures)))], pattern=None)

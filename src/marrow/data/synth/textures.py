@@ -1,4 +1,4 @@
-"""A user's own pictures as cloth: a look names the file and the hash of what was in it."""
+"""A user's own pictures as cloth: found in a folder, named by file and hash, read when drawn."""
 
 from __future__ import annotations
 
@@ -11,24 +11,35 @@ from numpy.typing import NDArray
 
 from marrow.errors import InputError
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 #: Larger pictures are reduced to this many pixels along a side.
 _LARGEST = 512
 
 
-@functools.lru_cache(maxsize=1024)
-def texture_of(path: Path) -> tuple[str, str]:
-    """(path, hash) of a picture, as a look has them. Raises InputError where there is no such file."""
-    return str(path), _hash(path)
+def list_textures(folder: str | Path) -> tuple[tuple[str, str], ...]:
+    """(name, hash) of the pictures in a folder, by name.
+
+    Raises:
+        InputError: the folder is not there or holds no picture.
+    """
+    folder = Path(folder)
+    files = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not files:
+        raise InputError(f"textures: no pictures ({', '.join(SUFFIXES)}) in {folder}")
+    return tuple((f.name, _hash(f)) for f in files)
 
 
 @functools.lru_cache(maxsize=256)
-def read_texture(path: str, digest: str) -> NDArray[np.uint8]:
+def read_texture(folder: Path, name: str, digest: str) -> NDArray[np.uint8]:
     """(h, w, 3) sRGB picture. Raises InputError if it is missing, unreadable, or not the one of that hash."""
     import cv2
 
-    if _hash(Path(path)) != digest:
-        raise InputError(f"textures: {path} is another picture than the look was made with; bring the old one back")
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"textures: no {name} in {folder}")
+    if _hash(path) != digest:
+        raise InputError(f"textures: {name} in {folder} is another picture than the look was made with")
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise InputError(f"textures: {path} cannot be read as a picture")
     shrink = _LARGEST / max(picture.shape[:2])
@@ -38,6 +49,4 @@ def read_texture(path: str, digest: str) -> NDArray[np.uint8]:
 
 
 def _hash(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"textures: there is no {path}")
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

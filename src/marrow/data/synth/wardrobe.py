@@ -29,7 +29,7 @@ class Garment:
         neck: "crew", "scoop", "wide", "v", "collar", "lapel" or "high".
         open: whether it is open in front.
         pattern: on the cloth, or None.
-        texture: path and hash of a user's picture, or None.
+        texture: name and hash of a picture in the user's folder, or None.
         seed: of its folds.
     """
 
