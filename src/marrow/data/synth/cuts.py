@@ -104,7 +104,7 @@ def shape_of(mesh: ClothMesh, garment: Garment) -> Shape:
     return _shape(mesh, g.kind, g.length, g.sleeve, g.fit, g.neck, g.open)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float, neck: str, opened: bool) -> Shape:
     place = mesh.place.astype(np.float64)
     x, y, z = place.T

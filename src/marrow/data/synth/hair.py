@@ -35,7 +35,7 @@ class HairPiece:
     Attributes:
         points: (n, 3) float32; for a sheet (L, A, 3) float64.
         weights: of the skeleton's segments; None: all with the head.
-        faces: (F, 3); colour: (n, 3) float32 linear; for a sheet, of its finer mesh.
+        faces: (F, 3); colour: (n, 3) float32 linear; for a sheet, of the mesh with twice as many rows.
         down, round: of a sheet, lengths in it; thick: radius of a tail along its line (L,), or None.
     """
 
@@ -197,12 +197,11 @@ def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: flo
     down = np.zeros(out.shape[:2])
     down[1:] = np.linalg.norm(np.diff(out, axis=0), axis=-1)
     around = np.linalg.norm(np.roll(out, -1, 1) - out, axis=-1)
-    rows, cols = 2 * levels - 1, 2 * len(columns) - 1
-    fine = np.interp(np.arange(cols) / 2, np.arange(len(columns)), strands[columns])
-    fine = fine + 0.35 * rng.normal(size=cols)
+    rows, cols = 2 * levels - 1, len(columns)
+    fine = strands[columns] + 0.35 * rng.normal(size=cols)
     shade = 1.0 + 0.22 * fine[None] + 0.05 * rng.normal(size=(rows, cols))
     shade *= np.linspace(1.05, 0.92, rows)[:, None]
-    azimuth = np.radians(np.interp(np.arange(cols) / 2, np.arange(len(columns)), np.array(columns) * 360 / COLUMNS))
+    azimuth = np.array(columns) * (2 * np.pi / COLUMNS)
     place = _strand_place(np.tile(azimuth, rows), np.repeat(np.arange(rows) * 0.5 + 20.0, cols).astype(np.float64))
     return HairPiece(
         out, None, _grid_faces(rows, cols, False), _tinted(hair.colour, shade.reshape(-1)), place.astype(np.float32),
@@ -276,7 +275,7 @@ def pose_piece(piece: HairPiece, rest: Rest, transforms: Float64, p: Float64, fl
     _fast_cloth.hang(posed, carried, piece.down, piece.round, False, capsules, radii, floor, 20, 0.006, memory)
     if piece.thick is not None:
         return _tube(posed[:, 0], piece.thick)
-    return np.ascontiguousarray(_finer(posed, False).reshape(-1, 3), np.float32)
+    return np.ascontiguousarray(_finer(posed, False)[:, ::2].reshape(-1, 3), np.float32)
 
 
 def _shoulders(rest: Rest, transforms: Float64, p: Float64) -> tuple[Float64, Float64]:
