@@ -41,9 +41,7 @@ class Shell:
         weights: of the skeleton's segments, of those vertices.
         gap: (M,) float32 metres it keeps from what is below.
         covered: (M,) bool, where it is.
-        base: whether the points below are skin only.
         cuts: the drawn pieces: the garment, then its trims.
-        colours: one per cut, (k, 3) float32 linear.
     """
 
     garment: Garment
@@ -170,13 +168,6 @@ def unit(v: Float32) -> Float32:
     v = np.array(v, np.float32)
     _fast_cloth.to_unit(v)
     return v
-
-
-@dataclass(frozen=True, eq=False)
-class Posed:
-    """A shell in a pose: (M, 3) buffer of its points (others are of no account)."""
-
-    points: Float32
 
 
 def pose_shells(

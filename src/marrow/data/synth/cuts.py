@@ -39,7 +39,6 @@ class Cut:
         kept: (k,) vertices of the cloth mesh.
         edge_from, edge_to, edge_share: (r,) the rim's vertices, on edges of the cloth mesh.
         faces: (F, 3) of the vertices [kept, rim, folded rim].
-        field: (n,) float32 metres from the hem.
         colour: which of the garment's two colours.
         lift: metres it lies above the garment; 0 the garment itself, with its rim folded inward.
         rim: (p, 2) pieces of the rim, numbers among the rim's vertices.
