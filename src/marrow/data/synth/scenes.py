@@ -217,7 +217,7 @@ def _placed(
     rng: np.random.Generator, actor: Actor, skin: Float32, taken: Sequence[Float32], count: int
 ) -> tuple[Actor, Float32] | None:
     """The person turned and moved to where they touch nobody; None where there was no room."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     reach = 0.0 if count == 1 else 0.45 * np.sqrt(count)
     others = [(other.min((0, 1)), other.max((0, 1)), other) for other in taken]
@@ -229,7 +229,7 @@ def _placed(
         near = [other for least, most, other in others if (low < most).all() and (least < high).all()]
         frames = range(0, len(moved), 3)
         if all(
-            cKDTree(other[t]).query(moved[t], distance_upper_bound=CLEARANCE)[0].min() > CLEARANCE
+            KDTree(other[t]).query(moved[t], distance_upper_bound=CLEARANCE)[0].min() > CLEARANCE
             for other in near
             for t in frames
         ):
