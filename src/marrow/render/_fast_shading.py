@@ -26,37 +26,134 @@ DISC = np.sqrt(_AT / TAPS)[:, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], -
 
 
 @kernel()
-def depth_range(uvd, faces, casts, nearest, farthest):
-    """Draw ``nearest`` and ``farthest`` d (n, n) of the casting faces; ``uvd`` (V, 3) are texels and depth."""
-    n = nearest.shape[0]
-    nearest[:] = np.inf
-    farthest[:] = -np.inf
+def casters(vertices, faces, casts, number, points, corners):
+    """Only what casts: ``points`` (V, 3) and ``corners`` (F, 3) are filled from the start; how many of each there are.
+
+    ``casts`` (F,) says which faces do; ``number`` (V,) is scratch.
+    """
+    number[:] = -1
+    count = 0
+    found = 0
     for f in range(faces.shape[0]):
         if not casts[f]:
             continue
+        for c in range(3):
+            v = faces[f, c]
+            if number[v] < 0:
+                number[v] = found
+                points[found, 0] = vertices[v, 0]
+                points[found, 1] = vertices[v, 1]
+                points[found, 2] = vertices[v, 2]
+                found += 1
+            corners[count, c] = number[v]
+        count += 1
+    return found, count
+
+
+@kernel()
+def extent(points, R, place, lowest, highest):
+    """Least and most coordinates (3,) of points (N, 3) in the axes ``R`` (rows) about ``place``; the widest tangent.
+
+    The tangent, of x or y over z, is infinite where z is not above zero.
+    """
+    lowest[:] = np.inf
+    highest[:] = -np.inf
+    tangent = 0.0
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0] - place[0], points[i, 1] - place[1], points[i, 2] - place[2]
+        a = R[0, 0] * x + R[0, 1] * y + R[0, 2] * z
+        b = R[1, 0] * x + R[1, 1] * y + R[1, 2] * z
+        c = R[2, 0] * x + R[2, 1] * y + R[2, 2] * z
+        lowest[0], highest[0] = min(lowest[0], a), max(highest[0], a)
+        lowest[1], highest[1] = min(lowest[1], b), max(highest[1], b)
+        lowest[2], highest[2] = min(lowest[2], c), max(highest[2], c)
+        tangent = max(tangent, max(abs(a), abs(b)) / c) if c > 0.0 else np.inf
+    return tangent
+
+
+@kernel()
+def depth_map(points, faces, frame, uvd, nearest, farthest):
+    """Draw ``nearest`` and, unless it is empty, ``farthest`` d (n, n) of faces as ``frame`` (4, 4) sees them.
+
+    ``uvd`` (N, 3) float32 is scratch: texels and depth of the points. With a lamp's frame (its last row divides), all
+    points lie before the lamp, and -1 / z takes the place of z, which is not linear on the map.
+    """
+    n = nearest.shape[0]
+    nearest[:] = np.inf
+    farthest[:] = -np.inf
+    both = farthest.shape[0] > 0
+    lamp = frame[3, 0] != 0.0 or frame[3, 1] != 0.0 or frame[3, 2] != 0.0
+    middle = 0.5 * (n - 1)
+    for i in range(points.shape[0]):
+        x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])
+        u = frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z + frame[0, 3]
+        v = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]
+        d = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
+        if lamp:
+            u, v, d = u / d, v / d, -1.0 / d
+        uvd[i, 0] = u + middle
+        uvd[i, 1] = v + middle
+        uvd[i, 2] = d
+    for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay, bx, by = uvd[i, 0], uvd[i, 1], uvd[j, 0], uvd[j, 1]
-        cx, cy = uvd[k, 0], uvd[k, 1]
+        ay, by, cy = uvd[i, 1], uvd[j, 1], uvd[k, 1]
+        y_first, y_last = max(0, math.ceil(min(ay, by, cy))), min(n - 1, math.floor(max(ay, by, cy)))
+        if y_first > y_last:
+            continue
+        ax, bx, cx = uvd[i, 0], uvd[j, 0], uvd[k, 0]
         x_first, x_last = max(0, math.ceil(min(ax, bx, cx))), min(n - 1, math.floor(max(ax, bx, cx)))
         if x_first > x_last:
             continue
-        y_first, y_last = max(0, math.ceil(min(ay, by, cy))), min(n - 1, math.floor(max(ay, by, cy)))
-        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if y_first > y_last or area == 0.0:
-            continue
-        scale = 1.0 / area
-        da, db, dc = uvd[i, 2] * scale, uvd[j, 2] * scale, uvd[k, 2] * scale
-        for y in range(y_first, y_last + 1):
-            for x in range(x_first, x_last + 1):
-                ea = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) * scale
-                eb = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) * scale
-                ec = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * scale
-                if ea >= 0.0 and eb >= 0.0 and ec >= 0.0:
-                    d = np.float32((ea * da + eb * db + ec * dc) * area)
-                    if d < nearest[y, x]:
-                        nearest[y, x] = d
-                    if d > farthest[y, x]:
-                        farthest[y, x] = d
+        _draw_depth(
+            float(ax), float(ay), float(uvd[i, 2]), float(bx), float(by), float(uvd[j, 2]), float(cx), float(cy),
+            float(uvd[k, 2]), x_first, x_last, y_first, y_last, both, nearest, farthest,
+        )  # fmt: skip
+    if lamp:
+        for y in range(n):
+            for x in range(n):
+                if nearest[y, x] < np.inf:
+                    nearest[y, x] = np.float32(-1.0) / nearest[y, x]
+
+
+@kernel(inline="always")
+def _draw_depth(
+    ax, ay, za, bx, by, zb, cx, cy, zc, x_first, x_last, y_first, y_last, both, nearest, farthest
+):  # fmt: skip
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    if area == 0.0:
+        return
+    scale = 1.0 / area
+    dxa, dya = (cx - bx) * scale, (cy - by) * scale
+    dxb, dyb = (ax - cx) * scale, (ay - cy) * scale
+    dxc, dyc = (bx - ax) * scale, (by - ay) * scale
+    wide = x_last - x_first > 8
+    for y in range(y_first, y_last + 1):
+        ea, eb, ec = dxa * (y - by) + dya * bx, dxb * (y - cy) + dyb * cx, dxc * (y - ay) + dyc * ax
+        first, last = x_first, x_last
+        if wide:  # only where the edges cross the row, one texel more for the rounding
+            low, high = float(x_first), float(x_last)
+            low, high = _cut(ea, dya, low, high)
+            low, high = _cut(eb, dyb, low, high)
+            low, high = _cut(ec, dyc, low, high)
+            first, last = max(x_first, math.floor(low)), min(x_last, math.ceil(high))
+        for x in range(first, last + 1):
+            a, b, c = ea - dya * x, eb - dyb * x, ec - dyc * x
+            if a >= 0.0 and b >= 0.0 and c >= 0.0:
+                d = np.float32(a * za + b * zb + c * zc)
+                if d < nearest[y, x]:
+                    nearest[y, x] = d
+                if both and d > farthest[y, x]:
+                    farthest[y, x] = d
+
+
+@kernel(inline="always")
+def _cut(e, de, low, high):
+    """The part of ``low`` to ``high`` where ``e - de x`` is not below 0."""
+    if de > 0.0:
+        return low, min(high, e / de)
+    if de < 0.0:
+        return max(low, e / de), high
+    return low, high
 
 
 @kernel()

@@ -226,18 +226,22 @@ def prepare(
     sky: Sky,
     shadow_size: int,
     sky_size: int,
+    mesh: Merged | None = None,
 ) -> Prepared:
     """Merge the surfaces and draw the depth maps of lights and sky; arguments as in :func:`shade`."""
-    mesh = merged(surfaces)
+    from marrow.render import _fast_shading
+
+    if mesh is None:
+        mesh = merged(surfaces)
     culled = ~np.array([s.two_sided for s in surfaces], bool)[mesh.surface]
     casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
-    casters = mesh.vertices[np.unique(mesh.faces[casting])].astype(float)
-    light_table, light_maps, light_frames = _lights(lights, mesh, casting, casters, shadow_size)
-    axes = sphere_axes(sky.axes) if len(casters) else np.zeros((0, 3))
-    sky_frames = np.array([_frame_along(-axis, casters, sky_size) for axis in axes]).reshape(-1, 4, 4)
-    sky_maps = np.zeros((len(axes), 2, sky_size, sky_size), np.float32)
+    casters = _casters(mesh, casting)
+    light_table, light_maps, light_frames = _lights(lights, casters, shadow_size)
+    axes = sphere_axes(sky.axes) if len(casters.points) else np.zeros((0, 3))
+    sky_frames = np.array([_frame_along(-axis, casters.points, sky_size) for axis in axes]).reshape(-1, 4, 4)
+    sky_maps = np.empty((len(axes), 2, sky_size, sky_size), np.float32)
     for frame, (lowest, highest) in zip(sky_frames, sky_maps, strict=True):
-        _depth_range(mesh, casting, frame, lowest, highest)
+        _fast_shading.depth_map(casters.points, casters.faces, frame, casters.scratch, lowest, highest)
     colours, places, uvs = (_per_vertex(surfaces, mesh, name) for name in ("colour", "place", "uv"))
     table, texels = _table(surfaces, places, mesh)
     return Prepared(
@@ -271,14 +275,30 @@ def sphere_axes(count: int) -> Float64:
     return np.stack([across * np.cos(turn), y, across * np.sin(turn)], -1)
 
 
-def _lights(
-    lights: Sequence[Light], mesh: Merged, casting: NDArray[np.bool_], casters: Float64, size: int
-) -> tuple[Float64, Float32, Float64]:
+@dataclass(frozen=True, eq=False)
+class _Casters:
+    """What casts shadows: ``points`` (N, 3) float32 world, ``faces`` (F, 3) of them, ``scratch`` (N, 3) float32."""
+
+    points: Float32
+    faces: NDArray[np.int32]
+    scratch: Float32
+
+
+def _casters(mesh: Merged, casting: NDArray[np.bool_]) -> _Casters:
+    from marrow.render import _fast_shading
+
+    points, faces = np.empty_like(mesh.vertices), np.empty_like(mesh.faces)
+    number = np.empty(len(points), np.int32)
+    found, count = _fast_shading.casters(mesh.vertices, mesh.faces, casting, number, points, faces)
+    return _Casters(points[:found], faces[:count], np.empty((found, 3), np.float32))
+
+
+def _lights(lights: Sequence[Light], casters: _Casters, size: int) -> tuple[Float64, Float32, Float64]:
     """The kernel's table of lights (L, 9), their depth maps (M, n, n) and frames (M, 4, 4)."""
     from marrow.render import _fast_shading as fast
 
     table = np.zeros((len(lights), fast.LIGHT_COLUMNS))
-    maps, frames = [], []
+    frames: list[Float64] = []
     for row, light in zip(table, lights, strict=True):
         row[fast.LAMP : fast.LAMP + 3] = light.colour
         row[fast.SOFTNESS], row[fast.MAP] = light.softness, -1
@@ -289,24 +309,26 @@ def _lights(
             row[:3] = np.array(light.direction) / length
         else:
             row[:3], row[fast.POINT] = light.position, 1
-        if not light.shadows or not len(casters):
+        if not light.shadows or not len(casters.points):
             continue
-        frame = _frame_along(-row[:3], casters, size) if light.position is None else _frame_from(row[:3], casters, size)
+        points = casters.points
+        frame = _frame_along(-row[:3], points, size) if light.position is None else _frame_from(row[:3], points, size)
         if frame is None:
             continue
-        nearest = np.empty((size, size), np.float32)
-        _depth_range(mesh, casting, frame, nearest, np.empty_like(nearest))
-        row[fast.MAP] = len(maps)
-        maps.append(nearest)
+        row[fast.MAP] = len(frames)
         frames.append(frame)
-    return table, np.array(maps, np.float32).reshape(-1, size, size), np.array(frames).reshape(-1, 4, 4)
+    maps = np.empty((len(frames), size, size), np.float32)
+    for frame, nearest in zip(frames, maps, strict=True):
+        fast.depth_map(casters.points, casters.faces, frame, casters.scratch, nearest, np.empty((0, 0), np.float32))
+    return table, maps, np.array(frames).reshape(-1, 4, 4)
 
 
-def _frame_along(ahead: Float64, points: Float64, size: int) -> Float64:
+def _frame_along(ahead: Float64, points: Float32, size: int) -> Float64:
     """(4, 4) from the world to texels and depth of a view along ``ahead`` that holds all points (N, 3)."""
-    R = _looking(ahead)
-    local = points @ R.T
-    low, high = local.min(0), local.max(0)
+    from marrow.render import _fast_shading
+
+    R, low, high = _looking(ahead), np.empty(3), np.empty(3)
+    _fast_shading.extent(points, R, np.zeros(3), low, high)
     scale = (size - 4) / max(float((high - low)[:2].max()), 1e-6)
     frame = np.zeros((4, 4))
     frame[:2, :3] = scale * R[:2]
@@ -316,16 +338,19 @@ def _frame_along(ahead: Float64, points: Float64, size: int) -> Float64:
     return frame
 
 
-def _frame_from(place: Float64, points: Float64, size: int) -> Float64 | None:
+def _frame_from(place: Float64, points: Float32, size: int) -> Float64 | None:
     """The same for a view from a place; None where points lie around it, which one map cannot hold."""
-    middle = (points.min(0) + points.max(0)) / 2
+    from marrow.render import _fast_shading
+
+    low, high = np.empty(3), np.empty(3)
+    _fast_shading.extent(points, np.eye(3), np.zeros(3), low, high)
+    middle = (low + high) / 2
     if np.linalg.norm(middle - place) < 1e-6:
         return None
     R = _looking(middle - place)
-    local = (points - place) @ R.T
-    if local[:, 2].min() < 0.05:
+    tangent = max(_fast_shading.extent(points, R, place, low, high), 1e-6)
+    if low[2] < 0.05:
         return None
-    tangent = max(float(np.abs(local[:, :2] / local[:, 2:]).max()), 1e-6)
     frame = np.zeros((4, 4))
     frame[:2, :3] = (size - 4) / 2 / tangent * R[:2]
     frame[2, :3] = frame[3, :3] = R[2]
@@ -339,21 +364,6 @@ def _looking(ahead: Float64) -> Float64:
     x = np.cross(z, np.eye(3)[int(np.argmin(np.abs(z)))])
     x /= np.linalg.norm(x)
     return np.array([x, np.cross(z, x), z], float)
-
-
-def _depth_range(mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32) -> None:
-    from marrow.render import _fast_shading
-
-    texels = mesh.vertices.astype(float) @ frame[:, :3].T + frame[:, 3]
-    lamp = bool(frame[3, :3].any())
-    if lamp:  # -1/z is linear on the map, z is not
-        behind = texels[:, 3] <= 0  # such vertices do not cast
-        texels[:, :2] /= np.where(behind, 1.0, texels[:, 3])[:, None]
-        texels[:, 2] = -1 / np.where(behind, 1.0, texels[:, 2])
-    texels[:, :2] += 0.5 * (nearest.shape[0] - 1)
-    _fast_shading.depth_range(np.ascontiguousarray(texels[:, :3]), mesh.faces, casting, nearest, farthest)
-    if lamp:
-        nearest[:] = np.where(np.isfinite(nearest), -1 / nearest, np.inf)
 
 
 def _per_vertex(surfaces: Sequence[Surface], mesh: Merged, name: str) -> Float32:
@@ -392,9 +402,10 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
         row[fast.ALONG : fast.ALONG + 3] = along
         for column, axis in ((fast.ACROSS_X, 0), (fast.ACROSS_Z, 2)):
             row[column : column + 3] = _across(along, axis)
-        own = places[np.unique(mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]])].astype(float)
-        if len(own):
-            middle = (own.min(0) + own.max(0)) / 2
+        own = mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]]
+        if pattern.kind == "print" and len(own):
+            corners = places[own.ravel()].astype(float)
+            middle = (corners.min(0) + corners.max(0)) / 2
             row[fast.CENTRE], row[fast.CENTRE + 1] = middle @ along, middle @ row[fast.ACROSS_X : fast.ACROSS_X + 3]
     return table, np.concatenate(texels) if texels else np.zeros((1, 3), np.uint8)
 

@@ -22,7 +22,7 @@ from marrow.data.synth._cloth_mesh import (
     ClothMesh,
     smoothstep,
 )
-from marrow.data.synth.looks import Garment
+from marrow.data.synth.wardrobe import Garment
 from marrow.types import Float32, Float64
 
 #: Cloth goes on this far beyond its hems while it is shaped, metres, so that hems hang like the rest.
@@ -39,7 +39,6 @@ class Cut:
         kept: (k,) vertices of the cloth mesh.
         edge_from, edge_to, edge_share: (r,) the rim's vertices, on edges of the cloth mesh.
         faces: (F, 3) of the vertices [kept, rim, folded rim].
-        field: (n,) float32 metres from the hem.
         colour: which of the garment's two colours.
         lift: metres it lies above the garment; 0 the garment itself, with its rim folded inward.
         rim: (p, 2) pieces of the rim, numbers among the rim's vertices.
@@ -104,7 +103,7 @@ def shape_of(mesh: ClothMesh, garment: Garment) -> Shape:
     return _shape(mesh, g.kind, g.length, g.sleeve, g.fit, g.neck, g.open)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float, neck: str, opened: bool) -> Shape:
     place = mesh.place.astype(np.float64)
     x, y, z = place.T
@@ -152,7 +151,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
             width = 0.012 + 0.055 * smoothstep(1.42 - y, 0.0, 0.45) * (0.4 + fit)
             field = np.minimum(field, np.where(z > -0.05, np.abs(x) - width, 1.0))
             hides = 0.05
-        thick = {"jumper": 0.007, "hoodie": 0.008, "jacket": 0.010, "coat": 0.012, "shirt": 0.004}.get(kind, 0.0035)
+        thick = _THICK.get(kind, 0.0035)
         gap = np.full(len(x), thick)
         slope = 0.5 - 0.48 * min(fit, 1.0)
         trunk = _hang(TRUNK_BINS[0], thick, thick + 0.004 + 0.016 * fit, slope * _TRUNK_STEP)
@@ -175,10 +174,12 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         cuts.append(_cut(mesh, trim.astype(np.float32), colour, lift, printed))
     return Shape(
         field, np.flatnonzero(inside), inside, field > 0, gap.astype(np.float32), trunk, hips, legs, arms,
-        np.flatnonzero(inside & (np.abs(x) < 0.05) & (y < 0.9) & (y > 0.66)), smoothing, folds, creases.astype(np.float32), hides, tuple(cuts),
+        np.flatnonzero(inside & (np.abs(x) < 0.05) & (y < 0.9) & (y > 0.66)),
+        smoothing, folds, creases.astype(np.float32), hides, tuple(cuts),
     )  # fmt: skip
 
 
+_THICK = {"jumper": 0.007, "hoodie": 0.008, "jacket": 0.010, "coat": 0.012, "shirt": 0.004}
 STRAPS = ("straps", "strap")
 BOTTOMS = ("trousers", "jeans", "shorts", "leggings", "under")
 _TRUNK_STEP = (TRUNK_TOP - TRUNK_BOTTOM) / (TRUNK_BINS[0] - 1)
@@ -262,7 +263,7 @@ def _cut(mesh: ClothMesh, field: Float32, colour: int, lift: float, printed: boo
     share = (field[i] / (field[i] - field[j])).astype(np.float32)
     faces, rim = faces[:count], rim[:pieces]
     at = mesh.place[i] + share[:, None] * (mesh.place[j] - mesh.place[i])
-    place = np.concatenate([mesh.place[order], at] if lift else [mesh.place[order], at, at])
+    place = np.concatenate([mesh.place[order], at] if lift else [mesh.place[order], at, at]).astype(np.float32)
     if not lift:
         p, q = rim.T
         fold_p, fold_q = p + on_rim, q + on_rim

@@ -102,11 +102,11 @@ def sample_place(rng: np.random.Generator, eyes: Float64, people: Float64, dim: 
         wall,
         _pattern(rng, wall, ("noise", "noise", "stripes", "checks")) if rng.random() < 0.6 else None,
         walls if kind == "room" else (0.0, 0.0, 0.0),
-        tuple(strength * c for c in horizon),
-        tuple(strength * c for c in zenith),
+        _three(strength * np.array(horizon)),
+        _three(strength * np.array(zenith)),
         _lights(rng, kind, strength, walls),
         _ambient(rng, kind, strength),
-        Path(photos[rng.integers(len(photos))]) if kind == "photo" else None,
+        Path(photos[int(rng.integers(len(photos)))]) if kind == "photo" else None,
     )
 
 
@@ -127,7 +127,7 @@ def furnished(
                 turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 3.5)
                 spot = centre + distance * np.array([np.sin(turn), 0, np.cos(turn)])
             thing = replace(thing, at=(float(spot[0]), 0.0, float(spot[2])))
-            if _free(thing, eyes, people):
+            if _free(thing, eyes, people) and (n < between or _aside(spot, centre, eyes)):
                 things.append(thing)
                 break
     for _ in range(int(rng.integers(2, 12)) if place.kind == "outdoors" else 0):
@@ -204,13 +204,18 @@ def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, flo
     return r, g, b
 
 
+def _three(values: Float64) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
 def _colour(rng: np.random.Generator, hue, saturation, value) -> tuple[float, float, float]:
     return _hsv(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
 
 
 def _pattern(rng: np.random.Generator, base: Sequence[float], kinds: Sequence[str]) -> Pattern:
     shade = rng.choice([rng.uniform(0.6, 0.85), rng.uniform(1.1, 1.3)])
-    second = tuple(float(min(c * shade + rng.uniform(0, 0.04), 0.95)) for c in base)
+    second = _three(np.minimum(np.array(base) * shade + rng.uniform(0, 0.04, 3), 0.95))
     along = rng.uniform(0, np.pi)
     direction = (float(np.cos(along)), 0.0, float(np.sin(along)))
     return Pattern(str(rng.choice(kinds)), second, float(rng.uniform(0.12, 0.8)), direction, int(rng.integers(1 << 30)))
@@ -222,7 +227,7 @@ def _background(rng: np.random.Generator, kind: str) -> tuple[tuple[float, float
         horizon = _hsv(rng.uniform(0.5, 0.62), 0.12 * grey, rng.uniform(0.75, 0.98))
         return horizon, _hsv(rng.uniform(0.55, 0.62), 0.1 + 0.5 * grey, rng.uniform(0.6, 0.95))
     plain = _colour(rng, (0.0, 1.0), (0.0, 0.3), (0.3, 0.95))
-    return plain, tuple(float(c * rng.uniform(0.7, 1.0)) for c in plain)
+    return plain, _three(np.array(plain) * rng.uniform(0.7, 1.0, 3))
 
 
 def _lights(rng: np.random.Generator, kind: str, strength: float, walls: Sequence[float]) -> tuple[Light, ...]:
@@ -278,7 +283,7 @@ def _thing(rng: np.random.Generator) -> Thing:
     else:
         parts = [("cylinder", (0.0, 0.15, 0.0), (0.16, 0.3, 0.16))]
         spots = rng.normal(0, [0.14, 0.2, 0.14], (7, 3)) + [0, 0.75, 0]
-        parts += [("ball", tuple(float(c) for c in spot), (0.18, 0.16, 0.18)) for spot in spots]
+        parts += [("ball", _three(spot), (0.18, 0.16, 0.18)) for spot in spots]
     green = kind == "plant"
     colour = _colour(rng, (0.22, 0.38), (0.3, 0.7), (0.2, 0.5)) if green else _material(rng)
     pattern = _pattern(rng, colour, ("noise", "stripes")) if rng.random() < 0.5 else None
@@ -305,11 +310,18 @@ def _backdrop(rng: np.random.Generator) -> Thing:
         return Thing("house", (("box", (0.0, h / 2, 0.0), (w, h, d)),), (0.0, 0.0, 0.0), turn, colour, windows)
     trunk, crown = float(rng.uniform(1.5, 3.0)), float(rng.uniform(1.0, 2.5))
     spots = rng.normal(0, [0.5, 0.4, 0.5], (6, 3)) * crown + [0, trunk + crown, 0]
-    leaves = [("ball", tuple(float(c) for c in spot), (crown * 0.7, crown * 0.6, crown * 0.7)) for spot in spots]
+    leaves = [("ball", _three(spot), (crown * 0.7, crown * 0.6, crown * 0.7)) for spot in spots]
     stem = ("cylinder", (0.0, trunk / 2, 0.0), (0.15, trunk, 0.15))
     colour = _colour(rng, (0.2, 0.36), (0.4, 0.75), (0.15, 0.45))
-    speckle = Pattern("noise", tuple(1.6 * c for c in colour), 0.35, seed=int(rng.integers(1 << 30)))
+    speckle = Pattern("noise", _three(1.6 * np.array(colour)), 0.35, seed=int(rng.integers(1 << 30)))
     return Thing("tree", (stem, *leaves), (0.0, 0.0, 0.0), turn, colour, speckle)
+
+
+def _aside(spot: Float64, centre: Float64, eyes: Float64) -> bool:
+    """Whether something at a spot (3,) covers nobody who is at ``centre``: it is not on the cameras' side."""
+    ahead = (eyes - centre)[:, [0, 2]]
+    ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
+    return bool((ahead @ (spot - centre)[[0, 2]] < 0.1).all())
 
 
 def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:

@@ -106,7 +106,7 @@ def _encoded(labels: Labels, prefix: str) -> dict[str, bytes]:
     out = {f"{prefix}{name}.png": _png(image) for name, image in labels.maps.items()}
     if labels.dense:
         file = io.BytesIO()
-        np.savez(file, **labels.dense)
+        np.savez(file, allow_pickle=False, **labels.dense)
         out[f"{prefix}dense.npz"] = file.getvalue()
     return out
 

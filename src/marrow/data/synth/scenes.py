@@ -6,6 +6,7 @@ thing has a stream of random numbers of its own, so that people do not change wh
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,12 +19,15 @@ from marrow.body import load_body
 from marrow.data.synth import cameras as cameras_of
 from marrow.data.synth.collisions import solids
 from marrow.data.synth.faces import sample_expression
-from marrow.data.synth.looks import Look, Outfit, dress, sample_look
+from marrow.data.synth.looks import Look
 from marrow.data.synth.motions import PoseSource
+from marrow.data.synth.outfits import Outfit, dress
 from marrow.data.synth.places import Place, furnished, sample_place
 from marrow.data.synth.population import Figure, sample_figure
 from marrow.data.synth.poses import PoseSampler, stand
 from marrow.data.synth.presets import Preset
+from marrow.data.synth.sampling import sample_look
+from marrow.data.synth.textures import list_textures
 from marrow.errors import InputError
 from marrow.geometry.rotations import euler_zxy, from_euler_zxy, rotation_y
 from marrow.types import Camera, Float32, Float64
@@ -47,7 +51,7 @@ class Choices:
         split: of the shipped motions: "train", "A" or "B".
         motions: the user's own; None: those that ship.
         photos: background pictures.
-        textures: pictures for clothes.
+        textures: a folder of pictures for clothes.
     """
 
     size: tuple[int, int] | None = None
@@ -55,7 +59,7 @@ class Choices:
     split: str = "train"
     motions: PoseSource | None = None
     photos: tuple[Path, ...] = ()
-    textures: tuple[Path, ...] = ()
+    textures: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,12 +188,12 @@ def _actors(name: str, given: Preset, seed: int, index: int, choices: Choices) -
 
 
 def _actor(
-    rng: np.random.Generator, given: Preset, sampler: PoseSampler, textures: Sequence[Path]
+    rng: np.random.Generator, given: Preset, sampler: PoseSampler, textures: Path | None
 ) -> tuple[Actor, Float32]:
     """A person at the origin, and points (T, n, 3) of their skin."""
     body = load_body()
     figure = sample_figure(rng, given.ages)
-    look = sample_look(rng, figure, textures=textures)
+    look = sample_look(rng, figure, textures=_listed(textures) if textures else ())
     rest = body.rest(figure.shape, sample_expression(rng))
     flesh = solids(body, rest)
     if given.seconds:
@@ -197,17 +201,23 @@ def _actor(
     else:
         q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
     q = stand(body, rest, q)
-    outfit = dress(body, rest, look)
+    outfit = dress(body, rest, look, textures)
+    q[:, rest.skeleton.index("pelvis_ty")] += outfit.sole
     ids = np.arange(0, body.vertex_count, _SPARSE)
     skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",), threads=1).vertices)
     return Actor(figure, look, rest, outfit, q), skin
+
+
+@functools.cache
+def _listed(folder: Path) -> tuple[tuple[str, str], ...]:
+    return list_textures(folder)
 
 
 def _placed(
     rng: np.random.Generator, actor: Actor, skin: Float32, taken: Sequence[Float32], count: int
 ) -> tuple[Actor, Float32] | None:
     """The person turned and moved to where they touch nobody; None where there was no room."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     reach = 0.0 if count == 1 else 0.45 * np.sqrt(count)
     others = [(other.min((0, 1)), other.max((0, 1)), other) for other in taken]
@@ -219,7 +229,7 @@ def _placed(
         near = [other for least, most, other in others if (low < most).all() and (least < high).all()]
         frames = range(0, len(moved), 3)
         if all(
-            cKDTree(other[t]).query(moved[t], distance_upper_bound=CLEARANCE)[0].min() > CLEARANCE
+            KDTree(other[t]).query(moved[t], distance_upper_bound=CLEARANCE)[0].min() > CLEARANCE
             for other in near
             for t in frames
         ):
