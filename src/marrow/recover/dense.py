@@ -77,7 +77,7 @@ class DenseNet(nn.Module):
             raise InputError(f"DenseNet: expected a size in eights and a depth in threes, got {size} and {depth}")
         self.size = size
         quarter, eighth = channels
-        self.picture = ResidualNet(channels, stride=4)
+        self.picture = ResidualNet(channels, blocks=2, stride=4)
         if attention:
             self.middle = PictureTransformer(eighth, dim, depth, (size // 8, size // 8))
         else:  # a transformer block has 12 dim^2 parameters, a residual block 18 dim^2
@@ -136,7 +136,7 @@ def dense_loss(sensed: Sensed, shown: torch.Tensor, part: torch.Tensor, place: t
     which = nn.functional.cross_entropy(logits, number, reduction="none")
     told = sensed.place.permute(0, 3, 4, 1, 2)[row, y // 2, x // 2, number]
     away = (told - place[row, y, x].float()).abs().sum(1)
-    return mask + 0.5 * (which * share).sum() + 5.0 * (away * share).sum()
+    return 2.0 * mask + (which * share).sum() + 3.0 * (away * share).sum()
 
 
 @dataclass(frozen=True, eq=False)

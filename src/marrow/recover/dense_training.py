@@ -98,7 +98,7 @@ def _batch(
     shown, own, place = part[rows] > 0, chosen[rows], spot[rows].astype(np.float32)
     turned = rng.random(len(rows)) < 0.5
     image[turned], shown[turned] = image[turned, :, ::-1], shown[turned, :, ::-1]
-    own[turned], place[turned] = MIRRORED[own[turned, :, ::-1]], place[turned, :, ::-1] * np.float32([-1, 1, 1])
+    own[turned], place[turned] = MIRRORED[own[turned, :, ::-1]], place[turned, :, ::-1] * np.array([-1, 1, 1], np.float32)
     gain = np.exp(rng.normal(0, 0.2, (len(rows), 1, 1, 1)) + rng.normal(0, 0.08, (len(rows), 1, 1, 3)))
     image = np.clip(image * gain.astype(np.float32), 0, 1)
     if disturbed:
@@ -116,7 +116,7 @@ def _disturbed(rng: np.random.Generator, image: NDArray[np.float32]) -> NDArray[
         grey = image.mean(-1, keepdims=True)
         image = grey + np.float32(rng.uniform(0, 1)) * (image - grey)
     if rng.random() < 0.4:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)), np.float32)
     image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.2)))
     noise = rng.normal(0, rng.uniform(0, 0.04), image.shape)
     return np.clip(image + noise, 0, 1).astype(np.float32)

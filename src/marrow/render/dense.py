@@ -32,7 +32,7 @@ def draw_dense(
         seen: (S, S) probability that the crop's pixel shows the person.
         place: (S, S, 3) where it is on the body at rest, metres; NaN where not seen.
         bounds: lowest and highest (x, y, z) of the body at rest, metres: red, green and blue run from 0 to 1 over them.
-        opacity: of the colours; the lines are opaque.
+        opacity: of the colours; the lines are nearly opaque.
     """
     import cv2
 
@@ -46,18 +46,19 @@ def draw_dense(
     scale = 1 / image_from_crop[0, 0]
     A = np.array([[scale, 0, 0], [0, scale, 0]])
     A[:, 2] = scale * (low - image_from_crop[:, 2])
-    window = tuple((high - low).tolist())
+    window = (int(high[0] - low[0]), int(high[1] - low[1]))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    known = np.isfinite(place).all(-1)
-    filled = np.where(known[..., None], place, 0).astype(np.float32)
-    weight = cv2.warpAffine(known.astype(np.float32), A, window, flags=flags)
-    where = cv2.warpAffine(filled, A, window, flags=flags) / np.maximum(weight, 1e-3)[..., None]
-    shown = (cv2.warpAffine(seen.astype(np.float32), A, window, flags=flags) > 0.5) & (weight > 0.3)
+    known = np.asarray(np.isfinite(place).all(-1))
+    filled = np.asarray(np.where(known[..., None], place, 0), np.float32)
+    weight = np.asarray(cv2.warpAffine(known.astype(np.float32), A, window, flags=flags))
+    where = np.asarray(cv2.warpAffine(filled, A, window, flags=flags)) / np.maximum(weight, 1e-3)[..., None]
+    shown = (np.asarray(cv2.warpAffine(seen, A, window, flags=flags)) > 0.5) & (weight > 0.3)
     least, most = (np.asarray(bound, float) for bound in bounds)
     colour = 255 * ((where - least) / (most - least)).clip(0, 1)
-    colour[_lines(where, shown, scale)] = 20
+    lines = _lines(where, shown, scale)
+    colour[lines] = 20
     part = image[low[1] : high[1], low[0] : high[0]].astype(float)
-    share = np.where(_lines(where, shown, scale), 0.9, opacity)[..., None] * shown[..., None]
+    share = np.where(lines, 0.9, opacity)[..., None] * shown[..., None]
     out = image.copy()
     out[low[1] : high[1], low[0] : high[0]] = np.rint(part * (1 - share) + colour * share).astype(np.uint8)
     return out

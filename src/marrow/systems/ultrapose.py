@@ -158,8 +158,8 @@ def bench(config: Config, tier: str) -> Paired:
         100 * distance["without"],
         persons,
         seeds=seeds,
-        data=f"{len(persons) // len(seeds)} held-out synthetic people in held-out motions, {sum(map(len, shown[None]))} "
-        f"to learn from, {steps} steps of {config.batch}",
+        data=f"{len(persons) // len(seeds)} held-out synthetic people in held-out motions, {len(shown)} to learn from, "
+        f"{steps} steps of {config.batch}",
         details=details,
     )
 
