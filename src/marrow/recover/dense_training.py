@@ -54,8 +54,8 @@ def train_dense(
     points: int,
     steps: int,
     *,
-    batch: int = 8,
-    rate: float = 2e-3,
+    batch: int = 4,
+    rate: float = 3e-3,
     seed: int = 0,
     disturbed: bool = False,
     progress: Progress = silent,
@@ -98,7 +98,10 @@ def _batch(
     shown, own, place = part[rows] > 0, chosen[rows], spot[rows].astype(np.float32)
     turned = rng.random(len(rows)) < 0.5
     image[turned], shown[turned] = image[turned, :, ::-1], shown[turned, :, ::-1]
-    own[turned], place[turned] = MIRRORED[own[turned, :, ::-1]], place[turned, :, ::-1] * np.array([-1, 1, 1], np.float32)
+    own[turned], place[turned] = (
+        MIRRORED[own[turned, :, ::-1]],
+        place[turned, :, ::-1] * np.array([-1, 1, 1], np.float32),
+    )
     gain = np.exp(rng.normal(0, 0.2, (len(rows), 1, 1, 1)) + rng.normal(0, 0.08, (len(rows), 1, 1, 3)))
     image = np.clip(image * gain.astype(np.float32), 0, 1)
     if disturbed:
@@ -131,6 +134,7 @@ class Errors:
             likeliest one even where it thinks that nobody is seen.
         similarity: (N,) geodesic point similarity, which is 0 at pixels where it thinks that nobody is seen.
         right_part: (N,) share of pixels with the right part.
+        within: (N,) metres, mean distance over the pixels with the right part; NaN where there are none.
         by_part: (15,) mean distance over all pixels of each part, metres.
         overlap: (N,) of the mask with the true one: intersection over union.
     """
@@ -138,6 +142,7 @@ class Errors:
     distance: Float64
     similarity: Float64
     right_part: Float64
+    within: Float64
     by_part: Float64
     overlap: Float64
 
@@ -162,9 +167,11 @@ def errors(people: Crops, model: DenseNet | None) -> Errors:
         count += np.bincount(number - 1, minlength=15)
         similarity = geodesic_point_similarity(np.where(thought[shown], away, np.inf))
         overlap = (thought & shown).sum() / (thought | shown).sum()
-        rows.append((away.mean(), similarity, (said[shown] == number).mean(), overlap))
-    distance, similarity, right, overlap = np.array(rows).T
-    return Errors(distance, similarity, right, total / np.maximum(count, 1), overlap)
+        right = said[shown] == number
+        within = away[right].mean() if right.any() else np.nan
+        rows.append((away.mean(), similarity, right.mean(), within, overlap))
+    distance, similarity, right, within, overlap = np.array(rows).T
+    return Errors(distance, similarity, right, within, total / np.maximum(count, 1), overlap)
 
 
 def _true_vertices(people: Crops) -> list[NDArray[np.int32]]:
