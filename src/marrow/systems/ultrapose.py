@@ -103,35 +103,34 @@ def infer(model: DenseNet, inputs: Any) -> list[DensePerson]:
 def bench(config: Config, tier: str) -> Paired:
     """The network with many and with few points of the same people, on held-out people in held-out motions."""
     from marrow.bench.runner import compare
+    from marrow.body.parts import PARTS
+    from marrow.metrics.dense import average_precision
     from marrow.recover.dense_training import dense_crops, errors, train_dense
 
-    quick = tier == "quick"
-    seeds = (0,) if quick else (0, 1, 2)
+    seeds = (0,) if (quick := tier == "quick") else (0, 1, 2)
     people = dense_crops("train", 0, 100 if quick else config.people)
     steps = config.steps // 10 if quick else config.steps
     each = 50 if quick else config.held_out // 2
     tested = [own for split in ("A", "B") for own in dense_crops(split, 1, each if each > 100 else 100)]
     tested = [own.rows(np.arange(min(each, len(own.images)))) for own in tested]
 
-    def measured(points: int, seed: int, attention: bool = True) -> list[Errors]:
+    def measured(points: int, seed: int, attention: bool = True) -> list[Errors]:  # one for each split
         model = build(config, seed, attention)
         train_dense(model, people, points, steps, batch=config.batch, seed=seed)
         return [errors(own, model) for own in tested]
 
     dense = [measured(DENSE, seed) for seed in seeds]
     sparse = [measured(SPARSE, seed) for seed in seeds]
-    both = {"with": dense, "without": sparse}
+    named = (("with", dense), ("without", sparse))
     distance = {"with": _all(dense, "distance"), "without": _all(sparse, "distance")}
     persons = np.tile(np.arange(len(distance["with"]) // len(seeds)), len(seeds))
 
     def against(first: list[list[Errors]], second: list[list[Errors]], name: str, better: str) -> dict[str, Any]:
         """A further figure of people, with and without, and its interval over them."""
         values = 100 * np.stack([_all(runs, name) for runs in (first, second)])
-        known = np.isfinite(values).all(0)
-        whom = persons[: len(known)][known]
-        return compare(
-            Paired(*values[:, known], clusters=whom, seeds=seeds[: len(first)], data="the same"), better=better
-        )
+        known = np.flatnonzero(np.isfinite(values).all(0))
+        pairs = Paired(*values[:, known], clusters=persons[known], seeds=seeds[: len(first)], data="the same")
+        return compare(pairs, better=better)
 
     shown = np.concatenate([(own.part > 0).sum((1, 2)) for own in people])
     details: dict[str, Any] = {
@@ -139,12 +138,19 @@ def bench(config: Config, tier: str) -> Paired:
         "pixels with the right part, %": against(dense, sparse, "right_part", "higher"),
         "where the part is right, cm": against(dense, sparse, "within", "lower"),
         "mask, intersection over union, %": against(dense, sparse, "overlap", "higher"),
-        "average precision (GPS 0.5:0.95)": {"with": _precision(dense), "without": _precision(sparse)},
-        "cm by part": _by_part(both),
-        "the middle of the true part, cm": _rounded(100 * _all([[errors(own, None) for own in tested]], "distance")),
+        "average precision (GPS 0.5:0.95)": {
+            name: round(average_precision(_all(runs, "similarity")), 4) for name, runs in named
+        },
+        "cm by part": {
+            part: {name: round(100 * float(_all(runs, "by_part")[k :: len(PARTS)].mean()), 2) for name, runs in named}
+            for k, part in enumerate(PARTS)
+        },
+        "the middle of the true part, cm": round(
+            100 * _all([[errors(own, None) for own in tested]], "distance").mean(), 3
+        ),
         "pixels of a person to learn from": [int(v) for v in np.percentile(shown, [5, 50, 95])],
         "cm by split": {
-            split: {name: _rounded(100 * _all([[run[k]] for run in runs], "distance")) for name, runs in both.items()}
+            split: {name: round(100 * np.mean([run[k].distance for run in runs]), 3) for name, runs in named}
             for k, split in enumerate("AB")
         },
     }
@@ -169,23 +175,6 @@ def bench(config: Config, tier: str) -> Paired:
 def _all(runs: list[list[Errors]], name: str) -> NDArray[np.float64]:
     """A figure of everybody, seed by seed."""
     return np.concatenate([getattr(own, name) for run in runs for own in run])
-
-
-def _rounded(values: NDArray[np.float64]) -> float:
-    return round(float(values.mean()), 3)
-
-
-def _precision(runs: list[list[Errors]]) -> float:
-    from marrow.metrics.dense import average_precision
-
-    return round(average_precision(_all(runs, "similarity")), 4)
-
-
-def _by_part(runs: dict[str, list[list[Errors]]]) -> dict[str, Any]:
-    from marrow.body.parts import PARTS
-
-    mean = {name: 100 * np.mean([own.by_part for run in both for own in run], 0) for name, both in runs.items()}
-    return {part: {name: round(float(own[k]), 2) for name, own in mean.items()} for k, part in enumerate(PARTS)}
 
 
 SYSTEM = System(
