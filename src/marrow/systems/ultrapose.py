@@ -5,13 +5,14 @@ synthetic people, drawn from a body whose shape, pose and looks are set apart, g
 cost and without error. A hybrid of convolutions and a transformer that learns from them says of each pixel which part
 of the body it shows and where on it.
 
-Reproduced here: the synthetic set (``marrow synth dense``, 2,600 points a person), a small network of that kind
-(:mod:`marrow.recover.dense`), DensePose's measure, and the effect of the density: the same network, pictures, batches
+Built here: the synthetic set (``marrow synth dense``, 2,600 points a person), a small network of that kind
+(:mod:`marrow.recover.dense`), DensePose's measure, and the comparison of densities: the same network, pictures, batches
 and steps with 2,600 points a person against the 106 of DensePose-COCO. The crops have fewer pixels of a person than
-2,600, mostly 700 to 2,000: then all are annotated. Both learn the person's mask from every pixel, as DensePose-COCO has
-masks. Not: their body and renderer, the paper's sizes (5,000 persons, large networks), 24 parts with U and V in each
-(here 15 parts and places on the body at rest), real pictures. Read were the abstract and its authors' README, not the
-paper, so the network's layout and the comparison of densities are guesses.
+2,600, mostly 1,000 to 2,500: then all are annotated. Both learn the mask from every pixel. The budget is five passes
+over 800 people, after which the network names the right part for half the pixels and within it knows little more than
+its middle: so little that few points do as well as many. Not: their body, renderer and sizes (5,000 persons), 24 parts
+with U and V (here 15 and places on the body at rest), real pictures. Read were the abstract and the authors' README,
+not the paper: the network's layout and the comparison are guesses.
 """
 
 from __future__ import annotations
@@ -181,10 +182,8 @@ SYSTEM = System(
     id="ultrapose",
     paper=Paper(
         title="UltraPose: Synthesizing Dense Pose with 1 Billion Points by Human-body Decoupling 3D Model",
-        authors=(
-            "Haonan Yan", "Jiaqi Chen", "Xujie Zhang", "Shengkai Zhang", "Nianhong Jiao", "Xiaodan Liang",
-            "Tianxiang Zheng",
-        ),
+        authors=("Haonan Yan", "Jiaqi Chen", "Xujie Zhang", "Shengkai Zhang", "Nianhong Jiao", "Xiaodan Liang",
+                 "Tianxiang Zheng"),
         year=2021,
         venue="ICCV",
         arxiv="2110.15267",
