@@ -47,8 +47,8 @@ def guidance(ids, bary, faces, normals, R, uv_faces, uv, part, by_face, out_norm
 def seen_share(xy, depth, map_depth, map_owner, person, inside, tolerance, x0, y0, out):
     """``out`` (N,): bilinear share of the four pixels around each point that do not hide it; -1 out of the picture.
 
-    A pixel hides what lies more than ``tolerance`` behind it, but one whose owner is ``person`` only what lies more than
-    ``inside`` (N,) behind it.
+    A pixel hides what lies more than ``tolerance`` behind it, but one whose owner is ``person`` only what lies more
+    than ``inside`` (N,) behind it.
     """
     height, width = map_depth.shape
     for n in range(xy.shape[0]):
