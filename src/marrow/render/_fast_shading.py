@@ -244,7 +244,8 @@ def shade_rows(
                 for sample in range(first, many):
                     if on[sample] != s:
                         continue
-                    dx, dy, dz = at[sample, 0] - at[first, 0], at[sample, 1] - at[first, 1], at[sample, 2] - at[first, 2]
+                    dx, dy = at[sample, 0] - at[first, 0], at[sample, 1] - at[first, 1]
+                    dz = at[sample, 2] - at[first, 2]
                     cosine = turned[sample, 0] * turned[first, 0] + turned[sample, 1] * turned[first, 1]
                     cosine += turned[sample, 2] * turned[first, 2]
                     if sample > first and (dx * dx + dy * dy + dz * dz >= reach or cosine <= ALIKE):
@@ -276,8 +277,8 @@ def shade_rows(
                         sample = members[member]
                         Y, X = (row0 + row) * samples + sample // samples, px * samples + sample % samples
                         lit = _lit(
-                            light_maps[m], light_frames[m], at[sample, 0], at[sample, 1], at[sample, 2], nx, ny, nz,
-                            lights[n], X, Y,
+                            light_maps, m, light_frames, at[sample, 0], at[sample, 1], at[sample, 2], nx, ny, nz,
+                            lights[n, SOFTNESS], X, Y,
                         )  # fmt: skip
                         total += lit
                         if member == 0 and (lit <= 0.0 or lit >= 1.0):
@@ -289,7 +290,7 @@ def shade_rows(
                 if table[s, CATCHER] > 0.0:
                     total, rest = 1e-12, 1e-12
                     for n in range(lights.shape[0]):
-                        hx, hy, hz, fall = _towards(lights[n], x, yy, z)
+                        hx, hy, hz, fall = _towards(lights, n, x, yy, z)
                         lit = max(nx * hx + ny * hy + nz * hz, 0.0) * fall
                         bright = lit * (lights[n, LAMP] + lights[n, LAMP + 1] + lights[n, LAMP + 2])
                         total += bright
@@ -317,7 +318,7 @@ def shade_rows(
                     if textured:
                         tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
                         tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
-                        _texture(texels, decode, table[s], tu, tv, texel)
+                        _texture(texels, decode, table, s, tu, tv, texel)
                     for c in range(3):
                         albedo[c] += texel[c] / count
                     if patterned:
@@ -327,7 +328,7 @@ def shade_rows(
                         if member == 0:
                             gx, _, gz = _cross(places, i, j, k)
                 if patterned:
-                    second = _pattern(table[s], qx / count, qy / count, qz / count, gx, gz, width)
+                    second = _pattern(table, s, qx / count, qy / count, qz / count, gx, gz, width)
                     for c in range(3):
                         albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
                 facing = max(nx * vx + ny * vy + nz * vz, 0.0)
@@ -344,7 +345,7 @@ def shade_rows(
                 for n in range(lights.shape[0]):
                     if kept[n] <= 0.0:
                         continue
-                    hx, hy, hz, fall = _towards(lights[n], x, yy, z)
+                    hx, hy, hz, fall = _towards(lights, n, x, yy, z)
                     cosine = nx * hx + ny * hy + nz * hz
                     if cosine <= 0.0:
                         continue
@@ -373,11 +374,11 @@ def _cross(points, i, j, k):
 
 
 @kernel(inline="always")
-def _towards(light, x, y, z):
+def _towards(lights, n, x, y, z):
     """Unit direction to a light, and how much of its strength arrives."""
-    if light[POINT] <= 0.0:
-        return light[AT], light[AT + 1], light[AT + 2], 1.0
-    dx, dy, dz = light[AT] - x, light[AT + 1] - y, light[AT + 2] - z
+    if lights[n, POINT] <= 0.0:
+        return lights[n, AT], lights[n, AT + 1], lights[n, AT + 2], 1.0
+    dx, dy, dz = lights[n, AT] - x, lights[n, AT + 1] - y, lights[n, AT + 2] - z
     squared = dx * dx + dy * dy + dz * dz + 1e-12
     size = math.sqrt(squared)
     return dx / size, dy / size, dz / size, 1.0 / squared
@@ -391,27 +392,27 @@ def _bounced(ao, albedo):
 
 
 @kernel(fastmath=LOOSE)
-def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
+def _lit(maps, m, frames, x, y, z, nx, ny, nz, softness, px, py):
     """Part of a light (0 to 1) that reaches a point: softer the farther what hides it (Fernando 2005, PCSS).
 
-    The first rows of ``frame`` give texels from the middle of the map, the third the depth, the fourth what the first
+    The first rows of a frame give texels from the middle of the map, the third the depth, the fourth what the first
     two are divided by: the distance along the axis of a lamp, or 1.
     """
-    n = depths.shape[0]
-    far = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z + frame[3, 3]
+    n = maps.shape[1]
+    far = frames[m, 3, 0] * x + frames[m, 3, 1] * y + frames[m, 3, 2] * z + frames[m, 3, 3]
     if far <= 0.0:
         return 1.0
-    per_metre = math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2) / far  # texels
+    per_metre = math.sqrt(frames[m, 0, 0] ** 2 + frames[m, 0, 1] ** 2 + frames[m, 0, 2] ** 2) / far  # texels
     step = 1.5 / per_metre
     x, y, z = x + step * nx, y + step * ny, z + step * nz
-    far = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z + frame[3, 3]
-    u = (frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z + frame[0, 3]) / far + 0.5 * (n - 1)
-    v = (frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]) / far + 0.5 * (n - 1)
-    d = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
+    far = frames[m, 3, 0] * x + frames[m, 3, 1] * y + frames[m, 3, 2] * z + frames[m, 3, 3]
+    u = (frames[m, 0, 0] * x + frames[m, 0, 1] * y + frames[m, 0, 2] * z + frames[m, 0, 3]) / far + 0.5 * (n - 1)
+    v = (frames[m, 1, 0] * x + frames[m, 1, 1] * y + frames[m, 1, 2] * z + frames[m, 1, 3]) / far + 0.5 * (n - 1)
+    d = frames[m, 2, 0] * x + frames[m, 2, 1] * y + frames[m, 2, 2] * z + frames[m, 2, 3]
     # How the depth of the surface itself changes from texel to texel, so that it does not hide itself.
-    across_u = (frame[0, 0] * nx + frame[0, 1] * ny + frame[0, 2] * nz) / (far * per_metre)
-    across_v = (frame[1, 0] * nx + frame[1, 1] * ny + frame[1, 2] * nz) / (far * per_metre)
-    along = frame[2, 0] * nx + frame[2, 1] * ny + frame[2, 2] * nz
+    across_u = (frames[m, 0, 0] * nx + frames[m, 0, 1] * ny + frames[m, 0, 2] * nz) / (far * per_metre)
+    across_v = (frames[m, 1, 0] * nx + frames[m, 1, 1] * ny + frames[m, 1, 2] * nz) / (far * per_metre)
+    along = frames[m, 2, 0] * nx + frames[m, 2, 1] * ny + frames[m, 2, 2] * nz
     if along > -1e-6:
         return 1.0  # turned away: unlit anyhow
     slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
@@ -423,7 +424,7 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
     turn = 52.9829189 * (turn - math.floor(turn))
     turn = 6.283185307179586 * (turn - math.floor(turn))
     turn_x, turn_y = math.cos(turn), math.sin(turn)
-    reach = max(light[SOFTNESS] * per_metre * 0.8, 1.5)
+    reach = max(softness * per_metre * 0.8, 1.5)
     if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
         return 1.0
     blockers, total = 0, 0.0
@@ -433,18 +434,18 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
         iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n:
             continue
-        if depths[iv, iu] < d + slope_u * du + slope_v * dv - bias:
+        if maps[m, iv, iu] < d + slope_u * du + slope_v * dv - bias:
             blockers += 1
-            total += depths[iv, iu]
+            total += maps[m, iv, iu]
     if blockers == 0:
         return 1.0
-    reach = min(max(light[SOFTNESS] * (d - total / blockers) * per_metre, 1.0), reach)
+    reach = min(max(softness * (d - total / blockers) * per_metre, 1.0), reach)
     lit = 0.0
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
         iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
-        if iu < 0 or iv < 0 or iu >= n or iv >= n or depths[iv, iu] >= d + slope_u * du + slope_v * dv - bias:
+        if iu < 0 or iv < 0 or iu >= n or iv >= n or maps[m, iv, iu] >= d + slope_u * du + slope_v * dv - bias:
             lit += 1.0
     return lit / TAPS
 
@@ -460,25 +461,24 @@ def _sky(maps, table, bounds, up, down, x, y, z, nx, ny, nz, sky, open_sky):
     weight = 0.0
     red, green, blue, red_open, green_open, blue_open = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     n = maps.shape[2]
-    hidden_from = bounds[0, 0] < x < bounds[1, 0] and bounds[0, 1] < y < bounds[1, 1] and bounds[0, 2] < z < bounds[1, 2]
+    near = bounds[0, 0] < x < bounds[1, 0] and bounds[0, 1] < y < bounds[1, 1] and bounds[0, 2] < z < bounds[1, 2]
     for m in range(table.shape[0]):
-        row = table[m]
-        cosine = nx * row[0] + ny * row[1] + nz * row[2]
+        cosine = nx * table[m, 0] + ny * table[m, 1] + nz * table[m, 2]
         back = cosine < 0.0  # the other end of the axis
         cosine = abs(cosine)
         end = BACK if back else AHEAD
         weight += cosine
-        red_open += cosine * row[end]
-        green_open += cosine * row[end + 1]
-        blue_open += cosine * row[end + 2]
-        if not hidden_from:
+        red_open += cosine * table[m, end]
+        green_open += cosine * table[m, end + 1]
+        blue_open += cosine * table[m, end + 2]
+        if not near:
             continue
-        step = row[STEP]
+        step = table[m, STEP]
         qx, qy, qz = x + step * nx, y + step * ny, z + step * nz
-        u = row[ROWS] * qx + row[ROWS + 1] * qy + row[ROWS + 2] * qz + row[ROWS + 3]
-        v = row[ROWS + 4] * qx + row[ROWS + 5] * qy + row[ROWS + 6] * qz + row[ROWS + 7]
+        u = table[m, ROWS] * qx + table[m, ROWS + 1] * qy + table[m, ROWS + 2] * qz + table[m, ROWS + 3]
+        v = table[m, ROWS + 4] * qx + table[m, ROWS + 5] * qy + table[m, ROWS + 6] * qz + table[m, ROWS + 7]
         if 0.0 <= u < n - 1 and 0.0 <= v < n - 1:
-            d = row[ROWS + 8] * qx + row[ROWS + 9] * qy + row[ROWS + 10] * qz + row[ROWS + 11]
+            d = table[m, ROWS + 8] * qx + table[m, ROWS + 9] * qy + table[m, ROWS + 10] * qz + table[m, ROWS + 11]
             iu, iv = int(u), int(v)
             fu, fv = u - iu, v - iv
             if back:
@@ -491,9 +491,9 @@ def _sky(maps, table, bounds, up, down, x, y, z, nx, ny, nz, sky, open_sky):
                 top = (1.0 - fu) * _hides(a) + fu * _hides(b)
                 low = (1.0 - fu) * _hides(e) + fu * _hides(f)
                 hidden = cosine * ((1.0 - fv) * top + fv * low)
-                red += hidden * row[end]
-                green += hidden * row[end + 1]
-                blue += hidden * row[end + 2]
+                red += hidden * table[m, end]
+                green += hidden * table[m, end + 1]
+                blue += hidden * table[m, end + 2]
     weight = 1.0 / weight
     open_sky[0], open_sky[1], open_sky[2] = red_open * weight, green_open * weight, blue_open * weight
     sky[0], sky[1], sky[2] = (red_open - red) * weight, (green_open - green) * weight, (blue_open - blue) * weight
@@ -506,9 +506,9 @@ def _hides(before):
 
 
 @kernel()
-def _texture(texels, decode, row, u, v, albedo):
+def _texture(texels, decode, table, s, u, v, albedo):
     """Multiply ``albedo`` (3,) by a repeating sRGB texture, bilinear in linear light."""
-    first, height, width = int(row[TEXTURE]), int(row[TEXTURE_H]), int(row[TEXTURE_W])
+    first, height, width = int(table[s, TEXTURE]), int(table[s, TEXTURE_H]), int(table[s, TEXTURE_W])
     x, y = u * width - 0.5, (1.0 - v) * height - 0.5
     x0, y0 = math.floor(x), math.floor(y)
     fx, fy = x - x0, y - y0
@@ -521,13 +521,13 @@ def _texture(texels, decode, row, u, v, albedo):
 
 
 @kernel()
-def _pattern(row, x, y, z, gx, gz, width):
+def _pattern(table, s, x, y, z, gx, gz, width):
     """Share (0 to 1) of the second colour at an undeformed place whose surface faces (gx, ., gz)."""
-    kind, size, seed = int(row[KIND]), row[SIZE], int(row[SEED])
+    kind, size, seed = int(table[s, KIND]), table[s, SIZE], int(table[s, SEED])
     side = abs(gx) > abs(gz)
     e = ACROSS_Z if side else ACROSS_X
-    a = (x * row[ALONG] + y * row[ALONG + 1] + z * row[ALONG + 2]) / size
-    b = (x * row[e] + y * row[e + 1] + z * row[e + 2]) / size
+    a = (x * table[s, ALONG] + y * table[s, ALONG + 1] + z * table[s, ALONG + 2]) / size
+    b = (x * table[s, e] + y * table[s, e + 1] + z * table[s, e + 2]) / size
     width = max(width / size, 1e-6)
     if kind == 1:
         return _band(a, width)
@@ -550,7 +550,7 @@ def _pattern(row, x, y, z, gx, gz, width):
         return max(first, 0.45 * second)
     if side or gz < 0.0:
         return 0.0
-    a, b = a - row[CENTRE] / size, b - row[CENTRE + 1] / size
+    a, b = a - table[s, CENTRE] / size, b - table[s, CENTRE + 1] / size
     r = math.sqrt(a * a + b * b)
     edge = 0.36 + 0.28 * (_noise(2.0 * a / (r + 1e-9), 2.0 * b / (r + 1e-9), 0.0, seed) - 0.5)
     inside = min(max((edge - r) / width + 0.5, 0.0), 1.0)

@@ -77,12 +77,14 @@ class Picture:
         coverage: (H, W) float32 part of the pixel that surfaces cover, 0 to 1.
         raster: at the pixel centres; ids are faces of ``merged(surfaces)``.
         surface: (H, W) int16 number of the surface seen at the pixel centre, -1 background.
+        normals: (V, 3) float32 world, at the vertices of ``merged(surfaces)``.
     """
 
     image_linear: Float32
     coverage: Float32
     raster: Raster
     surface: NDArray[np.int16]
+    normals: Float32
 
 
 def shade(
@@ -96,6 +98,7 @@ def shade(
     shadow_size: int = 1024,
     sky_size: int = 224,
     threads: int = 1,
+    mesh: Merged | None = None,
 ) -> Picture:
     """Draw lit surfaces; see the module's text.
 
@@ -106,6 +109,7 @@ def shade(
         shadow_size: texels along a side of each light's depth map, spread over all that casts shadows.
         sky_size: the same for the sky's.
         threads: bands of rows shaded at the same time.
+        mesh: ``merged(surfaces)``, where it is there already.
 
     Raises:
         InputError: surfaces that cannot be drawn (see :func:`marrow.render.surfaces.merged`), a background of another
@@ -122,7 +126,7 @@ def shade(
     background = np.ascontiguousarray(background, np.float32)
     if background.shape != (height, width, 3):
         raise InputError(f"shade: the background is {background.shape}, but the camera sees ({height}, {width}, 3)")
-    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size)
+    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size, mesh)
     mesh = ready.mesh
     fine = warp(
         camera,
@@ -177,7 +181,7 @@ def shade(
             list(pool.map(draw, rows[:-1], rows[1:]))
     raster = rasterize(ready.vertices_cam, mesh.faces, camera, cull=ready.culled)
     seen = np.where(raster.ids >= 0, mesh.surface[raster.ids], np.int16(-1)) if len(mesh.faces) else raster.ids
-    return Picture(image, coverage, raster, seen.astype(np.int16))
+    return Picture(image, coverage, raster, seen.astype(np.int16), ready.normals)
 
 
 @dataclass(frozen=True, eq=False)
