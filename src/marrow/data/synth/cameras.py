@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from marrow.data.synth.presets import Preset
-from marrow.geometry.projection import camera_from_fov, look_at, project
+from marrow.geometry.projection import camera_centre, camera_from_fov, look_at, project
 from marrow.geometry.rotations import rotation_x, rotation_y, rotation_z
 from marrow.types import Camera, Float64
 
 #: No camera stands lower than this above the floor, metres.
 LOWEST = 0.1
+#: No camera stands nearer than this to anybody's skin, metres.
+CLEAR = 0.2
 #: How often a camera is drawn anew until the people are seen as the preset asks.
 _DRAWS = 30
 
@@ -51,9 +53,10 @@ def _draw(
     centre = (points.min(0) + points.max(0)) / 2
     if rng.random() < preset.close:
         near = points[rng.integers(len(points))]
-        return _placed(plain, near + away * rng.uniform(*preset.close_distance), near, roll)
+        camera = _placed(plain, near + away * rng.uniform(*preset.close_distance), near, roll)
+        return camera if _clear(camera, points) else None
     camera = _at_share(plain, points, centre, away, roll, rng.uniform(*preset.height))
-    if camera is None:
+    if camera is None or np.linalg.norm(camera_centre(camera) - centre) < preset.nearest or not _clear(camera, points):
         return None
     camera = _aside(rng, camera, points, preset.off_centre)
     if not preset.wholly:
@@ -62,6 +65,11 @@ def _draw(
     inside = np.isfinite(xy).all() and (xy > 1).all() and (xy < np.array(size) - 2).all()
     share = np.ptp(xy[:, 1]) / size[1] if inside else 0.0
     return camera if inside and preset.height[0] <= share <= preset.height[1] else None
+
+
+def _clear(camera: Camera, points: Float64) -> bool:
+    """Whether a camera stands in nobody."""
+    return bool(np.linalg.norm(points - camera_centre(camera), axis=1).min() > CLEAR)
 
 
 def _at_share(

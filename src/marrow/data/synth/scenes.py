@@ -199,13 +199,22 @@ def _actor(
     if given.seconds:
         q = sampler.clip(rng, rest.skeleton, given.seconds, given.fps, flesh)
     else:
-        q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
+        for _ in range(20):
+            q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
+            if not given.upright or _uprightness(rest, q[0]) > 0.5:
+                break
     q = stand(body, rest, q)
     outfit = dress(body, rest, look, textures)
     q[:, rest.skeleton.index("pelvis_ty")] += outfit.sole
     ids = np.arange(0, body.vertex_count, _SPARSE)
     skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",), threads=1).vertices)
     return Actor(figure, look, rest, outfit, q), skin
+
+
+def _uprightness(rest: Rest, q: Float64) -> float:
+    """Cosine of the angle between the trunk and the vertical."""
+    R, _ = rest.skeleton.forward(q)
+    return float(R[rest.skeleton.body_index("torso"), 1, 1])
 
 
 @functools.cache
