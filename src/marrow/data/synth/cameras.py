@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from marrow.data.synth.presets import Preset
-from marrow.geometry.projection import camera_centre, camera_from_fov, look_at, project
+from marrow.geometry.projection import camera_centre, camera_from_fov, look_at, project, project_camera
 from marrow.geometry.rotations import rotation_x, rotation_y, rotation_z
 from marrow.types import Camera, Float64
 
@@ -16,6 +17,8 @@ from marrow.types import Camera, Float64
 LOWEST = 0.1
 #: No camera stands nearer than this to anybody's skin, metres.
 CLEAR = 0.2
+#: Up in the picture, also for a camera that looks straight down.
+_UP = (0.0, 1.0, 1e-3)
 #: How often a camera is drawn anew until the people are seen as the preset asks.
 _DRAWS = 30
 
@@ -78,9 +81,14 @@ def _at_share(
     """The camera at the distance from which the people's higher or wider side takes that share of the picture."""
     near, far = 0.25, 60.0
     points = np.concatenate([points[::11], points[points.argmin(0)], points[points.argmax(0)]])
+    # Only where the floor holds the camera up does it turn on its way.
+    ahead = (points - centre) @ (roll @ look_at(away, np.zeros(3), _UP)[0]).T
     for _ in range(16):
-        middle = np.sqrt(near * far)
-        xy = project(_placed(plain, centre + middle * away, centre, roll), points)
+        middle = math.sqrt(near * far)
+        if centre[1] + middle * away[1] >= LOWEST:
+            xy = project_camera(plain, ahead + [0.0, 0.0, middle])
+        else:
+            xy = project(_placed(plain, centre + middle * away, centre, roll), points)
         sides = np.ptp(xy, axis=0) / np.array(plain.size) if np.isfinite(xy).all() else np.array([9.0, 9.0])
         near, far = (middle, far) if max(sides[1], 0.95 * sides[0]) > share else (near, middle)
     return _placed(plain, centre + far * away, centre, roll) if far < 59 else None
@@ -149,7 +157,7 @@ def elevation_deg(camera: Camera, target: Sequence[float] | Float64) -> float:
 def _placed(plain: Camera, eye: Float64, target: Float64, roll: Float64) -> Camera:
     eye = np.array(eye)
     eye[1] = max(eye[1], LOWEST)
-    R, _ = look_at(eye, target, (0.0, 1.0, 1e-3))
+    R, _ = look_at(eye, target, _UP)
     R = roll @ R
     return replace(plain, R_cam_world=R, t_cam_world=-R @ eye)
 

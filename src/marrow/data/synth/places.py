@@ -290,6 +290,25 @@ def _thing(rng: np.random.Generator) -> Thing:
     return Thing(kind, tuple(parts), (0.0, 0.0, 0.0), float(rng.uniform(0, 2 * np.pi)), colour, pattern)
 
 
+def make_seat(rng: np.random.Generator, at: tuple[float, float, float], turn: float, height: float) -> Thing:
+    """A stool, a box or a chair of a height, metres, whose front is turned to ``turn`` (radians from +Z to +X)."""
+    wide, deep, leg = float(rng.uniform(0.34, 0.5)), 0.34, 0.035
+    kind = str(rng.choice(["stool", "box", "chair"]))
+    seat: tuple[str, tuple[float, float, float], tuple[float, float, float]]
+    if kind == "box":
+        parts = (("box", (0.0, height / 2, 0.0), (wide, height, deep)),)
+    else:
+        seat = ("box", (0.0, height - 0.025, 0.0), (wide, 0.05, deep))
+        legs = tuple(
+            ("box", (sx * (wide / 2 - leg), (height - 0.05) / 2, sz * (deep / 2 - leg)), (leg, height - 0.05, leg))
+            for sx in (-1, 1)
+            for sz in (-1, 1)
+        )
+        back = (("box", (0.0, height + 0.22, -deep / 2 - 0.12), (wide, 0.4, 0.03)),) if kind == "chair" else ()
+        parts = (seat, *legs, *back)
+    return Thing("seat", parts, at, turn, _material(rng))
+
+
 def _material(rng: np.random.Generator) -> tuple[float, float, float]:
     """Wood, grey metal or plastic, or paint."""
     kind = rng.random()
