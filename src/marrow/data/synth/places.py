@@ -170,15 +170,17 @@ def background(place: Place, camera: Camera) -> Float32:
     width, height = camera.size
     if place.photo is not None:
         return _photo(place.photo, camera.size)
-    y = np.arange(height)[:, None] - camera.K[1, 2]
-    x = np.arange(width)[None] - camera.K[0, 2]
-    rays = np.stack(np.broadcast_arrays(x / camera.K[0, 0], y / camera.K[1, 1], 1.0), -1)
-    if camera.lens == "fisheye":
-        angle = np.hypot(rays[..., 0], rays[..., 1])
-        rays = rays * [1, 1, 0] * np.sinc(angle / np.pi)[..., None] + np.cos(angle)[..., None] * [0, 0, 1]
-    up = rays @ camera.R_cam_world[:, 1] / np.linalg.norm(rays, axis=-1)
-    share = np.clip(up, 0, 1)[..., None] ** 0.6
-    return ((1 - share) * place.horizon + share * np.array(place.zenith)).astype(np.float32)
+    K, R = camera.K, camera.R_cam_world
+    y = (np.arange(height)[:, None] - K[1, 2]) / K[1, 1]
+    x = (np.arange(width)[None] - K[0, 2]) / K[0, 0]
+    size = np.sqrt(x * x + y * y + (camera.lens != "fisheye"))
+    if camera.lens == "fisheye":  # the distance from the axis is the angle
+        up = (x * R[0, 1] + y * R[1, 1]) * np.sinc(size / np.pi) + R[2, 1] * np.cos(size)
+    else:
+        up = (x * R[0, 1] + y * R[1, 1] + R[2, 1]) / size
+    share = np.clip(up, 0, 1).astype(np.float32)[..., None] ** np.float32(0.6)
+    low, high = np.array(place.horizon, np.float32), np.array(place.zenith, np.float32)
+    return low + share * (high - low)
 
 
 def photos_in(folder: str | Path) -> list[Path]:
