@@ -135,20 +135,26 @@ def _draw_depth(
     dxa, dya = (cx - bx) * scale, (cy - by) * scale
     dxb, dyb = (ax - cx) * scale, (ay - cy) * scale
     dxc, dyc = (bx - ax) * scale, (by - ay) * scale
-    wide = x_last - x_first > 8
+    wide = x_last - x_first > 6
+    slope = -(dya * za + dyb * zb + dyc * zc)
     for y in range(y_first, y_last + 1):
         ea, eb, ec = dxa * (y - by) + dya * bx, dxb * (y - cy) + dyb * cx, dxc * (y - ay) + dyc * ax
-        first, last = x_first, x_last
-        if wide:  # only where the edges cross the row, one texel more for the rounding
+        start = ea * za + eb * zb + ec * zc
+        if wide:  # straight to where the edges cross the row
             low, high = float(x_first), float(x_last)
             low, high = _cut(ea, dya, low, high)
             low, high = _cut(eb, dyb, low, high)
             low, high = _cut(ec, dyc, low, high)
-            first, last = max(x_first, math.floor(low)), min(x_last, math.ceil(high))
-        for x in range(first, last + 1):
-            a, b, c = ea - dya * x, eb - dyb * x, ec - dyc * x
-            if a >= 0.0 and b >= 0.0 and c >= 0.0:
-                d = np.float32(a * za + b * zb + c * zc)
+            for x in range(math.ceil(low - 1e-6), math.floor(high + 1e-6) + 1):
+                d, known = np.float32(start + slope * x), nearest[y, x]
+                nearest[y, x] = d if d < known else known
+                if both:
+                    known = farthest[y, x]
+                    farthest[y, x] = d if d > known else known
+            continue
+        for x in range(x_first, x_last + 1):
+            if ea - dya * x >= 0.0 and eb - dyb * x >= 0.0 and ec - dyc * x >= 0.0:
+                d = np.float32(start + slope * x)
                 if d < nearest[y, x]:
                     nearest[y, x] = d
                 if both and d > farthest[y, x]:
@@ -158,6 +164,8 @@ def _draw_depth(
 @kernel(inline="always")
 def _cut(e, de, low, high):
     """The part of ``low`` to ``high`` where ``e - de x`` is not below 0."""
+    if de == 0.0 and e < 0.0:
+        return low, low - 1.0
     if de > 0.0:
         return low, min(high, e / de)
     if de < 0.0:
