@@ -325,12 +325,13 @@ def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:
     """Whether nobody's skin and no camera is within a thing's boxes (balls and cylinders count as boxes)."""
     c, s = np.cos(thing.turn), np.sin(thing.turn)
     points = np.concatenate([people, eyes]) - thing.at
-    local = np.stack([c * points[:, 0] - s * points[:, 2], points[:, 1], s * points[:, 0] + c * points[:, 2]], 1)
-    far = np.full(len(local), _GAP)
+    local = c * points[:, 0] - s * points[:, 2], points[:, 1], s * points[:, 0] + c * points[:, 2]
+    far = np.full(len(points), _GAP)
     far[len(people) :] = 0.25
     for shape, centre, size in thing.parts:
         half = np.array(size) if shape == "ball" else np.array(size) * ([1, 0.5, 1] if shape == "cylinder" else 0.5)
-        if (np.abs(local - centre) < half + far[:, None]).all(1).any():
+        within = [np.abs(x - m) < h + far for x, m, h in zip(local, centre, half, strict=True)]
+        if (within[0] & within[1] & within[2]).any():
             return False
     return True
 
