@@ -201,8 +201,8 @@ def shade_rows(
     camera is; where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth
     of a sample at one metre (or at any depth).
 
-    Samples of a pixel that see one surface close together and from nearly one side are shaded as one at their mean;
-    only textures and half shadows are looked up for each.
+    Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
+    one at their mean; only textures and half shadows are looked up for each.
     """
     many = samples * samples
     kept = np.empty(lights.shape[0])
@@ -212,6 +212,7 @@ def shade_rows(
     texel = np.empty(3)
     at = np.empty((many, 3))
     turned = np.empty((many, 3))
+    length = np.empty(many)
     wide = np.empty(many)
     on = np.empty(many, np.int64)
     members = np.empty(many, np.int64)
@@ -253,7 +254,8 @@ def shade_rows(
                 nx = wi * normals[i, 0] + wj * normals[j, 0] + wk * normals[k, 0]
                 ny = wi * normals[i, 1] + wj * normals[j, 1] + wk * normals[k, 1]
                 nz = wi * normals[i, 2] + wj * normals[j, 2] + wk * normals[k, 2]
-                size = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20)
+                length[sample] = math.sqrt(nx * nx + ny * ny + nz * nz)
+                size = 1.0 / (length[sample] + 1e-20)
                 wide[sample] = footprint
                 vx, vy, vz = -axis[0], -axis[1], -axis[2]
                 if not flat:
@@ -283,7 +285,8 @@ def shade_rows(
                     if sample > first and (dx * dx + dy * dy + dz * dz >= reach or cosine <= ALIKE):
                         continue
                     x, yy, z = x + at[sample, 0], yy + at[sample, 1], z + at[sample, 2]
-                    nx, ny, nz = nx + turned[sample, 0], ny + turned[sample, 1], nz + turned[sample, 2]
+                    nx, ny = nx + length[sample] * turned[sample, 0], ny + length[sample] * turned[sample, 1]
+                    nz += length[sample] * turned[sample, 2]
                     on[sample] = -1
                     members[count] = sample
                     count += 1
