@@ -12,6 +12,7 @@ longer side of the person's box. Shares and means have 95 % intervals over peopl
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -99,7 +100,7 @@ def report(count: int) -> dict[str, Any]:
         by = {}
         for name, (_, edges) in FACTORS.items():
             values = np.array([row[name] for row in rows])
-            for low, high in zip(edges[:-1], edges[1:], strict=True):
+            for low, high in itertools.pairwise(edges):
                 own = [row for row, v in zip(rows, values, strict=True) if low <= v < high]
                 if len(own) >= 8:
                     by.setdefault(name, {})[f"{max(low, 0) if low == -1e-9 else low:g} to {high:g}"] = told(own)

@@ -28,6 +28,8 @@ NEAR, FAR = 0.6, 2.0
 #: Sums may be taken in another order; infinite depths must stay.
 LOOSE = {"contract", "reassoc", "arcp", "nsz"}
 TAPS = 16
+#: Texels along a side of the tiles of a light's map.
+TILE = 16
 _AT = np.arange(TAPS) + 0.5
 _TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
 #: Taps (16, 2) spread evenly over a disc (Vogel 1979).
@@ -124,6 +126,17 @@ def depth_map(points, faces, frame, uvd, nearest, farthest):
                     nearest[y, x] = np.float32(-1.0) / nearest[y, x]
 
 
+@kernel()
+def tile_nearest(maps, out):
+    """``out`` (M, ceil(n / TILE), ceil(n / TILE)): least depth of each tile of maps (M, n, n)."""
+    out[:] = np.inf
+    for m in range(maps.shape[0]):
+        for y in range(maps.shape[1]):
+            for x in range(maps.shape[2]):
+                if maps[m, y, x] < out[m, y // TILE, x // TILE]:
+                    out[m, y // TILE, x // TILE] = maps[m, y, x]
+
+
 @kernel(inline="always")
 def _draw_depth(
     ax, ay, za, bx, by, zb, cx, cy, zc, x_first, x_last, y_first, y_last, both, nearest, farthest
@@ -135,20 +148,26 @@ def _draw_depth(
     dxa, dya = (cx - bx) * scale, (cy - by) * scale
     dxb, dyb = (ax - cx) * scale, (ay - cy) * scale
     dxc, dyc = (bx - ax) * scale, (by - ay) * scale
-    wide = x_last - x_first > 8
+    wide = x_last - x_first > 6
+    slope = -(dya * za + dyb * zb + dyc * zc)
     for y in range(y_first, y_last + 1):
         ea, eb, ec = dxa * (y - by) + dya * bx, dxb * (y - cy) + dyb * cx, dxc * (y - ay) + dyc * ax
-        first, last = x_first, x_last
-        if wide:  # only where the edges cross the row, one texel more for the rounding
+        start = ea * za + eb * zb + ec * zc
+        if wide:  # straight to where the edges cross the row
             low, high = float(x_first), float(x_last)
             low, high = _cut(ea, dya, low, high)
             low, high = _cut(eb, dyb, low, high)
             low, high = _cut(ec, dyc, low, high)
-            first, last = max(x_first, math.floor(low)), min(x_last, math.ceil(high))
-        for x in range(first, last + 1):
-            a, b, c = ea - dya * x, eb - dyb * x, ec - dyc * x
-            if a >= 0.0 and b >= 0.0 and c >= 0.0:
-                d = np.float32(a * za + b * zb + c * zc)
+            for x in range(math.ceil(low - 1e-6), math.floor(high + 1e-6) + 1):
+                d, known = np.float32(start + slope * x), nearest[y, x]
+                nearest[y, x] = d if d < known else known
+                if both:
+                    known = farthest[y, x]
+                    farthest[y, x] = d if d > known else known
+            continue
+        for x in range(x_first, x_last + 1):
+            if ea - dya * x >= 0.0 and eb - dyb * x >= 0.0 and ec - dyc * x >= 0.0:
+                d = np.float32(start + slope * x)
                 if d < nearest[y, x]:
                     nearest[y, x] = d
                 if both and d > farthest[y, x]:
@@ -158,6 +177,8 @@ def _draw_depth(
 @kernel(inline="always")
 def _cut(e, de, low, high):
     """The part of ``low`` to ``high`` where ``e - de x`` is not below 0."""
+    if de == 0.0 and e < 0.0:
+        return low, low - 1.0
     if de > 0.0:
         return low, min(high, e / de)
     if de < 0.0:
@@ -168,19 +189,20 @@ def _cut(e, de, low, high):
 @kernel(fastmath=LOOSE)
 def shade_rows(
     row0, ids, bary, faces, surface_of, vertices, normals, colours, places, uvs, table, texels, decode, eye, axis,
-    footprint, lights, light_maps, light_frames, sky_maps, sky_table, sky_bounds, up, down, background, samples, image,
-    coverage,
+    footprint, lights, light_maps, light_frames, light_nearest, sky_maps, sky_table, sky_bounds, up, down, background,
+    samples, image, coverage,
 ):  # fmt: skip
     """Shade rows of ``image`` (H, W, 3) from ``row0`` on, with ``samples``² of ``ids`` (h s, W s) for each pixel.
 
-    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_frames`` (M, 4, 4) map world points to its
+    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_nearest`` the least of each tile of them,
+    ``light_frames`` (M, 4, 4) map world points to its
     texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate).
     ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along each axis of ``sky_table``. ``eye`` is where the
     camera is; where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth
     of a sample at one metre (or at any depth).
 
-    Samples of a pixel that see one surface close together and from nearly one side are shaded as one at their mean;
-    only textures and half shadows are looked up for each.
+    Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
+    one at their mean; only textures and half shadows are looked up for each.
     """
     many = samples * samples
     kept = np.empty(lights.shape[0])
@@ -190,6 +212,7 @@ def shade_rows(
     texel = np.empty(3)
     at = np.empty((many, 3))
     turned = np.empty((many, 3))
+    length = np.empty(many)
     wide = np.empty(many)
     on = np.empty(many, np.int64)
     members = np.empty(many, np.int64)
@@ -200,7 +223,15 @@ def shade_rows(
         for px in range(ids.shape[1] // samples):
             red, green, blue, covered = 0.0, 0.0, 0.0, 0.0
             left = 0
+            face, inner, outer = ids[row * samples, px * samples], 0.0, 0.0
             for sample in range(many):
+                Y, X = row * samples + sample // samples, px * samples + sample % samples
+                if ids[Y, X] != face:
+                    face = -1
+                inner += bary[Y, X, 0] * share
+                outer += bary[Y, X, 1] * share
+            alone = many > 1 and face >= 0  # one face fills the pixel: its mean place is that of the mean weights
+            for sample in range(1 if alone else many):
                 Y, X = row * samples + sample // samples, px * samples + sample % samples
                 f = ids[Y, X]
                 if f < 0:
@@ -214,6 +245,8 @@ def shade_rows(
                 on[sample] = s
                 i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
                 wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                if alone:
+                    wj, wk = inner, outer
                 wi = 1.0 - wj - wk
                 x = wi * vertices[i, 0] + wj * vertices[j, 0] + wk * vertices[k, 0]
                 yy = wi * vertices[i, 1] + wj * vertices[j, 1] + wk * vertices[k, 1]
@@ -221,7 +254,8 @@ def shade_rows(
                 nx = wi * normals[i, 0] + wj * normals[j, 0] + wk * normals[k, 0]
                 ny = wi * normals[i, 1] + wj * normals[j, 1] + wk * normals[k, 1]
                 nz = wi * normals[i, 2] + wj * normals[j, 2] + wk * normals[k, 2]
-                size = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20)
+                length[sample] = math.sqrt(nx * nx + ny * ny + nz * nz)
+                size = 1.0 / (length[sample] + 1e-20)
                 wide[sample] = footprint
                 vx, vy, vz = -axis[0], -axis[1], -axis[2]
                 if not flat:
@@ -251,13 +285,17 @@ def shade_rows(
                     if sample > first and (dx * dx + dy * dy + dz * dz >= reach or cosine <= ALIKE):
                         continue
                     x, yy, z = x + at[sample, 0], yy + at[sample, 1], z + at[sample, 2]
-                    nx, ny, nz = nx + turned[sample, 0], ny + turned[sample, 1], nz + turned[sample, 2]
+                    nx, ny = nx + length[sample] * turned[sample, 0], ny + length[sample] * turned[sample, 1]
+                    nz += length[sample] * turned[sample, 2]
                     on[sample] = -1
                     members[count] = sample
                     count += 1
                 left -= count
+                if alone:
+                    count = many
                 part = share * count
-                x, yy, z = x / count, yy / count, z / count
+                if not alone:
+                    x, yy, z = x / count, yy / count, z / count
                 size = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20)
                 nx, ny, nz = nx * size, ny * size, nz * size
                 vx, vy, vz = -axis[0], -axis[1], -axis[2]
@@ -274,11 +312,15 @@ def shade_rows(
                         continue
                     total = 0.0
                     for member in range(count):
-                        sample = members[member]
-                        Y, X = (row0 + row) * samples + sample // samples, px * samples + sample % samples
+                        sample = member if alone else members[member]
+                        Y, X = row * samples + sample // samples, px * samples + sample % samples
+                        f = ids[Y, X]
+                        wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                        qx, qy, qz = _blended(vertices, faces[f, 0], faces[f, 1], faces[f, 2], wj, wk)
+                        Y += row0 * samples
                         lit = _lit(
-                            light_maps, m, light_frames, at[sample, 0], at[sample, 1], at[sample, 2], nx, ny, nz,
-                            lights[n, SOFTNESS], X, Y,
+                            light_maps, m, light_frames, light_nearest, qx, qy, qz, nx, ny, nz, lights[n, SOFTNESS], X,
+                            Y,
                         )  # fmt: skip
                         total += lit
                         if member == 0 and (lit <= 0.0 or lit >= 1.0):
@@ -306,12 +348,15 @@ def shade_rows(
                 qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
                 for c in range(3):
                     albedo[c] = 0.0
-                for member in range(count):
-                    sample = members[member]
+                looks = 1 if alone and not textured else count
+                for member in range(looks):
+                    sample = member if alone else members[member]
                     Y, X = row * samples + sample // samples, px * samples + sample % samples
                     f = ids[Y, X]
                     i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
                     wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                    if looks < count:
+                        wj, wk = inner, outer
                     wi = 1.0 - wj - wk
                     for c in range(3):
                         texel[c] = wi * colours[i, c] + wj * colours[j, c] + wk * colours[k, c]
@@ -320,7 +365,7 @@ def shade_rows(
                         tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
                         _texture(texels, decode, table, s, tu, tv, texel)
                     for c in range(3):
-                        albedo[c] += texel[c] / count
+                        albedo[c] += texel[c] / looks
                     if patterned:
                         qx += wi * places[i, 0] + wj * places[j, 0] + wk * places[k, 0]
                         qy += wi * places[i, 1] + wj * places[j, 1] + wk * places[k, 1]
@@ -328,7 +373,7 @@ def shade_rows(
                         if member == 0:
                             gx, _, gz = _cross(places, i, j, k)
                 if patterned:
-                    second = _pattern(table, s, qx / count, qy / count, qz / count, gx, gz, width)
+                    second = _pattern(table, s, qx / looks, qy / looks, qz / looks, gx, gz, width)
                     for c in range(3):
                         albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
                 facing = max(nx * vx + ny * vy + nz * vz, 0.0)
@@ -367,6 +412,16 @@ def shade_rows(
 
 
 @kernel(inline="always")
+def _blended(points, i, j, k, wj, wk):
+    wi = 1.0 - wj - wk
+    return (
+        wi * points[i, 0] + wj * points[j, 0] + wk * points[k, 0],
+        wi * points[i, 1] + wj * points[j, 1] + wk * points[k, 1],
+        wi * points[i, 2] + wj * points[j, 2] + wk * points[k, 2],
+    )
+
+
+@kernel(inline="always")
 def _cross(points, i, j, k):
     ux, uy, uz = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
     vx, vy, vz = points[k, 0] - points[i, 0], points[k, 1] - points[i, 1], points[k, 2] - points[i, 2]
@@ -392,7 +447,7 @@ def _bounced(ao, albedo):
 
 
 @kernel(fastmath=LOOSE)
-def _lit(maps, m, frames, x, y, z, nx, ny, nz, softness, px, py):
+def _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, px, py):
     """Part of a light (0 to 1) that reaches a point: softer the farther what hides it (Fernando 2005, PCSS).
 
     The first rows of a frame give texels from the middle of the map, the third the depth, the fourth what the first
@@ -418,15 +473,23 @@ def _lit(maps, m, frames, x, y, z, nx, ny, nz, softness, px, py):
     slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
     slope_v = min(max(-across_v / along, -3.0), 3.0) / per_metre
     bias = 0.5 / per_metre
+    reach = max(softness * per_metre * 0.8, 1.5)
+    if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
+        return 1.0
+    # Where nothing on the tiles around lies before the surface, no tap can find what does.
+    limit = d + (abs(slope_u) + abs(slope_v)) * reach - bias
+    last, before = tiles.shape[1] - 1, False
+    for j in range(max(int(v - reach - 1.0) // TILE, 0), min(int(v + reach + 1.0) // TILE, last) + 1):
+        for i in range(max(int(u - reach - 1.0) // TILE, 0), min(int(u + reach + 1.0) // TILE, last) + 1):
+            before = before or tiles[m, j, i] < limit
+    if not before:
+        return 1.0
     turn = (
         0.06711056 * px + 0.00583715 * py
     )  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
     turn = 52.9829189 * (turn - math.floor(turn))
     turn = 6.283185307179586 * (turn - math.floor(turn))
     turn_x, turn_y = math.cos(turn), math.sin(turn)
-    reach = max(softness * per_metre * 0.8, 1.5)
-    if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
-        return 1.0
     blockers, total = 0, 0.0
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)

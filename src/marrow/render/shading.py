@@ -1,8 +1,8 @@
 """Pictures of lit surfaces: shadows, a sky, colours, textures and patterns, in linear light.
 
-One pass of the rasteriser at ``supersample`` times the resolution; every sample is lit with the normal blended from the
-vertices by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
-Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
+One pass of the rasteriser at ``supersample`` times the resolution; samples of a pixel that lie close together on one
+surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with
+Schlick's reflectance) and by a sky from above and below. Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
 sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
 where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
 of one colour is put back after Jimenez et al. 2016.
@@ -160,6 +160,7 @@ def shade(
             ready.lights,
             ready.light_maps,
             ready.light_frames,
+            ready.light_nearest,
             ready.sky_maps,
             ready.sky_table,
             ready.sky_bounds,
@@ -197,7 +198,8 @@ class Prepared:
         texels: (N, 3) uint8 of all textures, one after the other.
         eye: (3,) the camera's place in the world.
         axis: (3,) where an orthographic camera looks; zeros for others.
-        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4).
+        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4), and
+            ``light_nearest`` (M, t, t) the least of each tile of the maps.
         sky_axes: (D, 3); ``sky_maps`` (D, 2, n, n) lowest and highest depths, ``sky_frames`` (D, 4, 4).
         sky_table: (D, 22) of these for the kernel; ``sky_bounds`` (2, 3) beyond which nothing hides the sky.
         up, down: (3,) colours of the sky.
@@ -217,6 +219,7 @@ class Prepared:
     lights: Float64
     light_maps: Float32
     light_frames: Float64
+    light_nearest: Float32
     sky_axes: Float64
     sky_maps: Float32
     sky_frames: Float64
@@ -244,6 +247,9 @@ def prepare(
     casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
     casters = _casters(mesh, casting)
     light_table, light_maps, light_frames = _lights(lights, casters, shadow_size)
+    tiles = -(-shadow_size // _fast_shading.TILE)
+    light_nearest = np.empty((len(light_maps), tiles, tiles), np.float32)
+    _fast_shading.tile_nearest(light_maps, light_nearest)
     axes = sphere_axes(sky.axes) if len(casters.points) else np.zeros((0, 3))
     sky_frames = np.array([_frame_along(-axis, casters.points, sky_size) for axis in axes]).reshape(-1, 4, 4)
     sky_maps = np.empty((len(axes), 2, sky_size, sky_size), np.float32)
@@ -266,6 +272,7 @@ def prepare(
         light_table,
         light_maps,
         light_frames,
+        light_nearest,
         axes,
         sky_maps,
         sky_frames,

@@ -151,10 +151,7 @@ def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
 
 
 def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]:
-    needed = {j.centre for j in tree.joints} | {name for j in tree.joints for name in j.length or ()}
-    needed |= {f"{n}_{s}" for n in ("index_mcp", "middle_mcp", "little_mcp") for s in "rl"}
-    if any("index_proximal" in j.body for j in tree.joints):
-        needed |= {f"{f}_tip_{s}" for f in (*FINGERS, "thumb") for s in "rl"}
+    needed = _needed(tree)
     missing = sorted(needed - set(landmarks))
     if missing:
         raise InputError(
@@ -162,10 +159,20 @@ def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]
             "marrow.skeleton.joint_centres.joint_centres gives (a body at rest has them: rest.landmarks)"
         )
     out = {name: np.asarray(landmarks[name], float) for name in needed}
-    bad = sorted(name for name, x in out.items() if x.shape[-1:] != (3,) or not np.isfinite(x).all())
-    if bad:
+    right = all(x.shape[-1:] == (3,) for x in out.values())
+    if not right or not np.isfinite(np.concatenate([x.ravel() for x in out.values()])).all():
+        bad = sorted(name for name, x in out.items() if x.shape[-1:] != (3,) or not np.isfinite(x).all())
         raise InputError(f"landmarks: {', '.join(bad)} must be finite (..., 3) positions in metres")
     return out
+
+
+@functools.lru_cache(16)
+def _needed(tree: Tree) -> frozenset[str]:
+    needed = {j.centre for j in tree.joints} | {name for j in tree.joints for name in j.length or ()}
+    needed |= {f"{n}_{s}" for n in ("index_mcp", "middle_mcp", "little_mcp") for s in "rl"}
+    if any("index_proximal" in j.body for j in tree.joints):
+        needed |= {f"{f}_tip_{s}" for f in (*FINGERS, "thumb") for s in "rl"}
+    return frozenset(needed)
 
 
 def _angles(tree: Tree, points: dict[str, Float64]) -> dict[str, Float64]:

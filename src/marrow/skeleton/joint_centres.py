@@ -139,8 +139,9 @@ def _checked(landmarks: Mapping[str, ArrayLike], fingers: bool) -> dict[str, Flo
             f"landmarks: {', '.join(missing)} missing; give those of marrow.body.anatomy.bony_landmarks(rest)"
         )
     x = {name: np.asarray(value, float) for name, value in landmarks.items()}
-    bad = sorted(name for name in needed if x[name].shape[-1:] != (3,) or not np.isfinite(x[name]).all())
-    if bad:
+    right = all(x[name].shape[-1:] == (3,) for name in needed)
+    if not right or not np.isfinite(np.concatenate([x[name].ravel() for name in needed])).all():
+        bad = sorted(name for name in needed if x[name].shape[-1:] != (3,) or not np.isfinite(x[name]).all())
         raise InputError(f"landmarks: {', '.join(bad)} must be finite (..., 3) positions in metres")
     return x
 

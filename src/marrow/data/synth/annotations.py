@@ -16,8 +16,8 @@ from marrow.body.parts import face_parts, vertex_segments
 from marrow.conventions import joint_names
 from marrow.data.synth.cameras import elevation_deg
 from marrow.data.synth.draw import Drawn, Posed, Stage, stream, whole_mask
-from marrow.geometry.projection import project, project_camera, rays, to_camera
-from marrow.render.mesh import Raster, interpolate, rasterize, window_of
+from marrow.geometry.projection import camera_centre, project, project_camera, to_camera
+from marrow.render.mesh import Raster, rasterize, window_of
 from marrow.render.shading import bounds
 from marrow.render.visibility import joints_visible
 from marrow.types import Camera, Float32, Float64
@@ -182,25 +182,27 @@ def _maps(
         label = np.append(stage.mesh.label + 1, 0).astype(np.uint8)
         out["label"] = label[picture.surface]
     if "depth" in wanted:
-        depth = np.where(hit, picture.raster.depth * 1000, 0)
-        out["depth"] = np.clip(np.rint(depth), 0, 65535).astype(np.uint16)
+        depth = np.zeros(hit.shape, np.uint16)
+        depth[hit] = np.minimum(np.rint(picture.raster.depth[hit] * 1000), 65535)
+        out["depth"] = depth
     if "normal" in wanted:
-        out["normal"] = _normals(drawn, hit)
+        out["normal"] = _normals(drawn)
     if "iuv" in wanted:
         out["iuv"] = _iuv(drawn, under)
     return out
 
 
-def _normals(drawn: Drawn, hit: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    camera, picture = drawn.camera, drawn.picture
-    normals = interpolate(picture.raster, drawn.stage.mesh.faces, picture.normals)[hit]
-    rows, columns = np.nonzero(hit)
-    away = (normals * rays(camera, np.stack([columns, rows], 1))).sum(-1) > 0
-    scale = 127.5 / np.maximum(np.sqrt((normals * normals).sum(-1)), 1e-6)
-    scale[away] *= -1  # a cloth's inside
-    image = normals @ camera.R_cam_world.T.astype(np.float32)
-    out = np.zeros((*hit.shape, 3), np.uint8)
-    out[hit] = np.clip(np.rint(image * scale[:, None] + 127.5), 1, 255)
+def _normals(drawn: Drawn) -> NDArray[np.uint8]:
+    from marrow.render import _fast_visibility
+
+    picture, mesh, camera = drawn.picture, drawn.stage.mesh, drawn.camera
+    R, raster = np.ascontiguousarray(camera.R_cam_world, np.float32), picture.raster
+    axis = camera.R_cam_world[2] if camera.lens == "orthographic" else np.zeros(3)
+    out = np.empty((*picture.surface.shape, 3), np.uint8)
+    _fast_visibility.coded_normals(
+        raster.ids, raster.bary, mesh.faces, mesh.vertices, picture.normals, R, camera_centre(camera),
+        np.ascontiguousarray(axis), out,
+    )  # fmt: skip
     return out
 
 
