@@ -1,11 +1,11 @@
 """Pictures of lit surfaces: shadows, a sky, colours, textures and patterns, in linear light.
 
 One pass of the rasteriser at ``supersample`` times the resolution; samples of a pixel that lie close together on one
-surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
-Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
-sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
-where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
-of one colour is put back after Jimenez et al. 2016.
+surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with
+Schlick's reflectance) and by a sky from above and below. Lamps cast soft shadows from depth maps (Fernando 2005,
+Percentage-Closer Soft Shadows). How much of the sky a place sees comes from low depth maps along axes spread over the
+sphere, each of which serves both its ends; so it is dark where an arm meets the trunk and under the feet; what is more
+than 2 m away hides nothing. Light between near surfaces of one colour is put back after Jimenez et al. 2016.
 
 It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface
 on another. Everything is the same for any number of threads.

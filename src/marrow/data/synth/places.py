@@ -315,7 +315,7 @@ def _backdrop(rng: np.random.Generator) -> Thing:
 
 
 def _aside(spot: Float64, centre: Float64, eyes: Float64) -> bool:
-    """Whether something that stands at a spot (3,) covers nobody who is at ``centre``: it is not on the cameras' side."""
+    """Whether something at a spot (3,) covers nobody who is at ``centre``: it is not on the cameras' side."""
     ahead = (eyes - centre)[:, [0, 2]]
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
     return bool((ahead @ (spot - centre)[[0, 2]] < 0.1).all())
