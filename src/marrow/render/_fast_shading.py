@@ -194,12 +194,11 @@ def shade_rows(
 ):  # fmt: skip
     """Shade rows of ``image`` (H, W, 3) from ``row0`` on, with ``samples``² of ``ids`` (h s, W s) for each pixel.
 
-    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_nearest`` the least of each tile of them,
-    ``light_frames`` (M, 4, 4) map world points to its
-    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate).
-    ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along each axis of ``sky_table``. ``eye`` is where the
-    camera is; where ``axis`` is not zero, the camera is orthographic and looks along it. ``footprint`` is the breadth
-    of a sample at one metre (or at any depth).
+    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_nearest`` the least of each tile of them;
+    ``light_frames`` (M, 4, 4) map world points to its texels u, v (from the map's middle) and depth d (a lamp's u
+    and v are divided by the fourth coordinate). ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along
+    each axis of ``sky_table``. ``eye`` is where the camera is; where ``axis`` is not zero, the camera is
+    orthographic and looks along it. ``footprint`` is the breadth of a sample at one metre (or at any depth).
 
     Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
     one at their mean; only textures and half shadows are looked up for each.
