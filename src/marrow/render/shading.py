@@ -1,11 +1,11 @@
 """Pictures of lit surfaces: shadows, a sky, colours, textures and patterns, in linear light.
 
-One pass of the rasteriser at ``supersample`` times the resolution; every sample is lit with the normal blended from the
-vertices by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
-Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
-sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
-where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
-of one colour is put back after Jimenez et al. 2016.
+One pass of the rasteriser at ``supersample`` times the resolution; samples of a pixel that lie close together on one
+surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with
+Schlick's reflectance) and by a sky from above and below. Lamps cast soft shadows from depth maps (Fernando 2005,
+Percentage-Closer Soft Shadows). How much of the sky a place sees comes from low depth maps along axes spread over the
+sphere, each of which serves both its ends; so it is dark where an arm meets the trunk and under the feet; what is more
+than 2 m away hides nothing. Light between near surfaces of one colour is put back after Jimenez et al. 2016.
 
 It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface
 on another. Everything is the same for any number of threads.
@@ -77,12 +77,14 @@ class Picture:
         coverage: (H, W) float32 part of the pixel that surfaces cover, 0 to 1.
         raster: at the pixel centres; ids are faces of ``merged(surfaces)``.
         surface: (H, W) int16 number of the surface seen at the pixel centre, -1 background.
+        normals: (V, 3) float32 world, at the vertices of ``merged(surfaces)``.
     """
 
     image_linear: Float32
     coverage: Float32
     raster: Raster
     surface: NDArray[np.int16]
+    normals: Float32
 
 
 def shade(
@@ -96,6 +98,7 @@ def shade(
     shadow_size: int = 1024,
     sky_size: int = 224,
     threads: int = 1,
+    mesh: Merged | None = None,
 ) -> Picture:
     """Draw lit surfaces; see the module's text.
 
@@ -106,6 +109,7 @@ def shade(
         shadow_size: texels along a side of each light's depth map, spread over all that casts shadows.
         sky_size: the same for the sky's.
         threads: bands of rows shaded at the same time.
+        mesh: ``merged(surfaces)``, where it is there already.
 
     Raises:
         InputError: surfaces that cannot be drawn (see :func:`marrow.render.surfaces.merged`), a background of another
@@ -122,7 +126,7 @@ def shade(
     background = np.ascontiguousarray(background, np.float32)
     if background.shape != (height, width, 3):
         raise InputError(f"shade: the background is {background.shape}, but the camera sees ({height}, {width}, 3)")
-    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size)
+    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size, mesh)
     mesh = ready.mesh
     fine = warp(
         camera,
@@ -156,9 +160,10 @@ def shade(
             ready.lights,
             ready.light_maps,
             ready.light_frames,
+            ready.light_nearest,
             ready.sky_maps,
-            ready.sky_frames,
-            ready.sky_axes,
+            ready.sky_table,
+            ready.sky_bounds,
             ready.up,
             ready.down,
             background,
@@ -177,7 +182,7 @@ def shade(
             list(pool.map(draw, rows[:-1], rows[1:]))
     raster = rasterize(ready.vertices_cam, mesh.faces, camera, cull=ready.culled)
     seen = np.where(raster.ids >= 0, mesh.surface[raster.ids], np.int16(-1)) if len(mesh.faces) else raster.ids
-    return Picture(image, coverage, raster, seen.astype(np.int16))
+    return Picture(image, coverage, raster, seen.astype(np.int16), ready.normals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,8 +198,10 @@ class Prepared:
         texels: (N, 3) uint8 of all textures, one after the other.
         eye: (3,) the camera's place in the world.
         axis: (3,) where an orthographic camera looks; zeros for others.
-        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4).
+        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4), and
+            ``light_nearest`` (M, t, t) the least of each tile of the maps.
         sky_axes: (D, 3); ``sky_maps`` (D, 2, n, n) lowest and highest depths, ``sky_frames`` (D, 4, 4).
+        sky_table: (D, 22) of these for the kernel; ``sky_bounds`` (2, 3) beyond which nothing hides the sky.
         up, down: (3,) colours of the sky.
     """
 
@@ -212,9 +219,12 @@ class Prepared:
     lights: Float64
     light_maps: Float32
     light_frames: Float64
+    light_nearest: Float32
     sky_axes: Float64
     sky_maps: Float32
     sky_frames: Float64
+    sky_table: Float64
+    sky_bounds: Float64
     up: Float64
     down: Float64
 
@@ -237,6 +247,9 @@ def prepare(
     casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
     casters = _casters(mesh, casting)
     light_table, light_maps, light_frames = _lights(lights, casters, shadow_size)
+    tiles = -(-shadow_size // _fast_shading.TILE)
+    light_nearest = np.empty((len(light_maps), tiles, tiles), np.float32)
+    _fast_shading.tile_nearest(light_maps, light_nearest)
     axes = sphere_axes(sky.axes) if len(casters.points) else np.zeros((0, 3))
     sky_frames = np.array([_frame_along(-axis, casters.points, sky_size) for axis in axes]).reshape(-1, 4, 4)
     sky_maps = np.empty((len(axes), 2, sky_size, sky_size), np.float32)
@@ -259,12 +272,40 @@ def prepare(
         light_table,
         light_maps,
         light_frames,
+        light_nearest,
         axes,
         sky_maps,
         sky_frames,
+        _sky_table(sky, axes, sky_frames, sky_size),
+        _fast_shading.FAR * np.array([[-1.0], [1]]) + bounds(casters.points),
         np.array(sky.up, float),
         np.array(sky.down, float),
     )
+
+
+def bounds(points: Float32) -> Float64:
+    """(2, 3) least and most of coordinates (N, 3); infinite of no points."""
+    from marrow.render import _fast_shading
+
+    out = np.empty((2, 3))
+    _fast_shading.extent(points, np.eye(3), np.zeros(3), out[0], out[1])
+    return out
+
+
+def _sky_table(sky: Sky, axes: Float64, frames: Float64, size: int) -> Float64:
+    from marrow.render import _fast_shading as fast
+
+    table = np.zeros((len(axes), fast.SKY_COLUMNS))
+    up, down = np.array(sky.up, float), np.array(sky.down, float)
+    for row, axis, frame in zip(table, axes, frames, strict=True):
+        row[:3] = axis
+        row[fast.STEP] = 1.2 / np.linalg.norm(frame[0, :3])
+        row[fast.ROWS : fast.ROWS + 12] = frame[:3].ravel()
+        row[fast.ROWS + 3] += 0.5 * (size - 1)
+        row[fast.ROWS + 7] += 0.5 * (size - 1)
+        row[fast.AHEAD : fast.AHEAD + 3] = down + (up - down) * (0.5 + 0.5 * axis[1])
+        row[fast.BACK : fast.BACK + 3] = down + (up - down) * (0.5 - 0.5 * axis[1])
+    return table
 
 
 def sphere_axes(count: int) -> Float64:
@@ -342,12 +383,10 @@ def _frame_from(place: Float64, points: Float32, size: int) -> Float64 | None:
     """The same for a view from a place; None where points lie around it, which one map cannot hold."""
     from marrow.render import _fast_shading
 
-    low, high = np.empty(3), np.empty(3)
-    _fast_shading.extent(points, np.eye(3), np.zeros(3), low, high)
-    middle = (low + high) / 2
+    middle = bounds(points).mean(0)
     if np.linalg.norm(middle - place) < 1e-6:
         return None
-    R = _looking(middle - place)
+    R, low, high = _looking(middle - place), np.empty(3), np.empty(3)
     tangent = max(_fast_shading.extent(points, R, place, low, high), 1e-6)
     if low[2] < 0.05:
         return None
@@ -404,8 +443,7 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
             row[column : column + 3] = _across(along, axis)
         own = mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]]
         if pattern.kind == "print" and len(own):
-            corners = places[own.ravel()].astype(float)
-            middle = (corners.min(0) + corners.max(0)) / 2
+            middle = bounds(places[own.ravel()]).mean(0)
             row[fast.CENTRE], row[fast.CENTRE + 1] = middle @ along, middle @ row[fast.ACROSS_X : fast.ACROSS_X + 3]
     return table, np.concatenate(texels) if texels else np.zeros((1, 3), np.uint8)
 

@@ -96,7 +96,7 @@ def test_skin_under_the_pixels_agrees_with_rays(made):
 
 
 def test_points_project_where_they_are_told_and_are_seen_where_their_person_is(made):
-    drawn, labels = made
+    labels = made[1]
     record = labels.record
     camera = Camera(
         np.array(record["camera"]["K"]),
@@ -123,7 +123,7 @@ def test_points_project_where_they_are_told_and_are_seen_where_their_person_is(m
 
 
 def test_masks_boxes_and_run_lengths_agree(made):
-    drawn, labels = made
+    labels = made[1]
     mask, amodal = labels.maps["mask"], labels.maps["amodal"]
     for person in labels.record["people"]:
         own = mask == person["id"]

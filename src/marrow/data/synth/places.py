@@ -170,15 +170,17 @@ def background(place: Place, camera: Camera) -> Float32:
     width, height = camera.size
     if place.photo is not None:
         return _photo(place.photo, camera.size)
-    y = np.arange(height)[:, None] - camera.K[1, 2]
-    x = np.arange(width)[None] - camera.K[0, 2]
-    rays = np.stack(np.broadcast_arrays(x / camera.K[0, 0], y / camera.K[1, 1], 1.0), -1)
-    if camera.lens == "fisheye":
-        angle = np.hypot(rays[..., 0], rays[..., 1])
-        rays = rays * [1, 1, 0] * np.sinc(angle / np.pi)[..., None] + np.cos(angle)[..., None] * [0, 0, 1]
-    up = rays @ camera.R_cam_world[:, 1] / np.linalg.norm(rays, axis=-1)
-    share = np.clip(up, 0, 1)[..., None] ** 0.6
-    return ((1 - share) * place.horizon + share * np.array(place.zenith)).astype(np.float32)
+    K, R = camera.K, camera.R_cam_world
+    y = (np.arange(height)[:, None] - K[1, 2]) / K[1, 1]
+    x = (np.arange(width)[None] - K[0, 2]) / K[0, 0]
+    size = np.sqrt(x * x + y * y + (camera.lens != "fisheye"))
+    if camera.lens == "fisheye":  # the distance from the axis is the angle
+        up = (x * R[0, 1] + y * R[1, 1]) * np.sinc(size / np.pi) + R[2, 1] * np.cos(size)
+    else:
+        up = (x * R[0, 1] + y * R[1, 1] + R[2, 1]) / size
+    share = np.clip(up, 0, 1).astype(np.float32)[..., None] ** np.float32(0.6)
+    low, high = np.array(place.horizon, np.float32), np.array(place.zenith, np.float32)
+    return low + share * (high - low)
 
 
 def photos_in(folder: str | Path) -> list[Path]:
@@ -290,6 +292,25 @@ def _thing(rng: np.random.Generator) -> Thing:
     return Thing(kind, tuple(parts), (0.0, 0.0, 0.0), float(rng.uniform(0, 2 * np.pi)), colour, pattern)
 
 
+def make_seat(rng: np.random.Generator, at: tuple[float, float, float], turn: float, height: float) -> Thing:
+    """A stool, a box or a chair of a height, metres, whose front is turned to ``turn`` (radians from +Z to +X)."""
+    wide, deep, leg = float(rng.uniform(0.34, 0.5)), 0.34, 0.035
+    kind = str(rng.choice(["stool", "box", "chair"]))
+    seat: tuple[str, tuple[float, float, float], tuple[float, float, float]]
+    if kind == "box":
+        parts = (("box", (0.0, height / 2, 0.0), (wide, height, deep)),)
+    else:
+        seat = ("box", (0.0, height - 0.025, 0.0), (wide, 0.05, deep))
+        legs = tuple(
+            ("box", (sx * (wide / 2 - leg), (height - 0.05) / 2, sz * (deep / 2 - leg)), (leg, height - 0.05, leg))
+            for sx in (-1, 1)
+            for sz in (-1, 1)
+        )
+        back = (("box", (0.0, height + 0.22, -deep / 2 - 0.12), (wide, 0.4, 0.03)),) if kind == "chair" else ()
+        parts = (seat, *legs, *back)
+    return Thing("seat", parts, at, turn, _material(rng))
+
+
 def _material(rng: np.random.Generator) -> tuple[float, float, float]:
     """Wood, grey metal or plastic, or paint."""
     kind = rng.random()
@@ -328,12 +349,13 @@ def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:
     """Whether nobody's skin and no camera is within a thing's boxes (balls and cylinders count as boxes)."""
     c, s = np.cos(thing.turn), np.sin(thing.turn)
     points = np.concatenate([people, eyes]) - thing.at
-    local = np.stack([c * points[:, 0] - s * points[:, 2], points[:, 1], s * points[:, 0] + c * points[:, 2]], 1)
-    far = np.full(len(local), _GAP)
+    local = c * points[:, 0] - s * points[:, 2], points[:, 1], s * points[:, 0] + c * points[:, 2]
+    far = np.full(len(points), _GAP)
     far[len(people) :] = 0.25
     for shape, centre, size in thing.parts:
         half = np.array(size) if shape == "ball" else np.array(size) * ([1, 0.5, 1] if shape == "cylinder" else 0.5)
-        if (np.abs(local - centre) < half + far[:, None]).all(1).any():
+        within = [np.abs(x - m) < h + far for x, m, h in zip(local, centre, half, strict=True)]
+        if (within[0] & within[1] & within[2]).any():
             return False
     return True
 
