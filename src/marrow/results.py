@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from marrow.fit import Floor
 
 _PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "opensim", "pygltflib", "scipy")
+#: On held-out synthetic people (``scripts/train_dense.py`` tells it).
+_DENSE_ERRS = (
+    "dense.mp4 is a rough sketch: its network has learnt from few synthetic pictures, and even on such it is 40 cm off "
+    "on average, often for mistaking left for right"
+)
 _FILES = (
     "motion.npz",
     "angles.csv",
@@ -192,7 +197,10 @@ class Capture:
                 remarks += written.result()
         else:
             remarks += self._save_people(folder, masses, options, progress)
-        if dense and self.frames is not None:
+        if dense and self.frames is None:
+            remarks.append("keypoints have no pictures to draw on: there is no dense.mp4")
+        elif dense:
+            remarks.append(_DENSE_ERRS)
             licences.append(self.save_dense(folder / "dense.mp4", codec=codec, progress=progress))
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
         about["settings"] |= {"overlay": overlay, "dense": dense, "codec": codec, "mass_kg": list(masses)} | options

@@ -33,7 +33,8 @@ from marrow.types import Float32, Float64
 
 #: Side of the crops that the network reads, pixels.
 SIZE = 112
-#: Trained by ``scripts/train_dense.py`` on synthetic pictures alone.
+#: Trained by ``scripts/train_dense.py --people 800 --steps 1800`` on synthetic pictures alone. On held-out synthetic
+#: people it names the right part for 51 % of the pixels and is 40 cm off on average; its mask: 68 % (IoU).
 WEIGHTS = Path(__file__).with_name("weights") / "dense.safetensors"
 _LEFT_RIGHT = [PARTS.index(p[:-1] + {"r": "l", "l": "r"}[p[-1]] if p[-2:] in ("_r", "_l") else p) + 1 for p in PARTS]
 #: For each part's number, from 0 for none, that of its mirror image.
