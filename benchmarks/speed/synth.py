@@ -79,7 +79,7 @@ def stages(recipe: Recipe, count: int) -> dict[str, float]:
 
 def on_workers(workers: int, count: int) -> dict[str, float]:
     """Pictures a second of a whole set, and the largest memory, MiB."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as told:
         command = [
             sys.executable,
             __file__,
@@ -90,15 +90,15 @@ def on_workers(workers: int, count: int) -> dict[str, float]:
             "--folder",
             folder + "/set",
         ]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(command, stdout=told)
         peak = 0.0
         while child.poll() is None:
             peak = max(peak, resident(child.pid))
             time.sleep(0.25)
-        told, _ = child.communicate()
         if child.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {child.returncode}")
-        seconds, made = json.loads(told.splitlines()[-1])
+        told.seek(0)
+        seconds, made = json.loads(told.read().splitlines()[-1])
     return {"pictures_per_s": round(made / seconds, 2), "peak_MiB": round(peak)}
 
 
