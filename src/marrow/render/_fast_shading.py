@@ -83,9 +83,26 @@ def extent(points, R, place, lowest, highest):
 
 
 @kernel()
-def depth_map(points, faces, frame, uvd, nearest, farthest):
+def long_faces(points, faces, longest, out):
+    """Faces (F, 3) with an edge longer than ``longest`` to the start of ``out``; how many there are."""
+    count = 0
+    for f in range(faces.shape[0]):
+        most = 0.0
+        for c in range(3):
+            i, j = faces[f, c], faces[f, (c + 1) % 3]
+            x, y, z = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
+            most = max(most, x * x + y * y + z * z)
+        if most > longest * longest:
+            out[count, 0], out[count, 1], out[count, 2] = faces[f, 0], faces[f, 1], faces[f, 2]
+            count += 1
+    return count
+
+
+@kernel()
+def depth_map(points, faces, frame, dots, uvd, nearest, farthest):
     """Draw ``nearest`` and, unless it is empty, ``farthest`` d (n, n) of faces as ``frame`` (4, 4) sees them.
 
+    With ``dots``, each point is drawn into the texel that it is in as well: instead of faces that are smaller.
     ``uvd`` (N, 3) float32 is scratch: texels and depth of the points. With a lamp's frame (its last row divides), all
     points lie before the lamp, and -1 / z takes the place of z, which is not linear on the map.
     """
@@ -105,6 +122,14 @@ def depth_map(points, faces, frame, uvd, nearest, farthest):
         uvd[i, 0] = u + middle
         uvd[i, 1] = v + middle
         uvd[i, 2] = d
+        if dots:
+            iu, iv, near = int(u + middle + 0.5), int(v + middle + 0.5), uvd[i, 2]
+            if 0 <= iu < n and 0 <= iv < n:
+                known = nearest[iv, iu]
+                nearest[iv, iu] = near if near < known else known
+                if both:
+                    known = farthest[iv, iu]
+                    farthest[iv, iu] = near if near > known else known
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ay, by, cy = uvd[i, 1], uvd[j, 1], uvd[k, 1]

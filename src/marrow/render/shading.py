@@ -31,6 +31,9 @@ from marrow.types import Camera, Float32, Float64
 #: Samples that are shaded at once; bounds the memory to about 30 bytes each.
 _BAND = 4_000_000
 
+#: Faces with edges shorter than this, in texels of the sky's maps, are drawn there by their corners.
+_DOT = 0.75
+
 
 @dataclass(frozen=True)
 class Light:
@@ -253,8 +256,11 @@ def prepare(
     axes = sphere_axes(sky.axes) if len(casters.points) else np.zeros((0, 3))
     sky_frames = np.array([_frame_along(-axis, casters.points, sky_size) for axis in axes]).reshape(-1, 4, 4)
     sky_maps = np.empty((len(axes), 2, sky_size, sky_size), np.float32)
+    texel = 1 / max((float(np.linalg.norm(frame[0, :3])) for frame in sky_frames), default=1.0)
+    long = np.empty_like(casters.faces)
+    long = long[: _fast_shading.long_faces(casters.points, casters.faces, _DOT * texel, long)]
     for frame, (lowest, highest) in zip(sky_frames, sky_maps, strict=True):
-        _fast_shading.depth_map(casters.points, casters.faces, frame, casters.scratch, lowest, highest)
+        _fast_shading.depth_map(casters.points, long, frame, True, casters.scratch, lowest, highest)
     colours, places, uvs = (_per_vertex(surfaces, mesh, name) for name in ("colour", "place", "uv"))
     table, texels = _table(surfaces, places, mesh)
     return Prepared(
@@ -360,7 +366,9 @@ def _lights(lights: Sequence[Light], casters: _Casters, size: int) -> tuple[Floa
         frames.append(frame)
     maps = np.empty((len(frames), size, size), np.float32)
     for frame, nearest in zip(frames, maps, strict=True):
-        fast.depth_map(casters.points, casters.faces, frame, casters.scratch, nearest, np.empty((0, 0), np.float32))
+        fast.depth_map(
+            casters.points, casters.faces, frame, False, casters.scratch, nearest, np.empty((0, 0), np.float32)
+        )
     return table, maps, np.array(frames).reshape(-1, 4, 4)
 
 
