@@ -35,7 +35,7 @@ def main() -> None:
         model, people, 2600, options.steps, batch=options.batch, rate=options.rate, disturbed=True, progress=tell
     )
     WEIGHTS.parent.mkdir(exist_ok=True)
-    save_dense(model, WEIGHTS)
+    save_dense(model, WEIGHTS, half=True)
     for split in ("A", "B"):
         found = errors(dense_crops(split, 1, 100)[0], model)
         print(

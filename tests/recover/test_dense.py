@@ -114,7 +114,7 @@ def test_a_picture_with_boxes(net: DenseNet, picture: np.ndarray) -> None:
 
 
 def test_saved_and_read_back(net: DenseNet, picture: np.ndarray, tmp_path: Path) -> None:
-    save_dense(net, tmp_path / "x.safetensors")
+    save_dense(net, tmp_path / "x.safetensors", half=True)
     again = load_dense(tmp_path / "x.safetensors", DenseNet(size=48))
     first, second = (dense_people(picture, [(10, 10, 40, 50)], model)[0] for model in (net, again))
     np.testing.assert_allclose(first.seen, second.seen, atol=5e-3)

@@ -244,11 +244,12 @@ def read_crops(
     return out
 
 
-def save_dense(model: DenseNet, path: Path) -> None:
-    """Write the weights in half precision."""
+def save_dense(model: DenseNet, path: Path, *, half: bool = False) -> None:
+    """Write the weights, in 16 bits or 32."""
     from safetensors.torch import save_file
 
-    save_file({name: value.half().contiguous() for name, value in model.state_dict().items()}, path)
+    kept = torch.float16 if half else torch.float32
+    save_file({name: value.to(kept).contiguous() for name, value in model.state_dict().items()}, path)
 
 
 def load_dense(path: Path, model: DenseNet) -> DenseNet:

@@ -74,7 +74,7 @@ def train(model: DenseNet, config: Config, steps: int | None = None, seed: int =
 
 
 def save(model: DenseNet, path: Path) -> None:
-    """Write the weights in half precision."""
+    """Write the weights."""
     from marrow.recover.dense import save_dense
 
     save_dense(model, path)
