@@ -32,6 +32,7 @@ RANK = {
 ALLOWED = {
     ("bench", "detect"),  # benches run the stages
     ("bench", "lift"),
+    ("recover", "detect"),  # crops are cut around people
     ("body", "io"),  # the user's models are written whole, as every file is
     ("cli", "systems"),  # verbs that list and run them
     ("train", "data"),

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from marrow.fit import Floor
 
 _PACKAGES = ("ai-edge-litert", "av", "numba", "numpy", "opencv-python-headless", "opensim", "pygltflib", "scipy")
+#: On held-out synthetic people (``scripts/train_dense.py`` tells it).
+_DENSE_ERRS = (
+    "dense.mp4 is a rough sketch: its network has learnt from few synthetic pictures, and even on such it is 40 cm off "
+    "on average, often for mistaking left for right"
+)
 _FILES = (
     "motion.npz",
     "angles.csv",
@@ -143,6 +148,7 @@ class Capture:
         folder: str | Path,
         *,
         overlay: bool = True,
+        dense: bool = False,
         codec: str = "h264",
         influences: int | None = None,
         mass_kg: float | Sequence[float] | None = None,
@@ -158,7 +164,8 @@ class Capture:
         Args:
             folder: made if missing; a folder with other content is refused without ``force``.
             overlay: also draw bodies and bones onto the video.
-            codec: of the overlay; see :data:`marrow.io.writer.CODECS`.
+            dense: also ``dense.mp4``; see :meth:`save_dense`.
+            codec: of the videos; see :data:`marrow.io.writer.CODECS`.
             influences: largest number of bones per vertex in ``body.glb``; all by default.
             mass_kg: of each person in their order (one number: the first person's), for ``skeleton.osim``.
             bones: folder ``Geometry`` of your own OpenSim, whose bones ``skeleton.osim`` then names; by default
@@ -190,8 +197,13 @@ class Capture:
                 remarks += written.result()
         else:
             remarks += self._save_people(folder, masses, options, progress)
+        if dense and self.frames is None:
+            remarks.append("keypoints have no pictures to draw on: there is no dense.mp4")
+        elif dense:
+            remarks.append(_DENSE_ERRS)
+            licences.append(self.save_dense(folder / "dense.mp4", codec=codec, progress=progress))
         about = self.provenance() | {"licences": licences, "warnings": [*self.warnings, *remarks]}
-        about["settings"] |= {"overlay": overlay, "codec": codec, "mass_kg": list(masses)} | options
+        about["settings"] |= {"overlay": overlay, "dense": dense, "codec": codec, "mass_kg": list(masses)} | options
         about["settings"]["bones"] = None if bones is None else str(bones)
         text = msgspec.json.format(msgspec.json.encode(about), indent=2)
         with write_atomically(folder / "capture.json", "wb") as stream:
@@ -220,20 +232,42 @@ class Capture:
         Raises:
             InputError: there are no pictures to draw on.
         """
+        return self._save_video(path, self._drawn(), "overlay", codec, progress)
+
+    def save_dense(self, path: str | Path, *, codec: str = "h264", progress: Progress | None = None) -> dict:
+        """Draw which point of the body each pixel of a person shows, by a network that has seen synthetic people only.
+
+        Red, green and blue run with the place on the body at rest from right to left, from the soles to the top of the
+        head and from back to front, with a line every 10 cm of height and breadth. Returns the encoder's credit.
+
+        Raises:
+            InputError: there are no pictures to draw on.
+        """
+        return self._save_video(path, self._densely(), "dense", codec, progress)
+
+    def _save_video(
+        self,
+        path: str | Path,
+        pictures: Iterator[tuple[NDArray[np.uint8], float]],
+        stage: str,
+        codec: str,
+        progress: Progress | None,
+    ) -> dict:
+        """Pictures with their times as a video; returns the encoder's credit."""
         if self.frames is None:
             raise InputError(f"{self.name}: keypoints have no pictures to draw on")
         progress = progress or silent
         with Writer(path, self.camera.size, fps=self.fps, codec=codec) as video, ThreadPoolExecutor(1) as encoder:
             before = None
-            for done, (image, time) in enumerate(self._drawn(), 1):
+            for done, (image, time) in enumerate(pictures, 1):
                 # One picture is encoded while the next is drawn.
                 if before is not None:
                     before.result()
                 before = encoder.submit(video.write, image, time)
-                progress("overlay", done, len(self.time))
+                progress(stage, done, len(self.time))
             if before is not None:
                 before.result()
-        return {"name": "overlay.mp4", "licence": video.encoder.licence, "holder": video.licence}
+        return {"name": Path(path).name, "licence": video.encoder.licence, "holder": video.licence}
 
     def _drawn(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
         """Each picture with the people drawn onto it, and its time."""
@@ -245,6 +279,21 @@ class Capture:
                 if 0 <= (row := frame.index - int(person.frames[0])) < len(person.frames)
             ]
             yield draw_people(frame.image, figures, self.camera), frame.time
+
+    def _densely(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
+        """Each picture with what its pixels show of the people, and its time."""
+        from marrow.recover.dense import dense_people
+        from marrow.render.dense import draw_dense
+
+        skin = self.body.rest().vertices
+        bounds = (skin.min(0).tolist(), skin.max(0).tolist())
+        tracks = [person.track for person in self.people]
+        for frame in read_ahead(self.frames or ()):
+            boxes = [own.box[row] for own in tracks for row in np.flatnonzero(own.frames == frame.index)]
+            image = frame.image
+            for found in dense_people(image, boxes):
+                image = draw_dense(image, found.image_from_crop, found.seen, found.place, bounds)
+            yield image, frame.time
 
 
 def _figure(person: Person, joints: Float64, bones: Any, colour: tuple[int, int, int], row: int) -> Figure:

@@ -79,7 +79,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
             [
                 *words.split(),
                 *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial", "--mass", "80,64.5"],
-                *["--bones", "Geometry", "--modern"],
+                *["--bones", "Geometry", "--modern", "--dense"],
             ]
         )
         == 0
@@ -92,7 +92,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
     assert saving.pop("bones") == Path("Geometry")
-    kept = {"overlay": False, "codec": "vp9", "influences": 4, "mass_kg": (80.0, 64.5), "modern": True}
+    kept = {"overlay": False, "codec": "vp9", "influences": 4, "mass_kg": (80.0, 64.5), "modern": True, "dense": True}
     assert saving == kept | {"force": False}
     out, err = capsys.readouterr()
     assert "person_1" in out
@@ -114,7 +114,7 @@ def test_what_is_not_given_is_left_open(road: Road) -> None:
     assert saving["overlay"] is True
     assert saving["codec"] == "h264"
     assert saving["influences"] is saving["mass_kg"] is saving["bones"] is None
-    assert saving["modern"] is False
+    assert saving["modern"] is saving["dense"] is False
 
 
 def test_a_folder_without_bones_is_told_before_the_long_work(road: Road, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,7 @@ class Request:
     bones: Path | None = None
     modern: bool = False
     overlay: bool = True
+    dense: bool = False
     commercial: bool = False
     force: bool = False
     as_json: bool = False
@@ -47,7 +48,7 @@ def capture_one(request: Request) -> int:
         MarrowError: see :mod:`marrow.errors`; files that were finished before stay, no other is left.
     """
     begin = time.monotonic()
-    if request.overlay:
+    if request.overlay or request.dense:
         choose_encoder(request.codec)  # a codec that is not there is told before the long work
     if request.bones is not None:
         read_geometry_folder(request.bones)  # and so are bones
@@ -68,6 +69,7 @@ def capture_one(request: Request) -> int:
         capture.save(
             request.folder,
             overlay=request.overlay,
+            dense=request.dense,
             codec=request.codec,
             influences=request.influences,
             mass_kg=request.mass_kg,

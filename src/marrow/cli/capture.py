@@ -92,6 +92,13 @@ def run(
         ),
     ] = False,
     overlay: Annotated[bool, option("Leave out the overlay video.")] = True,
+    dense: Annotated[
+        bool,
+        option(
+            "Also dense.mp4: which point of the body each pixel of a person shows, by colour and lines; from a "
+            "network that has learnt from synthetic pictures alone."
+        ),
+    ] = False,
     commercial: Annotated[bool, option("Refuse every part whose licence forbids commercial use.")] = False,
     force: Annotated[bool, option("Replace earlier results in the folder.")] = False,
     json: Annotated[bool, option("Write progress, results and errors as JSON lines to the standard output.")] = False,
@@ -123,6 +130,7 @@ def run(
             bones=bones,
             modern=modern,
             overlay=overlay,
+            dense=dense,
             commercial=commercial,
             force=force,
             as_json=json,

@@ -30,7 +30,7 @@ _ADVICE = {
 GEOMETRY = "Geometry"
 
 #: What one capture leaves in its folder, besides the ``person_<n>`` folders; ``*`` stands for anything.
-_CAPTURE_FILES = ("capture.json", "overlay.*")
+_CAPTURE_FILES = ("capture.json", "overlay.*", "dense.*")
 _PERSON_FILES = (
     *("motion.npz", "angles.csv", "keypoints.csv", "body.glb", "skeleton.bvh"),
     *("skeleton.osim", "motion.mot", "markers.trc", f"{GEOMETRY}/skeleton_*.obj"),

@@ -36,14 +36,16 @@ class ResidualNet(nn.Module):
     """Features of a picture at several sizes.
 
     Args:
-        channels: of each stage; each halves the sides once more, from half the picture's on.
+        channels: of each stage; each halves the sides once more, from the stem's on.
         blocks: residual blocks of each stage.
+        stride: of the stem, an even number: the first stage's sides are so many times shorter than the picture's.
     """
 
-    def __init__(self, channels: Sequence[int] = (32, 64, 128, 256), blocks: int = 1) -> None:
+    def __init__(self, channels: Sequence[int] = (32, 64, 128, 256), blocks: int = 1, stride: int = 2) -> None:
         super().__init__()
+        kernel = 5 if stride == 2 else 2 * stride - 1
         self.stem = nn.Sequential(
-            nn.Conv2d(3, channels[0], 5, 2, 2, bias=False), nn.GroupNorm(8, channels[0]), nn.ReLU()
+            nn.Conv2d(3, channels[0], kernel, stride, kernel // 2, bias=False), nn.GroupNorm(8, channels[0]), nn.ReLU()
         )
         stages, inputs = [], channels[0]
         for number, outputs in enumerate(channels):
@@ -54,7 +56,8 @@ class ResidualNet(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Of pictures (N, 3, H, W) around zero: (N, channels, H / 2, W / 2), and so on, each half as large."""
+        """Of pictures (N, 3, H, W) around zero: (N, channels, H / stride, W / stride), and so on, each half as
+        large."""
         x, out = self.stem(images), []
         for stage in self.stages:
             x = stage(x)
