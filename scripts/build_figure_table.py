@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from marrow.body import load_body
+from marrow.body.shape import LIMB_SD
 from marrow.data.synth.population import FAT, TABLE
 from marrow.skeleton.inertia import enclosed_volume
 
@@ -34,7 +35,6 @@ FINER = {
 #: Vertical spans that a limb's stretch lengthens: from bone to bone.
 SPANS = {"trunk": ("spine05", "neck01"), "neck": ("neck01", "head"), "thigh": ("upperleg01.L", "lowerleg01.L"),
          "shank": ("lowerleg01.L", "foot.L")}  # fmt: skip
-LIMBS = ("trunk", "shoulders", "hips", "neck", "head", "upper_arm", "forearm", "hand", "thigh", "shank", "foot")
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
 
     usual = [{"gender": g, "age": a} for g in (0.1, 0.9) for a in (0.2, 0.75)]
     limbs = [
-        np.mean([np.log(volume(s | {f"log_scale_{limb}": 0.1}) / volume(s)) for s in usual]) / 0.1 for limb in LIMBS
+        np.mean([np.log(volume(s | {f"log_scale_{limb}": 0.1}) / volume(s)) for s in usual]) / 0.1 for limb in LIMB_SD
     ]
     shares = np.linspace(0, 1, 5)
     fat = [

@@ -172,15 +172,16 @@ def convert(
     return found
 
 
-def packed(source: str | Path) -> tuple[PackedMotion, Mapping[str, float]]:
+def packed(source: str | Path, **options: Any) -> tuple[PackedMotion, Mapping[str, float]]:
     """A motion file as a clip to draw poses from, and the body that moved.
 
-    The clip holds 30 frames a second at most and the coordinates that the file shows.
+    The clip holds 30 frames a second at most and the coordinates that the file shows. ``options`` are those of
+    :func:`convert`.
 
     Raises:
         InputError: as :func:`convert`.
     """
-    found = convert(source)
+    found = convert(source, **options)
     motion = found.motion
     shown = np.ones(len(motion.coordinates), bool) if motion.mark is None else (motion.mark == PRIOR).mean(0) <= 0.5
     names = tuple(name for name, kept in zip(motion.coordinates, shown, strict=True) if kept or name[:7] == "pelvis_")
@@ -193,15 +194,16 @@ def packed(source: str | Path) -> tuple[PackedMotion, Mapping[str, float]]:
     return clip, motion.shape
 
 
-def motions(path: str | Path) -> PoseSource:
+def motions(path: str | Path, **options: Any) -> PoseSource:
     """The user's own motion files, or a folder of them, to draw poses from (``PoseSampler(source=…)``).
 
-    Each is fitted once, told with its distance from the file's points, and kept in marrow's cache.
+    Each is fitted once, told with its distance from the file's points, and kept in marrow's cache. ``options`` are
+    those of :func:`convert` (``rest_frame=0``, ``metres_per_unit=0.01`` …), the same for all files.
 
     Raises:
         InputError: nothing there, or nothing that can be read.
     """
-    return motions_from(path, packed)
+    return motions_from(path, functools.partial(packed, **options), key=repr(sorted(options.items())))
 
 
 def _own(source: Path, body: DefaultBody, progress: Progress) -> Converted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +86,7 @@ def _synth(
     choices = Choices(
         _size(given["size"]), given["views"], given["split"], _motions(given["motions"]),
         tuple(photos_in(given["photos"])) if given["photos"] else (),
-        tuple(photos_in(given["textures"])) if given["textures"] else (),
+        given["textures"],
     )  # fmt: skip
     wanted = tuple(MAPS) if maps is None else () if maps == ("none",) else maps
     recipe = Recipe(name, seed, choices, wanted, dense)
@@ -107,10 +106,9 @@ def _synth(
 def _motions(path: Path | None) -> Any:
     if path is None:
         return None
-    from marrow.conversion import packed
-    from marrow.data.synth.motions import motions_from
+    from marrow.conversion import motions
 
-    return motions_from(path, packed, told=lambda line: print(line, file=sys.stderr))
+    return motions(path)
 
 
 def _list(as_json: bool) -> int:

@@ -11,6 +11,7 @@ import pytest
 from marrow.body import load_body
 from marrow.conversion import packed
 from marrow.data.motion_pack import PackedMotion, motion_pack
+from marrow.data.synth.articulation import AT, full
 from marrow.data.synth.motions import checked, motions_from
 from marrow.data.synth.poses import PoseSampler
 from marrow.errors import InputError
@@ -31,7 +32,8 @@ class Fit:
             raise InputError(f"{path}: no motion in it")
         m = motion_pack().motion("01_05")
         q = m.q[:40] if self.q is None else self.q
-        return PackedMotion(path.stem, "x", "own", 30.0, m.coordinates, q, 0.012), {"gender": 1.0}
+        error = 0.2 if b"far" in path.read_bytes() else 0.012
+        return PackedMotion(path.stem, "x", "own", 30.0, m.coordinates, q, error), {"gender": 1.0}
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +84,27 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.bvh").write_text("bad")
     with pytest.raises(InputError, match=r"none of 1 files could be read\. The first: .*no motion in it"):
         motions_from(tmp_path / "x.bvh", Fit(), told=lambda line: None)
+
+
+def test_a_motion_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "x.bvh").write_text("far")
+    with pytest.raises(InputError, match="stays 200 mm from the file's points, more than 60"):
+        motions_from(tmp_path / "x.bvh", Fit(), told=lambda line: None)
+
+
+def test_options_of_the_fit_have_their_own_place_in_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "x.bvh").write_text("a")
+    fit = Fit()
+    for key in ("", "rest_frame=0", ""):
+        motions_from(tmp_path / "x.bvh", fit, key=key, told=lambda line: None)
+    assert fit.count == 2
+
+
+def test_what_a_clip_lacks_goes_along_with_what_it_has() -> None:
+    q = full(("lumbar_seg_extension", "clav_elevation_r"), np.array([[-0.4, 0.2]]))
+    assert q[0, AT["thorax_extension"]] == pytest.approx(-0.22)
+    assert q[0, AT["scap_upward_r"]] == pytest.approx(0.2)
+    assert q[0, AT["scap_upward_l"]] == 0.0
 
 
 def test_a_clip_with_holes_is_refused(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_body_is_as_tall_and_heavy_as_it_says() -> None:
         figure = sample_figure(rng, (2, 90))
         skin = body.rest(figure.shape).vertices.astype(float)
         assert np.ptp(skin[:, 1]) == pytest.approx(figure.stature, abs=0.002)
-        assert BODY_DENSITY * enclosed_volume(skin, body.faces) == pytest.approx(figure.mass, rel=0.02)
+        assert BODY_DENSITY * enclosed_volume(skin, body.faces) == pytest.approx(figure.mass, rel=0.03)
 
 
 def test_infants_are_about_as_heavy_as_they_say() -> None:

@@ -84,6 +84,16 @@ def _at_ease() -> Float64:
     return q
 
 
+def full(coordinates: tuple[str, ...], q: Float64) -> Float64:
+    """Poses (..., D) of a clip's columns (..., C): the rest at ease, but what goes along with a column does so."""
+    out = np.broadcast_to(at_ease(), (*q.shape[:-1], len(NAMES))).copy()
+    out[..., at(coordinates)] = q
+    for follower, leader, ratio in _FOLLOWERS:
+        if NAMES[leader] in coordinates and NAMES[follower] not in coordinates:
+            out[..., follower] = ratio * out[..., leader]
+    return out
+
+
 def within(q: Float64) -> Float64:
     """The poses (..., D) with every coordinate in its range; an arm is first read as its ranges have it."""
     q = q.copy()

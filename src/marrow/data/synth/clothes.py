@@ -7,7 +7,6 @@ of rings (:mod:`marrow.data.synth.sheets`).
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,8 +19,6 @@ from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import TRUNK_BINS, ClothMesh, Tube, cloth_mesh
 from marrow.data.synth.cuts import Cut, Shape, shape_of
 from marrow.data.synth.looks import Garment
-from marrow.render.mesh import vertex_normals
-from marrow.render.surfaces import Pattern
 from marrow.types import Float32, Float64
 
 #: How far a hem is folded inward, metres.

@@ -70,8 +70,6 @@ _TRUNK: Mapping[str, tuple[str, str, str, float]] = {
 #: Share of the radii's sum, and metres on a grown body, by which two may overlap: skin that touches gives way.
 _SOFT, _SOFT_M = 0.03, 0.005
 _GROWN = 1.7
-#: The same of a hanging upper arm, that is pressed to the chest.
-_PRESSED = 0.012
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +169,10 @@ def solids(body: DefaultBody, rest: Rest) -> Solids:
     R, p = skeleton.bind[bodies, :3, :3], skeleton.bind[bodies, :3, 3]
     local = (ends - p[:, None]) @ R
     radii = np.array([f[4] for f in found])
-    pairs, pressed = _pairs(names)
+    pairs = _pairs(names)
     total = radii[pairs].sum(1)
     size = marks["head_top"][1] / _GROWN
     soft = _SOFT * total + _SOFT_M * size
-    soft += _PRESSED * size * pressed
     return Solids(names, bodies, local, radii, pairs, total - soft)
 
 
@@ -229,8 +226,8 @@ def _family(name: str) -> str:
 
 
 @functools.cache
-def _pairs(names: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(P, 2) pairs of parts that have no common joint and can meet, and (P,) where an upper arm is one of them."""
+def _pairs(names: tuple[str, ...]) -> NDArray[np.int64]:
+    """(P, 2) pairs of parts that have no common joint and can meet."""
     kind = [n[:-2] if n[-2:] in ("_r", "_l") else n for n in names]
     side = [n[-1] if n[-2:] in ("_r", "_l") else "" for n in names]
     arm = ("upper arm 1", "upper arm 2", "forearm 1", "forearm 2", "hand", *_FINGER_NAMES)
@@ -262,9 +259,7 @@ def _pairs(names: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.bool_]
             return True
         return limb in leg and other in ("head", "neck")
 
-    pairs = [(i, j) for i in range(len(names)) for j in range(i) if meet(i, j)]
-    pressed = [any("upper arm" in names[i] for i in pair) for pair in pairs]
-    return np.array(pairs, np.int64), np.array(pressed)
+    return np.array([(i, j) for i in range(len(names)) for j in range(i) if meet(i, j)], np.int64)
 
 
 def distance(a: Float64, b: Float64, c: Float64, d: Float64) -> Float64:

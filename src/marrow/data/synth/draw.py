@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marrow.body import load_body
 from marrow.data.synth import places
-from marrow.data.synth.looks import LABELS, worn
+from marrow.data.synth.outfits import LABELS, worn
 from marrow.data.synth.scenes import Actor, Scene, stream
 from marrow.geometry.projection import to_camera
 from marrow.render.effects import gaussian_blur, sensor_noise, to_srgb
@@ -107,4 +107,5 @@ def _posed(actor: Actor, number: int, frame: int) -> Posed:
     q = actor.q[frame]
     R, p = actor.rest.skeleton.forward(q)
     skin = np.asarray(body.pose(actor.rest, q, outputs=("vertices",), threads=1).vertices)
-    return Posed(actor, skin, R, p, tuple(worn(actor.outfit, body, actor.rest, R, p, skin, owner=number)))
+    surfaces = worn(actor.outfit, body, R, p, skin)
+    return Posed(actor, skin, R, p, tuple(replace(surface, owner=number) for surface in surfaces))

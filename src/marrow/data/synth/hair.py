@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from marrow.body import DefaultBody, Rest
 from marrow.body.skinning import SkinWeights, skin
-from marrow.data.synth import _fast_cloth, _head
+from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import _edges, _subdivided, smoothstep
-from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, head_centre, head_grid, hairline, skin_marks
+from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, hairline, head_centre, head_grid, skin_marks
 from marrow.data.synth.looks import Hair
 from marrow.data.synth.sheets import _finer, _grid_faces
 from marrow.types import Float32, Float64

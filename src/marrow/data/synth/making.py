@@ -149,7 +149,7 @@ def _claim(folder: Path, recipe: Recipe, count: int, layout: str) -> None:
 
 def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
     """What ``set.json`` tells."""
-    from marrow.data.synth.looks import LABELS
+    from marrow.data.synth.outfits import LABELS
 
     return {
         "version": VERSION, "preset": recipe.preset, "meaning": preset(recipe.preset).meaning, "seed": recipe.seed,

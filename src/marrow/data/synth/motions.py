@@ -19,6 +19,8 @@ from marrow.errors import InputError
 
 #: Kinds of files that :func:`motions_from` looks for in a folder: what ``marrow convert`` reads.
 SUFFIXES = (".bvh", ".amc", ".trc", ".c3d", ".npz")
+#: A clip whose body stays further from its points is left out, metres (root mean square).
+FARTHEST = 0.06
 SPLITS = ("train", "A", "B")
 #: Change it where fitted motions in the cache are no longer what would be fitted.
 _VERSION = 1
@@ -74,6 +76,7 @@ def motions_from(
     path: str | Path,
     fit: Callable[[Path], tuple[PackedMotion, Mapping[str, float]]],
     *,
+    key: str = "",
     told: Callable[[str], None] = print,
 ) -> PoseSource:
     """The user's own motions: a file, or a folder with files, that ``marrow convert`` reads.
@@ -83,6 +86,7 @@ def motions_from(
     Args:
         path: a file or folder (looked through with its subfolders).
         fit: fits one file and gives the clip and the body that moved: :func:`marrow.conversion.packed`.
+        key: what else but the file's content decides how it is fitted; part of its name in the cache.
         told: called with a line for each file: how far the body stays from the file's points, or what was wrong.
 
     Raises:
@@ -100,12 +104,20 @@ def motions_from(
     for file in files:
         name = file.stem if file.stem not in clips else str(file.relative_to(path).with_suffix(""))
         try:
-            pack = _fitted(file, fit)
+            pack = _fitted(file, fit, key)
         except InputError as error:
             wrong.append(str(error))
-            told(f"{file}: left out: {error}")
+            told(f"left out: {file}: {error}")
             continue
         clip = pack.motion(0)
+        if clip.error > FARTHEST:
+            wrong.append(
+                f"{file}: the body stays {1000 * clip.error:.0f} mm from the file's points, more than "
+                f"{1000 * FARTHEST:.0f}; look at what marrow convert tells of it: its unit, its axes or its neutral "
+                "pose may have to be named"
+            )
+            told(f"left out: {wrong[-1]}")
+            continue
         clips[name] = PackedMotion(name, clip.subject, "own", clip.fps, clip.coordinates, clip.q, clip.error)
         shapes |= pack.shapes
         told(f"{file}: {len(clip.q)} frames, {1000 * clip.error:.1f} mm from its points")
@@ -127,9 +139,9 @@ def checked(clip: PackedMotion) -> PackedMotion:
     return clip
 
 
-def _fitted(file: Path, fit: Callable[[Path], tuple[PackedMotion, Mapping[str, float]]]) -> MotionPack:
+def _fitted(file: Path, fit: Callable[[Path], tuple[PackedMotion, Mapping[str, float]]], key: str) -> MotionPack:
     digest = hashlib.sha256(file.read_bytes())
-    digest.update(f"{_VERSION} {file.suffix}".encode())
+    digest.update(f"{_VERSION} {file.suffix} {key}".encode())
     kept = cache_dir() / "motions" / f"{digest.hexdigest()[:32]}.npz"
     if kept.is_file():
         try:

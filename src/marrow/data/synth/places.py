@@ -127,7 +127,7 @@ def furnished(
                 turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 3.5)
                 spot = centre + distance * np.array([np.sin(turn), 0, np.cos(turn)])
             thing = replace(thing, at=(float(spot[0]), 0.0, float(spot[2])))
-            if _free(thing, eyes, people):
+            if _free(thing, eyes, people) and (n < between or _aside(spot, centre, eyes)):
                 things.append(thing)
                 break
     for _ in range(int(rng.integers(2, 12)) if place.kind == "outdoors" else 0):
@@ -310,6 +310,13 @@ def _backdrop(rng: np.random.Generator) -> Thing:
     colour = _colour(rng, (0.2, 0.36), (0.4, 0.75), (0.15, 0.45))
     speckle = Pattern("noise", tuple(1.6 * c for c in colour), 0.35, seed=int(rng.integers(1 << 30)))
     return Thing("tree", (stem, *leaves), (0.0, 0.0, 0.0), turn, colour, speckle)
+
+
+def _aside(spot: Float64, centre: Float64, eyes: Float64) -> bool:
+    """Whether something that stands at a spot (3,) covers nobody who is at ``centre``: it is not on the cameras' side."""
+    ahead = (eyes - centre)[:, [0, 2]]
+    ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
+    return bool((ahead @ (spot - centre)[[0, 2]] < 0.1).all())
 
 
 def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:

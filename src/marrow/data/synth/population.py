@@ -134,7 +134,7 @@ class Figure:
         age: years.
         sex: ``"f"`` or ``"m"``.
         stature: metres, of the body (legs apart; see :mod:`marrow.body.measurements`), within 2 mm.
-        mass: kilograms of the body, within 2 % (before the second birthday 13 %): what was drawn, or the nearest that
+        mass: kilograms of the body, within 3 % (before the second birthday 13 %): what was drawn, or the nearest that
             a body of that stature can have.
     """
 

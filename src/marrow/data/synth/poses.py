@@ -39,7 +39,7 @@ _HEAD, _HEAD_MOST = np.radians([9.0, 5.0, 18.0]), 0.6
 _FOREARM = {s: [AT[f"{n}_{s}"] for n in ("pro_sup", "wrist_flex", "wrist_dev")] for s in "rl"}
 _FOREARM_MEAN, _FOREARM_SD = np.radians([65.0, -5.0, 4.0]), np.radians([28.0, 12.0, 6.0])
 #: Out of a collision: degrees an arm is led away from the trunk, a leg from the other, and how often before giving up.
-_AWAY, _APART, _STEPS = 7.0, 4.0, 5
+_AWAY, _APART, _STEPS = 5.0, 3.0, 7
 _TRIES = 12
 _GIVES = 0.04  # metres
 _LEANS = np.radians(30.0)  # how much further a mixed pose may lean than the upper body did
@@ -97,8 +97,7 @@ class PoseSampler:
         clip, flesh = self.source.clip(name), _flesh(skeleton, None)
         if not -len(clip.q) <= index < len(clip.q):
             raise InputError(f"{name}: no frame {index}; it has {len(clip.q)} at {clip.fps:g} a second")
-        q = joints.at_ease()
-        q[_columns(clip.coordinates)] = clip.q[index]
+        q = joints.full(clip.coordinates, clip.q[index])
         return _placed(joints.facing_ahead(joints.within(joints.with_girdle(q))), skeleton, flesh)
 
     def clip(
@@ -182,8 +181,7 @@ class PoseSampler:
                 break
             name = self._name(rng)
         clip = self.source.clip(name)
-        q = joints.at_ease()
-        q[_columns(clip.coordinates)] = clip.q[int(rng.integers(len(clip.q)))]
+        q = joints.full(clip.coordinates, clip.q[int(rng.integers(len(clip.q)))])
         return joints.mirrored(q) if rng.random() < 0.5 else q
 
     def _name(self, rng: np.random.Generator, like: str | None = None) -> str:
@@ -233,8 +231,7 @@ class PoseSampler:
         count = 0
         while count < frames:
             clip = self.source.clip(name)
-            q = np.tile(joints.at_ease(), (len(clip.q), 1))
-            q[:, _columns(clip.coordinates)] = clip.q
+            q = joints.full(clip.coordinates, clip.q)
             if abs(clip.fps - _RATE) > 1e-6 and len(q) > 1:
                 q = _resampled(joints.smooth_arms(q), max(1, int(len(q) * _RATE / clip.fps)), _RATE, clip.fps)
             spare = len(q) - (frames - count)
@@ -321,11 +318,6 @@ def _usual() -> tuple[Solids, Skeleton]:
     body = load_body()
     rest = body.rest()
     return solids(body, rest), rest.skeleton
-
-
-@functools.lru_cache(64)
-def _columns(coordinates: tuple[str, ...]) -> list[int]:
-    return [AT[name] for name in coordinates]
 
 
 def _legs(skeleton: Skeleton) -> float:

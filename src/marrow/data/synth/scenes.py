@@ -6,6 +6,7 @@ thing has a stream of random numbers of its own, so that people do not change wh
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,12 +19,15 @@ from marrow.body import load_body
 from marrow.data.synth import cameras as cameras_of
 from marrow.data.synth.collisions import solids
 from marrow.data.synth.faces import sample_expression
-from marrow.data.synth.looks import Look, Outfit, dress, sample_look
+from marrow.data.synth.looks import Look
 from marrow.data.synth.motions import PoseSource
+from marrow.data.synth.outfits import Outfit, dress
 from marrow.data.synth.places import Place, furnished, sample_place
 from marrow.data.synth.population import Figure, sample_figure
 from marrow.data.synth.poses import PoseSampler, stand
 from marrow.data.synth.presets import Preset
+from marrow.data.synth.sampling import sample_look
+from marrow.data.synth.textures import list_textures
 from marrow.errors import InputError
 from marrow.geometry.rotations import euler_zxy, from_euler_zxy, rotation_y
 from marrow.types import Camera, Float32, Float64
@@ -47,7 +51,7 @@ class Choices:
         split: of the shipped motions: "train", "A" or "B".
         motions: the user's own; None: those that ship.
         photos: background pictures.
-        textures: pictures for clothes.
+        textures: a folder of pictures for clothes.
     """
 
     size: tuple[int, int] | None = None
@@ -55,7 +59,7 @@ class Choices:
     split: str = "train"
     motions: PoseSource | None = None
     photos: tuple[Path, ...] = ()
-    textures: tuple[Path, ...] = ()
+    textures: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,12 +188,12 @@ def _actors(name: str, given: Preset, seed: int, index: int, choices: Choices) -
 
 
 def _actor(
-    rng: np.random.Generator, given: Preset, sampler: PoseSampler, textures: Sequence[Path]
+    rng: np.random.Generator, given: Preset, sampler: PoseSampler, textures: Path | None
 ) -> tuple[Actor, Float32]:
     """A person at the origin, and points (T, n, 3) of their skin."""
     body = load_body()
     figure = sample_figure(rng, given.ages)
-    look = sample_look(rng, figure, textures=textures)
+    look = sample_look(rng, figure, textures=_listed(textures) if textures else ())
     rest = body.rest(figure.shape, sample_expression(rng))
     flesh = solids(body, rest)
     if given.seconds:
@@ -197,10 +201,16 @@ def _actor(
     else:
         q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
     q = stand(body, rest, q)
-    outfit = dress(body, rest, look)
+    outfit = dress(body, rest, look, textures)
+    q[:, rest.skeleton.index("pelvis_ty")] += outfit.sole
     ids = np.arange(0, body.vertex_count, _SPARSE)
     skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",), threads=1).vertices)
     return Actor(figure, look, rest, outfit, q), skin
+
+
+@functools.cache
+def _listed(folder: Path) -> tuple[tuple[str, str], ...]:
+    return list_textures(folder)
 
 
 def _placed(
