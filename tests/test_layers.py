@@ -32,8 +32,10 @@ RANK = {
 ALLOWED = {
     ("bench", "detect"),  # benches run the stages
     ("bench", "lift"),
+    ("bench", "recover"),
     ("body", "io"),  # the user's models are written whole, as every file is
     ("cli", "systems"),  # verbs that list and run them
+    ("recover", "lift"),  # where a body stands, from its joints in the picture
     ("train", "data"),
     ("view", "clinical"),
 }

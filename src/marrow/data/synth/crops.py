@@ -109,10 +109,11 @@ def at_least(recipe: Recipe, count: int, size: int, *, progress: Progress = sile
     What is drawn is kept after every few pictures, so an interrupted call is gone on with.
     """
     parts: list[Crops] = []
+    together = _AT_A_TIME if count >= _AT_A_TIME else 1
     while (found := sum(len(part.images) for part in parts)) < count:
         progress("drawing people", found, count)
-        first = _AT_A_TIME * len(parts)
-        parts.append(crops(recipe, range(first, first + _AT_A_TIME), size))
+        first = together * len(parts)
+        parts.append(crops(recipe, range(first, first + together), size))
     progress("drawing people", count, count)
     names = [f.name for f in dataclasses.fields(Crops)]
     return Crops(*(np.concatenate([getattr(part, name) for part in parts])[:count] for name in names))
