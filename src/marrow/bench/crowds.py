@@ -1,18 +1,16 @@
-"""Crowds for measuring: training crops, held-out pictures, who is found in them, and the scores of AGORA's protocol."""
+"""Crowds for measuring: held-out pictures, who is found in them, and the tables of AGORA's protocol."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.cache import cache_dir
-from marrow.data.synth.crops import Crops
 from marrow.data.synth.making import VERSION, make_set
 from marrow.data.synth.samples import Recipe
 from marrow.data.synth.scenes import Choices
@@ -20,10 +18,10 @@ from marrow.data.synth.truth import TruePeople, read_truth
 from marrow.io.images import read_image
 from marrow.metrics.people import Scores, score_people
 from marrow.progress import Progress, silent
-from marrow.recover.people import People, as_images, read_people
-from marrow.recover.regressor import PHENOTYPES, BodyRegressor, Read, angle_columns, read_loss
-from marrow.train.loop import shuffled, train
 from marrow.types import Float64
+
+if TYPE_CHECKING:
+    from marrow.recover.people import People
 
 #: Bins of the share of a person that is hidden, percent, as in AGORA's curves.
 HIDDEN = ((0, 10), (10, 40), (40, 90))
@@ -74,65 +72,10 @@ def joined(crowds: Sequence[Crowd]) -> Crowd:
     return Crowd(*([one for crowd in crowds for one in getattr(crowd, name)] for name in Crowd.__dataclass_fields__))
 
 
-def targets(crops: Crops) -> Read:
-    """What a regressor should say of crops."""
-    from marrow.body import load_body
+def read_crowd(model: Any, crowd: Crowd, boxes: Sequence[ArrayLike], size: int) -> list[People]:
+    """What a model says of everybody in the boxes of each picture (:func:`marrow.recover.people.read_people`)."""
+    from marrow.recover.people import read_people
 
-    names = [p.name for p in load_body().spec.parameters]
-    size = crops.images.shape[1]
-    return Read(
-        torch.tensor(crops.R_cam_pelvis, dtype=torch.float32),
-        torch.tensor(crops.q[:, angle_columns()], dtype=torch.float32),
-        torch.tensor(crops.shape[:, [names.index(name) for name in PHENOTYPES]], dtype=torch.float32),
-        torch.tensor((crops.xy - (size - 1) / 2) / (size / 2)).float().clamp(-3, 3),
-    )
-
-
-def train_on(
-    model: BodyRegressor, crops: Crops, *, steps: int, batch: int, seed: int, rate: float, progress: Progress = silent
-) -> list[float]:
-    """Train a regressor on crops, their light changed by chance; the losses of the steps."""
-    wanted, images, place = targets(crops), as_images(crops.images), torch.tensor(crops.place, dtype=torch.float32)
-    generator = torch.Generator().manual_seed(seed)
-
-    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor, Read]]:
-        for rows in shuffled(len(images), batch, seed):
-            gain = 1 + 0.2 * torch.randn(len(rows), 3, 1, 1, generator=generator)
-            own = Read(wanted.R_cam_pelvis[rows], wanted.angles[rows], wanted.build[rows], wanted.xy[rows])
-            yield (images[rows] * gain).clamp(0, 1), place[rows], own
-
-    def loss(net: torch.nn.Module, given: tuple[torch.Tensor, torch.Tensor, Read]) -> torch.Tensor:
-        return read_loss(net(given[0], given[1]), given[2])
-
-    return train(model, batches(), loss, steps=steps, rate=rate, progress=progress)
-
-
-class MeanBody(torch.nn.Module):
-    """The trivial reader: the mean angles, build and joints of crops, upright and facing the camera.
-
-    Args:
-        crops: whose mean.
-    """
-
-    def __init__(self, crops: Crops) -> None:
-        super().__init__()
-        known = targets(crops)
-        self.mean = Read(
-            torch.tensor([[[0.0, 0.0, -1.0], [0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]]]).transpose(1, 2),
-            *(value.mean(0, keepdim=True) for value in (known.angles, known.build, known.xy)),
-        )
-
-    def forward(self, images: torch.Tensor, place: torch.Tensor) -> Read:
-        """The same of every crop."""
-        mean, count = self.mean, len(images)
-        return Read(
-            mean.R_cam_pelvis.expand(count, 3, 3), mean.angles.expand(count, -1), mean.build.expand(count, -1),
-            mean.xy.expand(count, -1, 2),
-        )  # fmt: skip
-
-
-def read_crowd(model: torch.nn.Module, crowd: Crowd, boxes: Sequence[ArrayLike], size: int) -> list[People]:
-    """What a model says of everybody in the boxes of each picture."""
     return [
         read_people(model, image, own, people.camera, size)
         for image, own, people in zip(crowd.images, boxes, crowd.truth, strict=True)
@@ -234,7 +177,7 @@ def between(a: Scores, b: Scores, runs: int, *, resamples: int = 1000) -> dict[s
 
 
 def compared(
-    crowd: Crowd, models: Mapping[str, Sequence[torch.nn.Module]], trivial: torch.nn.Module, size: int
+    crowd: Crowd, models: Mapping[str, Sequence[Any]], trivial: Any, size: int
 ) -> tuple[dict[str, list[Scores]], dict[str, Any]]:
     """Scores of two kinds of models in the true boxes, by kind and run, and all tables, in BlazePose's boxes too.
 

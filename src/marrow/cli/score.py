@@ -23,7 +23,7 @@ def run(
     """Tell who was found and how far off they are: F1, MVE, MPJPE, and NMVE and NMJE, which count the missed.
 
     For example: marrow synth --preset multi --count 200 --seed 7 --out crowd, predict, then
-    marrow score mine --truth crowd. docs/synth.md tells what a file of predictions holds.
+    marrow score mine --truth crowd. docs/score.md tells what a file of predictions holds.
     """
     return run_guarded(lambda: _score(predictions, truth, json), as_json=json)
 

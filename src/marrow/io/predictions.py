@@ -18,7 +18,7 @@ import numpy as np
 
 from marrow.errors import InputError
 from marrow.io.files import write_atomically
-from marrow.types import Float64
+from marrow.types import Float32, Float64
 
 _COLUMNS = {"joints2d": 2, "joints3d": 3, "vertices": 3}
 
@@ -35,7 +35,7 @@ class Predictions:
 
     joints2d: Float64
     joints3d: Float64
-    vertices: Float64 | None = None
+    vertices: Float32 | Float64 | None = None
 
 
 def read_predictions(path: str | Path, joints: int, vertices: int) -> Predictions:
@@ -55,7 +55,7 @@ def read_predictions(path: str | Path, joints: int, vertices: int) -> Prediction
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: no predictions that can be read ({said}); docs/synth.md tells the form") from None
+        raise InputError(f"{path}: no predictions that can be read ({said}); docs/score.md tells the form") from None
     found: dict[str, Float64] = {}
     for name, (columns, rows) in {n: (c, vertices if n == "vertices" else joints) for n, c in _COLUMNS.items()}.items():
         if name not in content:

@@ -68,9 +68,9 @@ def build(config: Config) -> BodyRegressor:
 
 def train(model: BodyRegressor, config: Config, steps: int, seed: int = 0, preset: str = "multi") -> list[float]:
     """Train on crops of a preset; the losses. A short training draws fewer of them."""
-    from marrow.bench.crowds import train_on
     from marrow.data.synth.crops import at_least
     from marrow.data.synth.samples import Recipe
+    from marrow.recover.training import train_on
 
     crops = at_least(Recipe(preset, 0, maps=()), min(config.crops, 3 * steps), config.size)
     return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate)
@@ -126,6 +126,7 @@ def bench(config: Config, tier: str) -> Paired:
     from marrow.bench import crowds
     from marrow.data.synth.crops import at_least
     from marrow.data.synth.samples import Recipe
+    from marrow.recover.training import MeanBody
 
     quick = tier == "quick"
     seeds = (0,) if quick else (0, 1, 2)
@@ -138,7 +139,7 @@ def bench(config: Config, tier: str) -> Paired:
         for model, seed in zip(models[preset], seeds, strict=True):
             train(model, config, config.steps, seed, preset)
     learnt_from = at_least(Recipe("multi", 0, maps=()), config.crops, config.size)
-    own, details = crowds.compared(crowd, models, crowds.MeanBody(learnt_from), config.size)
+    own, details = crowds.compared(crowd, models, MeanBody(learnt_from), config.size)
     with_, without = (np.concatenate([1000 * scores.pseudo_values() for scores in own[p]]) for p in models)
     data = (
         f"{len(crowd.images)} pictures of crowds in held-out motions, {len(own['multi'][0].found)} people who count, "
