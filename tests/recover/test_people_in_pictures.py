@@ -28,7 +28,7 @@ class Told(torch.nn.Module):
         super().__init__()
         self.xy = torch.tensor(xy, dtype=torch.float32)
 
-    def forward(self, images: torch.Tensor, place: torch.Tensor) -> Read:
+    def forward(self, images: torch.Tensor, place: torch.Tensor, hints: torch.Tensor | None = None) -> Read:
         count = len(images)
         build = torch.tensor([DEFAULTS[name] for name in PHENOTYPES], dtype=torch.float32)
         return Read(

@@ -16,6 +16,7 @@ from marrow.geometry.projection import project_camera
 from marrow.io.files import write_atomically
 from marrow.io.images import cut_crop
 from marrow.lift.root import solve_root
+from marrow.recover.landmarks import landmark_hints
 from marrow.recover.regressor import PHENOTYPES, Read, body_of
 from marrow.types import Camera, Float32, Float64
 
@@ -63,7 +64,8 @@ def read_people(
     crops = np.stack([cut_crop(image, way, size) for way in ways])
     places = np.stack([place_in_camera(way, size, camera) for way in ways])
     with torch.no_grad():
-        read: Read = model(as_images(crops), torch.tensor(places, dtype=torch.float32))
+        hints = torch.tensor(landmark_hints(crops)) if getattr(model, "hints", 0) else None
+        read: Read = model(as_images(crops), torch.tensor(places, dtype=torch.float32), hints)
     build = _within(read.build.double().numpy())
     seen = (size - 1) / 2 + read.xy.double().numpy() * size / 2
     xy, joints, vertices = [], [], []
