@@ -15,6 +15,7 @@ from marrow.recover.landmarks import COLUMNS, POINTS, hints_mirrored, hints_move
 from marrow.recover.people import as_images
 from marrow.recover.regressor import PHENOTYPES, BodyRegressor, Read, angle_columns, read_loss
 from marrow.train.loop import shuffled, train
+from marrow.types import Float32
 
 #: Crops (N, 3, S, S), places (N, 3), hints (N, 33, 8), and what is known of them.
 Given = tuple[torch.Tensor, torch.Tensor, torch.Tensor, Read]
@@ -33,21 +34,35 @@ def targets(crops: Crops) -> Read:
 
 
 def train_on(
-    model: BodyRegressor, crops: Crops, *, steps: int, batch: int, seed: int, rate: float, progress: Progress = silent
+    model: BodyRegressor,
+    crops: Crops,
+    *,
+    steps: int,
+    batch: int,
+    seed: int,
+    rate: float,
+    hints: Float32 | None = None,
+    progress: Progress = silent,
 ) -> list[float]:
-    """Train a regressor on crops that are mirrored, turned and moved by chance; the losses of the steps."""
+    """Train a regressor on crops that are mirrored, turned and moved by chance; the losses of the steps.
+
+    Args:
+        hints: of the crops (:func:`marrow.recover.landmarks.landmark_hints`); by default they are made.
+    """
     wanted, images, place = targets(crops), as_images(crops.images), torch.tensor(crops.place, dtype=torch.float32)
-    hints = torch.tensor(landmark_hints(crops.images)) if model.hints else torch.zeros(len(images), POINTS, COLUMNS)
+    if hints is None:
+        hints = landmark_hints(crops.images if model.hints else ())
+    given = torch.tensor(hints) if model.hints else torch.zeros(len(images), POINTS, COLUMNS)
     generator = torch.Generator().manual_seed(seed)
 
     def batches() -> Iterator[Given]:
         for rows in shuffled(len(images), batch, seed):
             own = Read(*(value[rows] for value in vars(wanted).values() if value is not None))
             which = torch.rand(len(rows), generator=generator) < 0.5
-            yield moved(*mirrored(images[rows], place[rows], hints[rows], own, which), generator)
+            yield moved(*mirrored(images[rows], place[rows], given[rows], own, which), generator)
 
-    def loss(net: torch.nn.Module, given: Given) -> torch.Tensor:
-        return read_loss(net(*given[:3]), given[3])
+    def loss(net: torch.nn.Module, one: Given) -> torch.Tensor:
+        return read_loss(net(*one[:3]), one[3])
 
     return train(model, batches(), loss, steps=steps, rate=rate, progress=progress)
 

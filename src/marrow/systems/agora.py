@@ -6,8 +6,8 @@ they cover each other. A regressor that learns on them becomes better at such pe
 reward leaving out the hard ones, so the mean error is divided by the F1 score of finding them (NMVE, NMJE).
 
 Reproduced here: the protocol, and both effects on marrow's own crowds (preset ``multi``), with a small regressor
-against the same one trained on ``adults``: one adult each, whole and alone, by such cameras. It sees a crop of 64 pixels
-and BlazePose's landmarks in it: of so few crops it learns little from pixels alone. Crops are cut around true boxes, as
+against the same one trained on ``adults``: one adult each, whole and alone, by such cameras. It sees crops of 64 pixels
+and BlazePose's landmarks in them: of so few it learns little from pixels alone. Crops are cut around true boxes, as
 BlazePose finds few people of a crowd; what is said in BlazePose's boxes is in ``details``. Not: scans and image-based
 light, SMPL-X and its fits, fine-tuning of published regressors, real pictures. Bodies are the default body's, joints
 ``h36m17`` and not SMPL's 24, F1 is not rounded, and who is less than a tenth in the picture does not count. Read were
@@ -27,6 +27,7 @@ from marrow.bench.system import Claim, Paired, Paper, System
 from marrow.types import Camera
 
 if TYPE_CHECKING:
+    from marrow.data.synth.crops import Crops
     from marrow.recover.people import People
     from marrow.recover.regressor import BodyRegressor
 
@@ -50,7 +51,7 @@ class Config:
 
     crops: int = 1200
     size: int = 64
-    steps: int = 800
+    steps: int = 600
     batch: int = 16
     rate: float = 2e-3
     pictures: int = 30
@@ -67,14 +68,12 @@ def build(config: Config) -> BodyRegressor:
     return model.eval()
 
 
-def train(model: BodyRegressor, config: Config, steps: int, seed: int = 0, preset: str = "multi") -> list[float]:
-    """Train on crops of a preset; the losses. A short training draws fewer of them."""
-    from marrow.data.synth.crops import at_least
-    from marrow.data.synth.samples import Recipe
+def train(model: BodyRegressor, config: Config, steps: int, seed: int = 0, *learnt_from: Any) -> list[float]:
+    """Train on crops of crowds, or on others and their hints; the losses. A short training draws fewer of them."""
     from marrow.recover.training import train_on
 
-    crops = at_least(Recipe(preset, 0, maps=()), min(config.crops, 3 * steps), config.size)
-    return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate)
+    crops, hints = learnt_from or (_crops("multi", min(config.crops, 3 * steps), config.size), None)
+    return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate, hints=hints)
 
 
 def save(model: BodyRegressor, path: Path) -> None:
@@ -125,8 +124,7 @@ def infer(model: BodyRegressor, inputs: Any, camera: Camera | None = None, size:
 def bench(config: Config, tier: str) -> Paired:
     """The same network trained on crowds and on single adults, on the people of the same held-out crowds."""
     from marrow.bench import crowds
-    from marrow.data.synth.crops import at_least
-    from marrow.data.synth.samples import Recipe
+    from marrow.recover.landmarks import landmark_hints
     from marrow.recover.training import MeanBody
 
     quick = tier == "quick"
@@ -134,13 +132,13 @@ def bench(config: Config, tier: str) -> Paired:
     if quick:
         config = Config(crops=200, steps=100, pictures=6, size=config.size, channels=config.channels)
     crowd = crowds.joined([crowds.held_out(split, 100 + k, config.pictures) for k, split in enumerate("AB")])
-    models = {}
-    for preset in ("multi", "adults"):
-        models[preset] = [_new(config, seed) for seed in seeds]
+    learnt_from = {preset: _crops(preset, config.crops, config.size) for preset in ("multi", "adults")}
+    models: dict[str, list[BodyRegressor]] = {}
+    for preset, people in learnt_from.items():
+        hints, models[preset] = landmark_hints(people.images), [_new(config, seed) for seed in seeds]
         for model, seed in zip(models[preset], seeds, strict=True):
-            train(model, config, config.steps, seed, preset)
-    learnt_from = at_least(Recipe("multi", 0, maps=()), config.crops, config.size)
-    own, details = crowds.compared(crowd, models, MeanBody(learnt_from), config.size)
+            train(model, config, config.steps, seed, people, hints)
+    own, details = crowds.compared(crowd, models, MeanBody(learnt_from["multi"]), config.size)
     with_, without = (np.concatenate([1000 * scores.pseudo_values() for scores in own[p]]) for p in models)
     data = (
         f"{len(crowd.images)} pictures of crowds in held-out motions, {len(own['multi'][0].found)} people who count, "
@@ -148,6 +146,13 @@ def bench(config: Config, tier: str) -> Paired:
     )
     pictures = np.tile(np.arange(len(crowd.images)), len(seeds))
     return Paired(with_, without, pictures, seeds=seeds, data=data, details=details)
+
+
+def _crops(preset: str, count: int, size: int) -> Crops:
+    from marrow.data.synth.crops import at_least
+    from marrow.data.synth.samples import Recipe
+
+    return at_least(Recipe(preset, 0, maps=()), count, size)
 
 
 def _new(config: Config, seed: int) -> BodyRegressor:
