@@ -51,7 +51,7 @@ class Config:
 
     crops: int = 1200
     size: int = 64
-    steps: int = 600
+    steps: int = 1000
     batch: int = 16
     rate: float = 2e-3
     pictures: int = 30
@@ -130,7 +130,7 @@ def bench(config: Config, tier: str) -> Paired:
     quick = tier == "quick"
     seeds = (0,) if quick else (0, 1, 2)
     if quick:
-        config = Config(crops=200, steps=100, pictures=6, size=config.size, channels=config.channels)
+        config = Config(crops=200, steps=150, pictures=6, size=config.size, channels=config.channels)
     crowd = crowds.joined([crowds.held_out(split, 100 + k, config.pictures) for k, split in enumerate("AB")])
     learnt_from = {preset: _crops(preset, config.crops, config.size) for preset in ("multi", "adults")}
     models: dict[str, list[BodyRegressor]] = {}
