@@ -69,10 +69,13 @@ def build(config: Config) -> BodyRegressor:
 
 
 def train(model: BodyRegressor, config: Config, steps: int, seed: int = 0, *learnt_from: Any) -> list[float]:
-    """Train on crops of crowds, or on others and their hints; the losses. A short training draws fewer of them."""
+    """Train on crops of crowds, or on others and their hints; the losses. A trial of few steps draws a few adults."""
     from marrow.recover.training import train_on
 
-    crops, hints = learnt_from or (_crops("multi", min(config.crops, 3 * steps), config.size), None)
+    if not learnt_from:
+        few = steps < 20
+        learnt_from = (_crops("adults" if few else "multi", steps if few else config.crops, config.size), None)
+    crops, hints = learnt_from
     return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate, hints=hints)
 
 
