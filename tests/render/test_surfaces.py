@@ -54,8 +54,8 @@ def test_merged_keeps_order_and_numbers():
 
 
 @pytest.mark.parametrize("kind", [None, *PATTERNS])
-@pytest.mark.parametrize("textured", [False, True])
-def test_shading_equals_reference(kind, textured):
+@pytest.mark.parametrize(("textured", "supersample"), [(False, 1), (True, 1), (False, 2), (True, 3)])
+def test_shading_equals_reference(kind, textured, supersample):
     rng = np.random.default_rng(1)
     background = rng.random((100, 120, 3)).astype(np.float32)
     lights = (
@@ -68,12 +68,14 @@ def test_shading_equals_reference(kind, textured):
         texture = rng.integers(0, 255, (16, 24, 3), dtype=np.uint8)
         body = replace(body, texture=texture, uv=body.vertices[:, :2] * 3, two_sided=True)
     surfaces = [floor(shadow_catcher=textured), body]
-    picture = shade(surfaces, view(), lights, Sky(axes=5), background, 1, shadow_size=300, sky_size=100)
-    image, coverage = shade_reference(surfaces, view(), lights, Sky(axes=5), background, shadow_size=300, sky_size=100)
+    picture = shade(surfaces, view(), lights, Sky(axes=5), background, supersample, shadow_size=300, sky_size=100)
+    image, coverage = shade_reference(
+        surfaces, view(), lights, Sky(axes=5), background, supersample, shadow_size=300, sky_size=100
+    )
     error = np.abs(picture.image_linear - image) / (image + 1e-2)
     # A tap or a texel at a border may fall to the other side.
     assert (error.max(-1) > 1e-5).mean() < 5e-4
-    np.testing.assert_array_equal(picture.coverage, coverage)
+    np.testing.assert_allclose(picture.coverage, coverage, atol=1e-6)
 
 
 def test_same_picture_for_any_number_of_threads():

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marrow.errors import AssetError, InputError
+from marrow.geometry.vectors import cross, length
 from marrow.types import Float64
 
 if TYPE_CHECKING:
@@ -177,9 +178,9 @@ class Reader:
 
     def _inward(self, used: Float64) -> Float64:
         centred = used - used.mean(-2, keepdims=True)
-        around = np.cross(centred[..., self._edges[0], :], centred[..., self._edges[1], :])
+        around = cross(centred[..., self._edges[0], :], centred[..., self._edges[1], :])
         total = self._rings @ around
-        return -total / np.linalg.norm(total, axis=-1, keepdims=True)
+        return -total / length(total)[..., None]
 
 
 #: Distance from vertex to heel over stature, standing.

@@ -18,10 +18,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from marrow.body.points import SKIN_POINTS
 from marrow.conventions import JOINT_SETS, nearest_names
@@ -84,21 +84,47 @@ def keypoint_positions(
         (..., K, 3).
     """
     vertices = np.asarray(skin)
-    column = range(vertices.shape[-2]) if ids is None else {v: i for i, v in enumerate(ids)}
-    sources = keypoint_sources(joint_set)
-    out = np.full((*vertices.shape[:-2], len(sources), 3), np.nan)
-    for k, source in enumerate(sources):
-        if source is None:
-            continue
-        out[..., k, :] = 0.0
-        for v, w in zip(source.vertices, source.vertex_weights, strict=True):
-            out[..., k, :] += w * vertices[..., column[v], :]
-        if source.landmarks:
-            marks = skeleton.points(R, p, source.landmarks)
-            out[..., k, :] += np.einsum("...ni,n->...i", marks, np.array(source.landmark_weights))
-        if source.offset_body is not None:
-            out[..., k, :] += R[..., skeleton.body_index(source.offset_body), :, :] @ np.array(source.offset)
+    plan = _plan(joint_set)
+    if ids is None:
+        chosen = plan.vertices
+    else:
+        column = {v: i for i, v in enumerate(ids)}
+        chosen = np.array([column[v] for v in plan.vertices.tolist()], np.intp)
+    out = plan.vertex_weights @ vertices[..., chosen, :].astype(float)
+    if plan.landmarks:
+        out += plan.landmark_weights @ skeleton.points(R, p, plan.landmarks)
+    for k, body, offset in plan.offsets:
+        out[..., k, :] += R[..., skeleton.body_index(body), :, :] @ offset
+    out[..., plan.nowhere, :] = np.nan
     return out
+
+
+class _Plan(NamedTuple):
+    """A joint set's sources as matrices over ``vertices`` (n,) and ``landmarks``; ``nowhere``: points without one."""
+
+    vertices: NDArray[np.intp]
+    vertex_weights: Float64
+    landmarks: tuple[str, ...]
+    landmark_weights: Float64
+    offsets: tuple[tuple[int, str, Float64], ...]
+    nowhere: NDArray[np.intp]
+
+
+@functools.cache
+def _plan(joint_set: str) -> _Plan:
+    sources = keypoint_sources(joint_set)
+    placed = [(k, source) for k, source in enumerate(sources) if source is not None]
+    vertices = keypoint_vertices(joint_set)
+    landmarks = sorted({name for _, source in placed for name in source.landmarks})
+    on_skin, on_marks = np.zeros((len(sources), len(vertices))), np.zeros((len(sources), len(landmarks)))
+    for k, source in placed:
+        for v, w in zip(source.vertices, source.vertex_weights, strict=True):
+            on_skin[k, vertices.index(v)] += w
+        for name, w in zip(source.landmarks, source.landmark_weights, strict=True):
+            on_marks[k, landmarks.index(name)] += w
+    offsets = tuple((k, s.offset_body, np.array(s.offset)) for k, s in placed if s.offset_body is not None)
+    nowhere = np.array([k for k, source in enumerate(sources) if source is None], np.intp)
+    return _Plan(np.array(vertices, np.intp), on_skin, tuple(landmarks), on_marks, offsets, nowhere)
 
 
 def keypoint_vertices(joint_set: str) -> list[int]:

@@ -10,12 +10,14 @@ Depth is along the optical axis, but for a fisheye the distance from the camera,
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from marrow.errors import InputError
+from marrow.geometry.vectors import cross
 from marrow.types import Camera, Float64
 
 DEFAULT_FOV_DEG = 55.0
@@ -235,12 +237,13 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) 
         InputError: eye and target coincide, or the line between them is parallel to ``up``.
     """
     eye, ahead = np.asarray(eye, float), np.asarray(target, float) - np.asarray(eye, float)
-    right = np.cross(ahead, np.asarray(up, float))
-    if np.linalg.norm(right) < 1e-9 * max(1.0, float(np.linalg.norm(ahead))):
+    right = cross(ahead, up)
+    width, distance = math.sqrt(float(right @ right)), math.sqrt(float(ahead @ ahead))
+    if width < 1e-9 * max(1.0, distance):
         raise InputError(f"look_at: the view from {eye} to {target} has no upright picture; give another up than {up}")
-    z = ahead / np.linalg.norm(ahead)
-    x = right / np.linalg.norm(right)
-    R = np.stack([x, np.cross(z, x), z])
+    z = ahead / distance
+    x = right / width
+    R = np.array([x, cross(z, x), z])
     return R, -R @ eye
 
 

@@ -76,7 +76,7 @@ def match_people(predicted: ArrayLike, truth: ArrayLike, hidden: ArrayLike | Non
         raise InputError(
             f"match_people: expected joints (P, J, 2) and (G, J, 2) of one joint set, got {p.shape} and {g.shape}"
         )
-    given: NDArray[np.bool_] = np.asarray(np.isfinite(g).all(-1))
+    given = np.asarray(np.isfinite(g).all(-1))
     if not given.any(1).all():
         raise InputError(f"match_people: person {int((~given.any(1)).argmax())} has no joint; leave them out")
     if not np.isfinite(p).all():

@@ -158,6 +158,41 @@ def _draw_triangle(f, a, b, c, za, zb, zc, near, far, cull, row0, row1, ids, bar
 
 
 @kernel()
+def cover(xy, inverse_depth, faces, out):
+    """Set ``out`` (H, W) where a triangle, all of it before the near plane, covers the pixel's centre."""
+    height, width = out.shape
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ay, by, cy = xy[i, 1], xy[j, 1], xy[k, 1]
+        y_first, y_last = max(0, math.ceil(min(ay, by, cy))), min(height - 1, math.floor(max(ay, by, cy)))
+        if y_first > y_last:
+            continue
+        ax, bx, cx = xy[i, 0], xy[j, 0], xy[k, 0]
+        x_first, x_last = max(0, math.ceil(min(ax, bx, cx))), min(width - 1, math.floor(max(ax, bx, cx)))
+        if x_first > x_last or not (inverse_depth[i] > 0.0 and inverse_depth[j] > 0.0 and inverse_depth[k] > 0.0):
+            continue
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if area == 0.0:
+            continue
+        s = 1.0 if area > 0.0 else -1.0
+        dxa, dya = s * (cx - bx), s * (cy - by)
+        dxb, dyb = s * (ax - cx), s * (ay - cy)
+        dxc, dyc = s * (bx - ax), s * (by - ay)
+        limit_a = -HALF_UNIT if dya < 0.0 or (dya == 0.0 and dxa > 0.0) else 0.0
+        limit_b = -HALF_UNIT if dyb < 0.0 or (dyb == 0.0 and dxb > 0.0) else 0.0
+        limit_c = -HALF_UNIT if dyc < 0.0 or (dyc == 0.0 and dxc > 0.0) else 0.0
+        for y in range(y_first, y_last + 1):
+            for x in range(x_first, x_last + 1):
+                if out[y, x]:
+                    continue
+                ea = dxa * (y - by) - dya * (x - bx)
+                eb = dxb * (y - cy) - dyb * (x - cx)
+                ec = dxc * (y - ay) - dyc * (x - ax)
+                if ea > limit_a and eb > limit_b and ec > limit_c:
+                    out[y, x] = True
+
+
+@kernel()
 def _draw_clipped(f, a, b, c, near, cull, row0, row1, ids, bary, depth):
     """A triangle that crosses the near plane: homogeneous edge functions, which need no clipped polygon.
 

@@ -16,9 +16,20 @@ COLUMNS = 24
 # Columns of the table of lights (L, LIGHT_COLUMNS).
 AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
 LIGHT_COLUMNS = 9
+# Columns of the table of the sky's axes (D, SKY_COLUMNS), whose first three are the axis: three rows of its frame, and
+# light from its two ends.
+STEP, ROWS, AHEAD, BACK = 3, 4, 16, 19
+SKY_COLUMNS = 22
+#: Samples of a pixel are shaded as one where their distance is below CLOSE sample widths and their normals' cosine is
+#: above ALIKE.
+CLOSE, ALIKE = 4.0, 0.9
 #: What hides the sky does so wholly up to NEAR, metres, and not beyond FAR: the few axes would show as faint shadows.
 NEAR, FAR = 0.6, 2.0
+#: Sums may be taken in another order; infinite depths must stay.
+LOOSE = {"contract", "reassoc", "arcp", "nsz"}
 TAPS = 16
+#: Texels along a side of the tiles of a light's map.
+TILE = 16
 _AT = np.arange(TAPS) + 0.5
 _TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
 #: Taps (16, 2) spread evenly over a disc (Vogel 1979).
@@ -26,76 +37,240 @@ DISC = np.sqrt(_AT / TAPS)[:, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], -
 
 
 @kernel()
-def depth_range(uvd, faces, casts, nearest, farthest):
-    """Draw ``nearest`` and ``farthest`` d (n, n) of the casting faces; ``uvd`` (V, 3) are texels and depth."""
-    n = nearest.shape[0]
-    nearest[:] = np.inf
-    farthest[:] = -np.inf
+def casters(vertices, faces, casts, number, points, corners):
+    """Only what casts: ``points`` (V, 3) and ``corners`` (F, 3) are filled from the start; how many of each there are.
+
+    ``casts`` (F,) says which faces do; ``number`` (V,) is scratch.
+    """
+    number[:] = -1
+    count = 0
+    found = 0
     for f in range(faces.shape[0]):
         if not casts[f]:
             continue
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay, bx, by = uvd[i, 0], uvd[i, 1], uvd[j, 0], uvd[j, 1]
-        cx, cy = uvd[k, 0], uvd[k, 1]
-        x_first, x_last = max(0, math.ceil(min(ax, bx, cx))), min(n - 1, math.floor(max(ax, bx, cx)))
-        if x_first > x_last:
-            continue
-        y_first, y_last = max(0, math.ceil(min(ay, by, cy))), min(n - 1, math.floor(max(ay, by, cy)))
-        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if y_first > y_last or area == 0.0:
-            continue
-        scale = 1.0 / area
-        da, db, dc = uvd[i, 2] * scale, uvd[j, 2] * scale, uvd[k, 2] * scale
-        for y in range(y_first, y_last + 1):
-            for x in range(x_first, x_last + 1):
-                ea = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) * scale
-                eb = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) * scale
-                ec = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * scale
-                if ea >= 0.0 and eb >= 0.0 and ec >= 0.0:
-                    d = np.float32((ea * da + eb * db + ec * dc) * area)
-                    if d < nearest[y, x]:
-                        nearest[y, x] = d
-                    if d > farthest[y, x]:
-                        farthest[y, x] = d
+        for c in range(3):
+            v = faces[f, c]
+            if number[v] < 0:
+                number[v] = found
+                points[found, 0] = vertices[v, 0]
+                points[found, 1] = vertices[v, 1]
+                points[found, 2] = vertices[v, 2]
+                found += 1
+            corners[count, c] = number[v]
+        count += 1
+    return found, count
 
 
 @kernel()
+def extent(points, R, place, lowest, highest):
+    """Least and most coordinates (3,) of points (N, 3) in the axes ``R`` (rows) about ``place``; the widest tangent.
+
+    The tangent, of x or y over z, is infinite where z is not above zero.
+    """
+    lowest[:] = np.inf
+    highest[:] = -np.inf
+    tangent = 0.0
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0] - place[0], points[i, 1] - place[1], points[i, 2] - place[2]
+        a = R[0, 0] * x + R[0, 1] * y + R[0, 2] * z
+        b = R[1, 0] * x + R[1, 1] * y + R[1, 2] * z
+        c = R[2, 0] * x + R[2, 1] * y + R[2, 2] * z
+        lowest[0], highest[0] = min(lowest[0], a), max(highest[0], a)
+        lowest[1], highest[1] = min(lowest[1], b), max(highest[1], b)
+        lowest[2], highest[2] = min(lowest[2], c), max(highest[2], c)
+        tangent = max(tangent, max(abs(a), abs(b)) / c) if c > 0.0 else np.inf
+    return tangent
+
+
+@kernel()
+def long_faces(points, faces, longest, out):
+    """Faces (F, 3) with an edge longer than ``longest`` to the start of ``out``; how many there are."""
+    count = 0
+    for f in range(faces.shape[0]):
+        most = 0.0
+        for c in range(3):
+            i, j = faces[f, c], faces[f, (c + 1) % 3]
+            x, y, z = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
+            most = max(most, x * x + y * y + z * z)
+        if most > longest * longest:
+            out[count, 0], out[count, 1], out[count, 2] = faces[f, 0], faces[f, 1], faces[f, 2]
+            count += 1
+    return count
+
+
+@kernel()
+def depth_map(points, faces, frame, dots, uvd, nearest, farthest):
+    """Draw ``nearest`` and, unless it is empty, ``farthest`` d (n, n) of faces as ``frame`` (4, 4) sees them.
+
+    With ``dots``, each point is drawn into the texel that it is in as well: instead of faces that are smaller.
+    ``uvd`` (N, 3) float32 is scratch: texels and depth of the points. With a lamp's frame (its last row divides), all
+    points lie before the lamp, and -1 / z takes the place of z, which is not linear on the map.
+    """
+    n = nearest.shape[0]
+    nearest[:] = np.inf
+    farthest[:] = -np.inf
+    both = farthest.shape[0] > 0
+    lamp = frame[3, 0] != 0.0 or frame[3, 1] != 0.0 or frame[3, 2] != 0.0
+    middle = 0.5 * (n - 1)
+    for i in range(points.shape[0]):
+        x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])
+        u = frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z + frame[0, 3]
+        v = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]
+        d = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
+        if lamp:
+            u, v, d = u / d, v / d, -1.0 / d
+        uvd[i, 0] = u + middle
+        uvd[i, 1] = v + middle
+        uvd[i, 2] = d
+        if dots:
+            iu, iv, near = int(u + middle + 0.5), int(v + middle + 0.5), uvd[i, 2]
+            if 0 <= iu < n and 0 <= iv < n:
+                known = nearest[iv, iu]
+                nearest[iv, iu] = near if near < known else known
+                if both:
+                    known = farthest[iv, iu]
+                    farthest[iv, iu] = near if near > known else known
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ay, by, cy = uvd[i, 1], uvd[j, 1], uvd[k, 1]
+        y_first, y_last = max(0, math.ceil(min(ay, by, cy))), min(n - 1, math.floor(max(ay, by, cy)))
+        if y_first > y_last:
+            continue
+        ax, bx, cx = uvd[i, 0], uvd[j, 0], uvd[k, 0]
+        x_first, x_last = max(0, math.ceil(min(ax, bx, cx))), min(n - 1, math.floor(max(ax, bx, cx)))
+        if x_first > x_last:
+            continue
+        _draw_depth(
+            float(ax), float(ay), float(uvd[i, 2]), float(bx), float(by), float(uvd[j, 2]), float(cx), float(cy),
+            float(uvd[k, 2]), x_first, x_last, y_first, y_last, both, nearest, farthest,
+        )  # fmt: skip
+    if lamp:
+        for y in range(n):
+            for x in range(n):
+                if nearest[y, x] < np.inf:
+                    nearest[y, x] = np.float32(-1.0) / nearest[y, x]
+
+
+@kernel()
+def tile_nearest(maps, out):
+    """``out`` (M, ceil(n / TILE), ceil(n / TILE)): least depth of each tile of maps (M, n, n)."""
+    out[:] = np.inf
+    for m in range(maps.shape[0]):
+        for y in range(maps.shape[1]):
+            for x in range(maps.shape[2]):
+                if maps[m, y, x] < out[m, y // TILE, x // TILE]:
+                    out[m, y // TILE, x // TILE] = maps[m, y, x]
+
+
+@kernel(inline="always")
+def _draw_depth(
+    ax, ay, za, bx, by, zb, cx, cy, zc, x_first, x_last, y_first, y_last, both, nearest, farthest
+):  # fmt: skip
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    if area == 0.0:
+        return
+    scale = 1.0 / area
+    dxa, dya = (cx - bx) * scale, (cy - by) * scale
+    dxb, dyb = (ax - cx) * scale, (ay - cy) * scale
+    dxc, dyc = (bx - ax) * scale, (by - ay) * scale
+    wide = x_last - x_first > 6
+    slope = -(dya * za + dyb * zb + dyc * zc)
+    for y in range(y_first, y_last + 1):
+        ea, eb, ec = dxa * (y - by) + dya * bx, dxb * (y - cy) + dyb * cx, dxc * (y - ay) + dyc * ax
+        start = ea * za + eb * zb + ec * zc
+        if wide:  # straight to where the edges cross the row
+            low, high = float(x_first), float(x_last)
+            low, high = _cut(ea, dya, low, high)
+            low, high = _cut(eb, dyb, low, high)
+            low, high = _cut(ec, dyc, low, high)
+            for x in range(math.ceil(low - 1e-6), math.floor(high + 1e-6) + 1):
+                d, known = np.float32(start + slope * x), nearest[y, x]
+                nearest[y, x] = d if d < known else known
+                if both:
+                    known = farthest[y, x]
+                    farthest[y, x] = d if d > known else known
+            continue
+        for x in range(x_first, x_last + 1):
+            if ea - dya * x >= 0.0 and eb - dyb * x >= 0.0 and ec - dyc * x >= 0.0:
+                d = np.float32(start + slope * x)
+                if d < nearest[y, x]:
+                    nearest[y, x] = d
+                if both and d > farthest[y, x]:
+                    farthest[y, x] = d
+
+
+@kernel(inline="always")
+def _cut(e, de, low, high):
+    """The part of ``low`` to ``high`` where ``e - de x`` is not below 0."""
+    if de == 0.0 and e < 0.0:
+        return low, low - 1.0
+    if de > 0.0:
+        return low, min(high, e / de)
+    if de < 0.0:
+        return max(low, e / de), high
+    return low, high
+
+
+@kernel(fastmath=LOOSE)
 def shade_rows(
     row0, ids, bary, faces, surface_of, vertices, normals, colours, places, uvs, table, texels, decode, eye, axis,
-    footprint, lights, light_maps, light_frames, sky_maps, sky_frames, sky_axes, up, down, background, samples, image,
-    coverage,
+    footprint, lights, light_maps, light_frames, light_nearest, sky_maps, sky_table, sky_bounds, up, down, background,
+    samples, image, coverage,
 ):  # fmt: skip
     """Shade rows of ``image`` (H, W, 3) from ``row0`` on, with ``samples``² of ``ids`` (h s, W s) for each pixel.
 
-    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_frames`` (M, 4, 4) map world points to its
-    texels u, v (from the map's middle) and depth d (a lamp's u and v are divided by the fourth coordinate).
-    ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along each of ``sky_axes`` (D, 3), ``sky_frames`` (D,
-    4, 4). ``eye`` is where the camera is; where ``axis`` is not zero, the camera is orthographic and looks along it.
-    ``footprint`` is the breadth of a sample at one metre (or at any depth). The sky, and lamps that are wholly hidden
-    or not at all, are looked up once for samples of a pixel that lie close together.
+    ``light_maps`` (M, n, n) hold the depth nearest to each light, ``light_nearest`` the least of each tile of them;
+    ``light_frames`` (M, 4, 4) map world points to its texels u, v (from the map's middle) and depth d (a lamp's u
+    and v are divided by the fourth coordinate). ``sky_maps`` (D, 2, n, n) hold the lowest and highest depth along
+    each axis of ``sky_table``. ``eye`` is where the camera is; where ``axis`` is not zero, the camera is
+    orthographic and looks along it. ``footprint`` is the breadth of a sample at one metre (or at any depth).
+
+    Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
+    one at their mean; only textures and half shadows are looked up for each.
     """
+    many = samples * samples
     kept = np.empty(lights.shape[0])
     sky = np.empty(3)
     open_sky = np.empty(3)
     albedo = np.empty(3)
+    texel = np.empty(3)
+    at = np.empty((many, 3))
+    turned = np.empty((many, 3))
+    length = np.empty(many)
+    wide = np.empty(many)
+    on = np.empty(many, np.int64)
+    members = np.empty(many, np.int64)
     flat = axis[0] != 0.0 or axis[1] != 0.0 or axis[2] != 0.0
-    share = 1.0 / (samples * samples)
+    share = 1.0 / many
     for row in range(ids.shape[0] // samples):
+        y = row0 + row
         for px in range(ids.shape[1] // samples):
-            y, last = row0 + row, -1
-            lx, ly, lz, mx, my, mz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             red, green, blue, covered = 0.0, 0.0, 0.0, 0.0
-            for sample in range(samples * samples):
+            left = 0
+            face, inner, outer = ids[row * samples, px * samples], 0.0, 0.0
+            for sample in range(many):
+                Y, X = row * samples + sample // samples, px * samples + sample % samples
+                if ids[Y, X] != face:
+                    face = -1
+                inner += bary[Y, X, 0] * share
+                outer += bary[Y, X, 1] * share
+            alone = many > 1 and face >= 0  # one face fills the pixel: its mean place is that of the mean weights
+            for sample in range(1 if alone else many):
                 Y, X = row * samples + sample // samples, px * samples + sample % samples
                 f = ids[Y, X]
                 if f < 0:
+                    on[sample] = -1
                     red += background[y, px, 0]
                     green += background[y, px, 1]
                     blue += background[y, px, 2]
                     continue
+                left += 1
                 s = surface_of[f]
+                on[sample] = s
                 i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
                 wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                if alone:
+                    wj, wk = inner, outer
                 wi = 1.0 - wj - wk
                 x = wi * vertices[i, 0] + wj * vertices[j, 0] + wk * vertices[k, 0]
                 yy = wi * vertices[i, 1] + wj * vertices[j, 1] + wk * vertices[k, 1]
@@ -103,94 +278,171 @@ def shade_rows(
                 nx = wi * normals[i, 0] + wj * normals[j, 0] + wk * normals[k, 0]
                 ny = wi * normals[i, 1] + wj * normals[j, 1] + wk * normals[k, 1]
                 nz = wi * normals[i, 2] + wj * normals[j, 2] + wk * normals[k, 2]
-                size = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20
-                nx, ny, nz = nx / size, ny / size, nz / size
+                length[sample] = math.sqrt(nx * nx + ny * ny + nz * nz)
+                size = 1.0 / (length[sample] + 1e-20)
+                wide[sample] = footprint
                 vx, vy, vz = -axis[0], -axis[1], -axis[2]
-                width = footprint
+                if not flat:
+                    vx, vy, vz = eye[0] - x, eye[1] - yy, eye[2] - z
+                    wide[sample] = footprint * math.sqrt(vx * vx + vy * vy + vz * vz)
+                if table[s, TWO_SIDED] > 0.0:
+                    gx, gy, gz = _cross(vertices, i, j, k)
+                    if gx * vx + gy * vy + gz * vz < 0.0:
+                        size = -size
+                at[sample, 0], at[sample, 1], at[sample, 2] = x, yy, z
+                turned[sample, 0], turned[sample, 1], turned[sample, 2] = nx * size, ny * size, nz * size
+            first = 0
+            while left > 0:
+                while on[first] < 0:
+                    first += 1
+                s = on[first]
+                count = 0
+                x, yy, z, nx, ny, nz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+                reach = (CLOSE * wide[first]) ** 2
+                for sample in range(first, many):
+                    if on[sample] != s:
+                        continue
+                    dx, dy = at[sample, 0] - at[first, 0], at[sample, 1] - at[first, 1]
+                    dz = at[sample, 2] - at[first, 2]
+                    cosine = turned[sample, 0] * turned[first, 0] + turned[sample, 1] * turned[first, 1]
+                    cosine += turned[sample, 2] * turned[first, 2]
+                    if sample > first and (dx * dx + dy * dy + dz * dz >= reach or cosine <= ALIKE):
+                        continue
+                    x, yy, z = x + at[sample, 0], yy + at[sample, 1], z + at[sample, 2]
+                    nx, ny = nx + length[sample] * turned[sample, 0], ny + length[sample] * turned[sample, 1]
+                    nz += length[sample] * turned[sample, 2]
+                    on[sample] = -1
+                    members[count] = sample
+                    count += 1
+                left -= count
+                if alone:
+                    count = many
+                part = share * count
+                if not alone:
+                    x, yy, z = x / count, yy / count, z / count
+                size = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20)
+                nx, ny, nz = nx * size, ny * size, nz * size
+                vx, vy, vz = -axis[0], -axis[1], -axis[2]
+                width = footprint * math.sqrt(count)
                 if not flat:
                     vx, vy, vz = eye[0] - x, eye[1] - yy, eye[2] - z
                     size = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-20
                     vx, vy, vz = vx / size, vy / size, vz / size
-                    width = footprint * size
-                if table[s, TWO_SIDED] > 0.0:
-                    gx, gy, gz = _cross(vertices, i, j, k)
-                    if gx * vx + gy * vy + gz * vz < 0.0:
-                        nx, ny, nz = -nx, -ny, -nz
-                near = (x - lx) ** 2 + (yy - ly) ** 2 + (z - lz) ** 2 < 16.0 * width * width
-                fresh = s != last or not near or nx * mx + ny * my + nz * mz < 0.9
+                    width *= size
                 for n in range(lights.shape[0]):
                     m = int(lights[n, MAP])
                     if m < 0:
                         kept[n] = 1.0
-                    elif fresh or 0.0 < kept[n] < 1.0:  # in half shadow each sample takes other taps
-                        Y_all = row0 * samples + Y
-                        kept[n] = _lit(light_maps[m], light_frames[m], x, yy, z, nx, ny, nz, lights[n], X, Y_all)
-                if fresh:
-                    _sky(sky_maps, sky_frames, sky_axes, up, down, x, yy, z, nx, ny, nz, sky, open_sky)
-                    last, lx, ly, lz, mx, my, mz = s, x, yy, z, nx, ny, nz
+                        continue
+                    total = 0.0
+                    for member in range(count):
+                        sample = member if alone else members[member]
+                        Y, X = row * samples + sample // samples, px * samples + sample % samples
+                        f = ids[Y, X]
+                        wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                        qx, qy, qz = _blended(vertices, faces[f, 0], faces[f, 1], faces[f, 2], wj, wk)
+                        Y += row0 * samples
+                        lit = _lit(
+                            light_maps, m, light_frames, light_nearest, qx, qy, qz, nx, ny, nz, lights[n, SOFTNESS], X,
+                            Y,
+                        )  # fmt: skip
+                        total += lit
+                        if member == 0 and (lit <= 0.0 or lit >= 1.0):
+                            total *= count
+                            break
+                    kept[n] = total / count
+                _sky(sky_maps, sky_table, sky_bounds, up, down, x, yy, z, nx, ny, nz, sky, open_sky)
                 gloss = table[s, GLOSS]
                 if table[s, CATCHER] > 0.0:
-                    total, left = 1e-12, 1e-12
+                    total, rest = 1e-12, 1e-12
                     for n in range(lights.shape[0]):
-                        hx, hy, hz, fall = _towards(lights[n], x, yy, z)
+                        hx, hy, hz, fall = _towards(lights, n, x, yy, z)
                         lit = max(nx * hx + ny * hy + nz * hz, 0.0) * fall
                         bright = lit * (lights[n, LAMP] + lights[n, LAMP + 1] + lights[n, LAMP + 2])
                         total += bright
-                        left += bright * kept[n]
+                        rest += bright * kept[n]
                     total += open_sky[0] + open_sky[1] + open_sky[2]
-                    left += sky[0] + sky[1] + sky[2]
-                    red += background[y, px, 0] * left / total
-                    green += background[y, px, 1] * left / total
-                    blue += background[y, px, 2] * left / total
+                    rest += sky[0] + sky[1] + sky[2]
+                    red += count * background[y, px, 0] * rest / total
+                    green += count * background[y, px, 1] * rest / total
+                    blue += count * background[y, px, 2] * rest / total
                     continue
+                covered += part
+                patterned, textured = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0
+                qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
                 for c in range(3):
-                    albedo[c] = wi * colours[i, c] + wj * colours[j, c] + wk * colours[k, c]
-                if table[s, TEXTURE] >= 0.0:
-                    tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
-                    tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
-                    _texture(texels, decode, table[s], tu, tv, albedo)
-                if table[s, KIND] > 0.0:
-                    qx = wi * places[i, 0] + wj * places[j, 0] + wk * places[k, 0]
-                    qy = wi * places[i, 1] + wj * places[j, 1] + wk * places[k, 1]
-                    qz = wi * places[i, 2] + wj * places[j, 2] + wk * places[k, 2]
-                    gx, gy, gz = _cross(places, i, j, k)
-                    part = _pattern(table[s], qx, qy, qz, gx, gz, width)
+                    albedo[c] = 0.0
+                looks = 1 if alone and not textured else count
+                for member in range(looks):
+                    sample = member if alone else members[member]
+                    Y, X = row * samples + sample // samples, px * samples + sample % samples
+                    f = ids[Y, X]
+                    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+                    wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                    if looks < count:
+                        wj, wk = inner, outer
+                    wi = 1.0 - wj - wk
                     for c in range(3):
-                        albedo[c] += part * (table[s, COLOUR + c] - albedo[c])
+                        texel[c] = wi * colours[i, c] + wj * colours[j, c] + wk * colours[k, c]
+                    if textured:
+                        tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
+                        tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
+                        _texture(texels, decode, table, s, tu, tv, texel)
+                    for c in range(3):
+                        albedo[c] += texel[c] / looks
+                    if patterned:
+                        qx += wi * places[i, 0] + wj * places[j, 0] + wk * places[k, 0]
+                        qy += wi * places[i, 1] + wj * places[j, 1] + wk * places[k, 1]
+                        qz += wi * places[i, 2] + wj * places[j, 2] + wk * places[k, 2]
+                        if member == 0:
+                            gx, _, gz = _cross(places, i, j, k)
+                if patterned:
+                    second = _pattern(table, s, qx / looks, qy / looks, qz / looks, gx, gz, width)
+                    for c in range(3):
+                        albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
                 facing = max(nx * vx + ny * vy + nz * vz, 0.0)
-                fresnel = 0.04 + 0.96 * (1.0 - facing) ** 5
+                mirrored = 0.0
+                if gloss > 0.0:
+                    mirrored = gloss * (0.04 + 0.96 * (1.0 - facing) ** 5)
                 # The sky mirrored, where the surface is open to it.
                 ry = min(max(2.0 * facing * ny - vy, -1.0), 1.0)
                 for c in range(3):
                     ao = min(sky[c] / (open_sky[c] + 1e-12), 1.0)
                     value = albedo[c] * open_sky[c] * _bounced(ao, albedo[c])
-                    value += gloss * fresnel * ao * (down[c] + (up[c] - down[c]) * (0.5 + 0.5 * ry))
-                    if c == 0:
-                        red += value
-                    elif c == 1:
-                        green += value
-                    else:
-                        blue += value
+                    texel[c] = value + mirrored * ao * (down[c] + (up[c] - down[c]) * (0.5 + 0.5 * ry))
                 power = 8.0 + 120.0 * gloss
                 for n in range(lights.shape[0]):
                     if kept[n] <= 0.0:
                         continue
-                    hx, hy, hz, fall = _towards(lights[n], x, yy, z)
+                    hx, hy, hz, fall = _towards(lights, n, x, yy, z)
                     cosine = nx * hx + ny * hy + nz * hz
                     if cosine <= 0.0:
                         continue
-                    mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
-                    half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
-                    shine = gloss * 0.04 * 0.125 * (power + 8.0) * half**power
+                    shine = 0.0
+                    if gloss > 0.0:
+                        mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
+                        half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
+                        shine = gloss * 0.04 * 0.125 * (power + 8.0) * half**power
                     lit = kept[n] * cosine * fall
-                    red += lit * lights[n, LAMP] * (albedo[0] + shine)
-                    green += lit * lights[n, LAMP + 1] * (albedo[1] + shine)
-                    blue += lit * lights[n, LAMP + 2] * (albedo[2] + shine)
-                covered += share
+                    for c in range(3):
+                        texel[c] += lit * lights[n, LAMP + c] * (albedo[c] + shine)
+                red += count * texel[0]
+                green += count * texel[1]
+                blue += count * texel[2]
             image[y, px, 0] = red * share
             image[y, px, 1] = green * share
             image[y, px, 2] = blue * share
             coverage[y, px] = covered
+
+
+@kernel(inline="always")
+def _blended(points, i, j, k, wj, wk):
+    wi = 1.0 - wj - wk
+    return (
+        wi * points[i, 0] + wj * points[j, 0] + wk * points[k, 0],
+        wi * points[i, 1] + wj * points[j, 1] + wk * points[k, 1],
+        wi * points[i, 2] + wj * points[j, 2] + wk * points[k, 2],
+    )
 
 
 @kernel(inline="always")
@@ -201,11 +453,11 @@ def _cross(points, i, j, k):
 
 
 @kernel(inline="always")
-def _towards(light, x, y, z):
+def _towards(lights, n, x, y, z):
     """Unit direction to a light, and how much of its strength arrives."""
-    if light[POINT] <= 0.0:
-        return light[AT], light[AT + 1], light[AT + 2], 1.0
-    dx, dy, dz = light[AT] - x, light[AT + 1] - y, light[AT + 2] - z
+    if lights[n, POINT] <= 0.0:
+        return lights[n, AT], lights[n, AT + 1], lights[n, AT + 2], 1.0
+    dx, dy, dz = lights[n, AT] - x, lights[n, AT + 1] - y, lights[n, AT + 2] - z
     squared = dx * dx + dy * dy + dz * dz + 1e-12
     size = math.sqrt(squared)
     return dx / size, dy / size, dz / size, 1.0 / squared
@@ -218,42 +470,50 @@ def _bounced(ao, albedo):
     return max(ao, min(((ao * a + b) * ao + c) * ao, 1.0))
 
 
-@kernel()
-def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
+@kernel(fastmath=LOOSE)
+def _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, px, py):
     """Part of a light (0 to 1) that reaches a point: softer the farther what hides it (Fernando 2005, PCSS).
 
-    The first rows of ``frame`` give texels from the middle of the map, the third the depth, the fourth what the first
+    The first rows of a frame give texels from the middle of the map, the third the depth, the fourth what the first
     two are divided by: the distance along the axis of a lamp, or 1.
     """
-    n = depths.shape[0]
-    far = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z + frame[3, 3]
+    n = maps.shape[1]
+    far = frames[m, 3, 0] * x + frames[m, 3, 1] * y + frames[m, 3, 2] * z + frames[m, 3, 3]
     if far <= 0.0:
         return 1.0
-    per_metre = math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2) / far  # texels
+    per_metre = math.sqrt(frames[m, 0, 0] ** 2 + frames[m, 0, 1] ** 2 + frames[m, 0, 2] ** 2) / far  # texels
     step = 1.5 / per_metre
     x, y, z = x + step * nx, y + step * ny, z + step * nz
-    far = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z + frame[3, 3]
-    u = (frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z + frame[0, 3]) / far + 0.5 * (n - 1)
-    v = (frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]) / far + 0.5 * (n - 1)
-    d = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
+    far = frames[m, 3, 0] * x + frames[m, 3, 1] * y + frames[m, 3, 2] * z + frames[m, 3, 3]
+    u = (frames[m, 0, 0] * x + frames[m, 0, 1] * y + frames[m, 0, 2] * z + frames[m, 0, 3]) / far + 0.5 * (n - 1)
+    v = (frames[m, 1, 0] * x + frames[m, 1, 1] * y + frames[m, 1, 2] * z + frames[m, 1, 3]) / far + 0.5 * (n - 1)
+    d = frames[m, 2, 0] * x + frames[m, 2, 1] * y + frames[m, 2, 2] * z + frames[m, 2, 3]
     # How the depth of the surface itself changes from texel to texel, so that it does not hide itself.
-    across_u = (frame[0, 0] * nx + frame[0, 1] * ny + frame[0, 2] * nz) / (far * per_metre)
-    across_v = (frame[1, 0] * nx + frame[1, 1] * ny + frame[1, 2] * nz) / (far * per_metre)
-    along = frame[2, 0] * nx + frame[2, 1] * ny + frame[2, 2] * nz
+    across_u = (frames[m, 0, 0] * nx + frames[m, 0, 1] * ny + frames[m, 0, 2] * nz) / (far * per_metre)
+    across_v = (frames[m, 1, 0] * nx + frames[m, 1, 1] * ny + frames[m, 1, 2] * nz) / (far * per_metre)
+    along = frames[m, 2, 0] * nx + frames[m, 2, 1] * ny + frames[m, 2, 2] * nz
     if along > -1e-6:
         return 1.0  # turned away: unlit anyhow
     slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
     slope_v = min(max(-across_v / along, -3.0), 3.0) / per_metre
     bias = 0.5 / per_metre
+    reach = max(softness * per_metre * 0.8, 1.5)
+    if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
+        return 1.0
+    # Where nothing on the tiles around lies before the surface, no tap can find what does.
+    limit = d + (abs(slope_u) + abs(slope_v)) * reach - bias
+    last, before = tiles.shape[1] - 1, False
+    for j in range(max(int(v - reach - 1.0) // TILE, 0), min(int(v + reach + 1.0) // TILE, last) + 1):
+        for i in range(max(int(u - reach - 1.0) // TILE, 0), min(int(u + reach + 1.0) // TILE, last) + 1):
+            before = before or tiles[m, j, i] < limit
+    if not before:
+        return 1.0
     turn = (
         0.06711056 * px + 0.00583715 * py
     )  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
     turn = 52.9829189 * (turn - math.floor(turn))
     turn = 6.283185307179586 * (turn - math.floor(turn))
     turn_x, turn_y = math.cos(turn), math.sin(turn)
-    reach = max(light[SOFTNESS] * per_metre * 0.8, 1.5)
-    if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
-        return 1.0
     blockers, total = 0, 0.0
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
@@ -261,75 +521,81 @@ def _lit(depths, frame, x, y, z, nx, ny, nz, light, px, py):
         iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n:
             continue
-        if depths[iv, iu] < d + slope_u * du + slope_v * dv - bias:
+        if maps[m, iv, iu] < d + slope_u * du + slope_v * dv - bias:
             blockers += 1
-            total += depths[iv, iu]
+            total += maps[m, iv, iu]
     if blockers == 0:
         return 1.0
-    reach = min(max(light[SOFTNESS] * (d - total / blockers) * per_metre, 1.0), reach)
+    reach = min(max(softness * (d - total / blockers) * per_metre, 1.0), reach)
     lit = 0.0
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
         iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
-        if iu < 0 or iv < 0 or iu >= n or iv >= n or depths[iv, iu] >= d + slope_u * du + slope_v * dv - bias:
+        if iu < 0 or iv < 0 or iu >= n or iv >= n or maps[m, iv, iu] >= d + slope_u * du + slope_v * dv - bias:
             lit += 1.0
     return lit / TAPS
 
 
-@kernel()
-def _sky(maps, frames, axes, up, down, x, y, z, nx, ny, nz, sky, open_sky):
+@kernel(fastmath=LOOSE)
+def _sky(maps, table, bounds, up, down, x, y, z, nx, ny, nz, sky, open_sky):
     """Light of the sky on a matt white surface, with (``sky``) and without what hides it, each (3,)."""
-    if axes.shape[0] == 0:
+    if table.shape[0] == 0:
         for c in range(3):
             open_sky[c] = down[c] + (up[c] - down[c]) * (0.5 + ny / 3.0)
             sky[c] = open_sky[c]
         return
     weight = 0.0
-    for c in range(3):
-        sky[c] = 0.0
-        open_sky[c] = 0.0
+    red, green, blue, red_open, green_open, blue_open = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     n = maps.shape[2]
-    for m in range(axes.shape[0]):
-        cosine = nx * axes[m, 0] + ny * axes[m, 1] + nz * axes[m, 2]
+    near = bounds[0, 0] < x < bounds[1, 0] and bounds[0, 1] < y < bounds[1, 1] and bounds[0, 2] < z < bounds[1, 2]
+    for m in range(table.shape[0]):
+        cosine = nx * table[m, 0] + ny * table[m, 1] + nz * table[m, 2]
         back = cosine < 0.0  # the other end of the axis
         cosine = abs(cosine)
-        frame = frames[m]
-        step = 1.2 / math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2)
+        end = BACK if back else AHEAD
+        weight += cosine
+        red_open += cosine * table[m, end]
+        green_open += cosine * table[m, end + 1]
+        blue_open += cosine * table[m, end + 2]
+        if not near:
+            continue
+        step = table[m, STEP]
         qx, qy, qz = x + step * nx, y + step * ny, z + step * nz
-        u = frame[0, 0] * qx + frame[0, 1] * qy + frame[0, 2] * qz + frame[0, 3] + 0.5 * (n - 1)
-        v = frame[1, 0] * qx + frame[1, 1] * qy + frame[1, 2] * qz + frame[1, 3] + 0.5 * (n - 1)
-        seen = 1.0
+        u = table[m, ROWS] * qx + table[m, ROWS + 1] * qy + table[m, ROWS + 2] * qz + table[m, ROWS + 3]
+        v = table[m, ROWS + 4] * qx + table[m, ROWS + 5] * qy + table[m, ROWS + 6] * qz + table[m, ROWS + 7]
         if 0.0 <= u < n - 1 and 0.0 <= v < n - 1:
-            d = frame[2, 0] * qx + frame[2, 1] * qy + frame[2, 2] * qz + frame[2, 3]
+            d = table[m, ROWS + 8] * qx + table[m, ROWS + 9] * qy + table[m, ROWS + 10] * qz + table[m, ROWS + 11]
             iu, iv = int(u), int(v)
             fu, fv = u - iu, v - iv
-            hidden = 0.0
-            for corner in range(4):
-                right, below = corner & 1, corner >> 1
-                if back:
-                    before = maps[m, 1, iv + below, iu + right] - d
-                else:
-                    before = d - maps[m, 0, iv + below, iu + right]
-                if before > 0.0:
-                    w = (fu if right else 1.0 - fu) * (fv if below else 1.0 - fv)
-                    hidden += w * min(max((FAR - before) / (FAR - NEAR), 0.0), 1.0)
-            seen = 1.0 - hidden
-        height = -axes[m, 1] if back else axes[m, 1]
-        weight += cosine
-        for c in range(3):
-            light = cosine * (down[c] + (up[c] - down[c]) * (0.5 + 0.5 * height))
-            open_sky[c] += light
-            sky[c] += light * seen
-    for c in range(3):
-        sky[c] /= weight
-        open_sky[c] /= weight
+            if back:
+                a, b = maps[m, 1, iv, iu] - d, maps[m, 1, iv, iu + 1] - d
+                e, f = maps[m, 1, iv + 1, iu] - d, maps[m, 1, iv + 1, iu + 1] - d
+            else:
+                a, b = d - maps[m, 0, iv, iu], d - maps[m, 0, iv, iu + 1]
+                e, f = d - maps[m, 0, iv + 1, iu], d - maps[m, 0, iv + 1, iu + 1]
+            if a > 0.0 or b > 0.0 or e > 0.0 or f > 0.0:
+                top = (1.0 - fu) * _hides(a) + fu * _hides(b)
+                low = (1.0 - fu) * _hides(e) + fu * _hides(f)
+                hidden = cosine * ((1.0 - fv) * top + fv * low)
+                red += hidden * table[m, end]
+                green += hidden * table[m, end + 1]
+                blue += hidden * table[m, end + 2]
+    weight = 1.0 / weight
+    open_sky[0], open_sky[1], open_sky[2] = red_open * weight, green_open * weight, blue_open * weight
+    sky[0], sky[1], sky[2] = (red_open - red) * weight, (green_open - green) * weight, (blue_open - blue) * weight
+
+
+@kernel(inline="always")
+def _hides(before):
+    """How much of the sky something hides that is so far ahead, metres."""
+    return min(max((FAR - before) / (FAR - NEAR), 0.0), 1.0) if before > 0.0 else 0.0
 
 
 @kernel()
-def _texture(texels, decode, row, u, v, albedo):
+def _texture(texels, decode, table, s, u, v, albedo):
     """Multiply ``albedo`` (3,) by a repeating sRGB texture, bilinear in linear light."""
-    first, height, width = int(row[TEXTURE]), int(row[TEXTURE_H]), int(row[TEXTURE_W])
+    first, height, width = int(table[s, TEXTURE]), int(table[s, TEXTURE_H]), int(table[s, TEXTURE_W])
     x, y = u * width - 0.5, (1.0 - v) * height - 0.5
     x0, y0 = math.floor(x), math.floor(y)
     fx, fy = x - x0, y - y0
@@ -342,13 +608,13 @@ def _texture(texels, decode, row, u, v, albedo):
 
 
 @kernel()
-def _pattern(row, x, y, z, gx, gz, width):
+def _pattern(table, s, x, y, z, gx, gz, width):
     """Share (0 to 1) of the second colour at an undeformed place whose surface faces (gx, ., gz)."""
-    kind, size, seed = int(row[KIND]), row[SIZE], int(row[SEED])
+    kind, size, seed = int(table[s, KIND]), table[s, SIZE], int(table[s, SEED])
     side = abs(gx) > abs(gz)
     e = ACROSS_Z if side else ACROSS_X
-    a = (x * row[ALONG] + y * row[ALONG + 1] + z * row[ALONG + 2]) / size
-    b = (x * row[e] + y * row[e + 1] + z * row[e + 2]) / size
+    a = (x * table[s, ALONG] + y * table[s, ALONG + 1] + z * table[s, ALONG + 2]) / size
+    b = (x * table[s, e] + y * table[s, e + 1] + z * table[s, e + 2]) / size
     width = max(width / size, 1e-6)
     if kind == 1:
         return _band(a, width)
@@ -371,7 +637,7 @@ def _pattern(row, x, y, z, gx, gz, width):
         return max(first, 0.45 * second)
     if side or gz < 0.0:
         return 0.0
-    a, b = a - row[CENTRE] / size, b - row[CENTRE + 1] / size
+    a, b = a - table[s, CENTRE] / size, b - table[s, CENTRE + 1] / size
     r = math.sqrt(a * a + b * b)
     edge = 0.36 + 0.28 * (_noise(2.0 * a / (r + 1e-9), 2.0 * b / (r + 1e-9), 0.0, seed) - 0.5)
     inside = min(max((edge - r) / width + 0.5, 0.0), 1.0)

@@ -94,6 +94,25 @@ def rasterize(
     return Raster(ids, bary, depth, (x0, y0))
 
 
+def covered(
+    vertices_cam: Float32, faces: NDArray[np.int32], camera: Camera, known: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """(H, W) pixels that a mesh covers: ``rasterize(...).ids >= 0`` with nothing culled, but quicker.
+
+    Args:
+        known: (H, W) pixels of which it is known already.
+    """
+    from marrow.render import _fast_mesh
+
+    vertices, faces = _checked(vertices_cam, faces)
+    xy, inverse_depth, vertices_px = _project(vertices, camera, NEAR, 0, 0)
+    if len(vertices_px) or camera.lens == "orthographic":  # triangles that the near plane cuts
+        return rasterize(vertices, faces, camera).ids >= 0
+    out = np.zeros(camera.size[::-1], np.bool_) if known is None else known.copy()
+    _fast_mesh.cover(xy, inverse_depth, faces, out)
+    return out
+
+
 def rasterize_reference(
     vertices_cam: Float32,
     faces: NDArray[np.int32],

@@ -1,11 +1,11 @@
 """Pictures of lit surfaces: shadows, a sky, colours, textures and patterns, in linear light.
 
-One pass of the rasteriser at ``supersample`` times the resolution; every sample is lit with the normal blended from the
-vertices by lamps (Lambert, a mild gloss after Blinn 1977 with Schlick's reflectance) and by a sky from above and below.
-Lamps cast soft shadows from depth maps (Fernando 2005, Percentage-Closer Soft Shadows). How much of the sky a place
-sees comes from low depth maps along axes spread over the sphere, each of which serves both its ends; so it is dark
-where an arm meets the trunk and under the feet; what is more than 2 m away hides nothing. Light between near surfaces
-of one colour is put back after Jimenez et al. 2016.
+One pass of the rasteriser at ``supersample`` times the resolution; samples of a pixel that lie close together on one
+surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with
+Schlick's reflectance) and by a sky from above and below. Lamps cast soft shadows from depth maps (Fernando 2005,
+Percentage-Closer Soft Shadows). How much of the sky a place sees comes from low depth maps along axes spread over the
+sphere, each of which serves both its ends; so it is dark where an arm meets the trunk and under the feet; what is more
+than 2 m away hides nothing. Light between near surfaces of one colour is put back after Jimenez et al. 2016.
 
 It is meant to be believable, not exact: no mirrors, no light through skin or cloth, no light from one coloured surface
 on another. Everything is the same for any number of threads.
@@ -30,6 +30,9 @@ from marrow.types import Camera, Float32, Float64
 
 #: Samples that are shaded at once; bounds the memory to about 30 bytes each.
 _BAND = 4_000_000
+
+#: Faces with edges shorter than this, in texels of the sky's maps, are drawn there by their corners.
+_DOT = 0.75
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,14 @@ class Picture:
         coverage: (H, W) float32 part of the pixel that surfaces cover, 0 to 1.
         raster: at the pixel centres; ids are faces of ``merged(surfaces)``.
         surface: (H, W) int16 number of the surface seen at the pixel centre, -1 background.
+        normals: (V, 3) float32 world, at the vertices of ``merged(surfaces)``.
     """
 
     image_linear: Float32
     coverage: Float32
     raster: Raster
     surface: NDArray[np.int16]
+    normals: Float32
 
 
 def shade(
@@ -96,6 +101,7 @@ def shade(
     shadow_size: int = 1024,
     sky_size: int = 224,
     threads: int = 1,
+    mesh: Merged | None = None,
 ) -> Picture:
     """Draw lit surfaces; see the module's text.
 
@@ -106,6 +112,7 @@ def shade(
         shadow_size: texels along a side of each light's depth map, spread over all that casts shadows.
         sky_size: the same for the sky's.
         threads: bands of rows shaded at the same time.
+        mesh: ``merged(surfaces)``, where it is there already.
 
     Raises:
         InputError: surfaces that cannot be drawn (see :func:`marrow.render.surfaces.merged`), a background of another
@@ -122,7 +129,7 @@ def shade(
     background = np.ascontiguousarray(background, np.float32)
     if background.shape != (height, width, 3):
         raise InputError(f"shade: the background is {background.shape}, but the camera sees ({height}, {width}, 3)")
-    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size)
+    ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size, mesh)
     mesh = ready.mesh
     fine = warp(
         camera,
@@ -156,9 +163,10 @@ def shade(
             ready.lights,
             ready.light_maps,
             ready.light_frames,
+            ready.light_nearest,
             ready.sky_maps,
-            ready.sky_frames,
-            ready.sky_axes,
+            ready.sky_table,
+            ready.sky_bounds,
             ready.up,
             ready.down,
             background,
@@ -177,7 +185,7 @@ def shade(
             list(pool.map(draw, rows[:-1], rows[1:]))
     raster = rasterize(ready.vertices_cam, mesh.faces, camera, cull=ready.culled)
     seen = np.where(raster.ids >= 0, mesh.surface[raster.ids], np.int16(-1)) if len(mesh.faces) else raster.ids
-    return Picture(image, coverage, raster, seen.astype(np.int16))
+    return Picture(image, coverage, raster, seen.astype(np.int16), ready.normals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,8 +201,10 @@ class Prepared:
         texels: (N, 3) uint8 of all textures, one after the other.
         eye: (3,) the camera's place in the world.
         axis: (3,) where an orthographic camera looks; zeros for others.
-        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4).
+        lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4), and
+            ``light_nearest`` (M, t, t) the least of each tile of the maps.
         sky_axes: (D, 3); ``sky_maps`` (D, 2, n, n) lowest and highest depths, ``sky_frames`` (D, 4, 4).
+        sky_table: (D, 22) of these for the kernel; ``sky_bounds`` (2, 3) beyond which nothing hides the sky.
         up, down: (3,) colours of the sky.
     """
 
@@ -212,9 +222,12 @@ class Prepared:
     lights: Float64
     light_maps: Float32
     light_frames: Float64
+    light_nearest: Float32
     sky_axes: Float64
     sky_maps: Float32
     sky_frames: Float64
+    sky_table: Float64
+    sky_bounds: Float64
     up: Float64
     down: Float64
 
@@ -226,18 +239,28 @@ def prepare(
     sky: Sky,
     shadow_size: int,
     sky_size: int,
+    mesh: Merged | None = None,
 ) -> Prepared:
     """Merge the surfaces and draw the depth maps of lights and sky; arguments as in :func:`shade`."""
-    mesh = merged(surfaces)
+    from marrow.render import _fast_shading
+
+    if mesh is None:
+        mesh = merged(surfaces)
     culled = ~np.array([s.two_sided for s in surfaces], bool)[mesh.surface]
     casting = np.array([s.casts_shadow and not s.shadow_catcher for s in surfaces], bool)[mesh.surface]
-    casters = mesh.vertices[np.unique(mesh.faces[casting])].astype(float)
-    light_table, light_maps, light_frames = _lights(lights, mesh, casting, casters, shadow_size)
-    axes = sphere_axes(sky.axes) if len(casters) else np.zeros((0, 3))
-    sky_frames = np.array([_frame_along(-axis, casters, sky_size) for axis in axes]).reshape(-1, 4, 4)
-    sky_maps = np.zeros((len(axes), 2, sky_size, sky_size), np.float32)
+    casters = _casters(mesh, casting)
+    light_table, light_maps, light_frames = _lights(lights, casters, shadow_size)
+    tiles = -(-shadow_size // _fast_shading.TILE)
+    light_nearest = np.empty((len(light_maps), tiles, tiles), np.float32)
+    _fast_shading.tile_nearest(light_maps, light_nearest)
+    axes = sphere_axes(sky.axes) if len(casters.points) else np.zeros((0, 3))
+    sky_frames = np.array([_frame_along(-axis, casters.points, sky_size) for axis in axes]).reshape(-1, 4, 4)
+    sky_maps = np.empty((len(axes), 2, sky_size, sky_size), np.float32)
+    texel = 1 / max((float(np.linalg.norm(frame[0, :3])) for frame in sky_frames), default=1.0)
+    long = np.empty_like(casters.faces)
+    long = long[: _fast_shading.long_faces(casters.points, casters.faces, _DOT * texel, long)]
     for frame, (lowest, highest) in zip(sky_frames, sky_maps, strict=True):
-        _depth_range(mesh, casting, frame, lowest, highest)
+        _fast_shading.depth_map(casters.points, long, frame, True, casters.scratch, lowest, highest)
     colours, places, uvs = (_per_vertex(surfaces, mesh, name) for name in ("colour", "place", "uv"))
     table, texels = _table(surfaces, places, mesh)
     return Prepared(
@@ -255,12 +278,40 @@ def prepare(
         light_table,
         light_maps,
         light_frames,
+        light_nearest,
         axes,
         sky_maps,
         sky_frames,
+        _sky_table(sky, axes, sky_frames, sky_size),
+        _fast_shading.FAR * np.array([[-1.0], [1]]) + bounds(casters.points),
         np.array(sky.up, float),
         np.array(sky.down, float),
     )
+
+
+def bounds(points: Float32) -> Float64:
+    """(2, 3) least and most of coordinates (N, 3); infinite of no points."""
+    from marrow.render import _fast_shading
+
+    out = np.empty((2, 3))
+    _fast_shading.extent(points, np.eye(3), np.zeros(3), out[0], out[1])
+    return out
+
+
+def _sky_table(sky: Sky, axes: Float64, frames: Float64, size: int) -> Float64:
+    from marrow.render import _fast_shading as fast
+
+    table = np.zeros((len(axes), fast.SKY_COLUMNS))
+    up, down = np.array(sky.up, float), np.array(sky.down, float)
+    for row, axis, frame in zip(table, axes, frames, strict=True):
+        row[:3] = axis
+        row[fast.STEP] = 1.2 / np.linalg.norm(frame[0, :3])
+        row[fast.ROWS : fast.ROWS + 12] = frame[:3].ravel()
+        row[fast.ROWS + 3] += 0.5 * (size - 1)
+        row[fast.ROWS + 7] += 0.5 * (size - 1)
+        row[fast.AHEAD : fast.AHEAD + 3] = down + (up - down) * (0.5 + 0.5 * axis[1])
+        row[fast.BACK : fast.BACK + 3] = down + (up - down) * (0.5 - 0.5 * axis[1])
+    return table
 
 
 def sphere_axes(count: int) -> Float64:
@@ -271,14 +322,30 @@ def sphere_axes(count: int) -> Float64:
     return np.stack([across * np.cos(turn), y, across * np.sin(turn)], -1)
 
 
-def _lights(
-    lights: Sequence[Light], mesh: Merged, casting: NDArray[np.bool_], casters: Float64, size: int
-) -> tuple[Float64, Float32, Float64]:
+@dataclass(frozen=True, eq=False)
+class _Casters:
+    """What casts shadows: ``points`` (N, 3) float32 world, ``faces`` (F, 3) of them, ``scratch`` (N, 3) float32."""
+
+    points: Float32
+    faces: NDArray[np.int32]
+    scratch: Float32
+
+
+def _casters(mesh: Merged, casting: NDArray[np.bool_]) -> _Casters:
+    from marrow.render import _fast_shading
+
+    points, faces = np.empty_like(mesh.vertices), np.empty_like(mesh.faces)
+    number = np.empty(len(points), np.int32)
+    found, count = _fast_shading.casters(mesh.vertices, mesh.faces, casting, number, points, faces)
+    return _Casters(points[:found], faces[:count], np.empty((found, 3), np.float32))
+
+
+def _lights(lights: Sequence[Light], casters: _Casters, size: int) -> tuple[Float64, Float32, Float64]:
     """The kernel's table of lights (L, 9), their depth maps (M, n, n) and frames (M, 4, 4)."""
     from marrow.render import _fast_shading as fast
 
     table = np.zeros((len(lights), fast.LIGHT_COLUMNS))
-    maps, frames = [], []
+    frames: list[Float64] = []
     for row, light in zip(table, lights, strict=True):
         row[fast.LAMP : fast.LAMP + 3] = light.colour
         row[fast.SOFTNESS], row[fast.MAP] = light.softness, -1
@@ -289,24 +356,28 @@ def _lights(
             row[:3] = np.array(light.direction) / length
         else:
             row[:3], row[fast.POINT] = light.position, 1
-        if not light.shadows or not len(casters):
+        if not light.shadows or not len(casters.points):
             continue
-        frame = _frame_along(-row[:3], casters, size) if light.position is None else _frame_from(row[:3], casters, size)
+        points = casters.points
+        frame = _frame_along(-row[:3], points, size) if light.position is None else _frame_from(row[:3], points, size)
         if frame is None:
             continue
-        nearest = np.empty((size, size), np.float32)
-        _depth_range(mesh, casting, frame, nearest, np.empty_like(nearest))
-        row[fast.MAP] = len(maps)
-        maps.append(nearest)
+        row[fast.MAP] = len(frames)
         frames.append(frame)
-    return table, np.array(maps, np.float32).reshape(-1, size, size), np.array(frames).reshape(-1, 4, 4)
+    maps = np.empty((len(frames), size, size), np.float32)
+    for frame, nearest in zip(frames, maps, strict=True):
+        fast.depth_map(
+            casters.points, casters.faces, frame, False, casters.scratch, nearest, np.empty((0, 0), np.float32)
+        )
+    return table, maps, np.array(frames).reshape(-1, 4, 4)
 
 
-def _frame_along(ahead: Float64, points: Float64, size: int) -> Float64:
+def _frame_along(ahead: Float64, points: Float32, size: int) -> Float64:
     """(4, 4) from the world to texels and depth of a view along ``ahead`` that holds all points (N, 3)."""
-    R = _looking(ahead)
-    local = points @ R.T
-    low, high = local.min(0), local.max(0)
+    from marrow.render import _fast_shading
+
+    R, low, high = _looking(ahead), np.empty(3), np.empty(3)
+    _fast_shading.extent(points, R, np.zeros(3), low, high)
     scale = (size - 4) / max(float((high - low)[:2].max()), 1e-6)
     frame = np.zeros((4, 4))
     frame[:2, :3] = scale * R[:2]
@@ -316,16 +387,17 @@ def _frame_along(ahead: Float64, points: Float64, size: int) -> Float64:
     return frame
 
 
-def _frame_from(place: Float64, points: Float64, size: int) -> Float64 | None:
+def _frame_from(place: Float64, points: Float32, size: int) -> Float64 | None:
     """The same for a view from a place; None where points lie around it, which one map cannot hold."""
-    middle = (points.min(0) + points.max(0)) / 2
+    from marrow.render import _fast_shading
+
+    middle = bounds(points).mean(0)
     if np.linalg.norm(middle - place) < 1e-6:
         return None
-    R = _looking(middle - place)
-    local = (points - place) @ R.T
-    if local[:, 2].min() < 0.05:
+    R, low, high = _looking(middle - place), np.empty(3), np.empty(3)
+    tangent = max(_fast_shading.extent(points, R, place, low, high), 1e-6)
+    if low[2] < 0.05:
         return None
-    tangent = max(float(np.abs(local[:, :2] / local[:, 2:]).max()), 1e-6)
     frame = np.zeros((4, 4))
     frame[:2, :3] = (size - 4) / 2 / tangent * R[:2]
     frame[2, :3] = frame[3, :3] = R[2]
@@ -339,21 +411,6 @@ def _looking(ahead: Float64) -> Float64:
     x = np.cross(z, np.eye(3)[int(np.argmin(np.abs(z)))])
     x /= np.linalg.norm(x)
     return np.array([x, np.cross(z, x), z], float)
-
-
-def _depth_range(mesh: Merged, casting: NDArray[np.bool_], frame: Float64, nearest: Float32, farthest: Float32) -> None:
-    from marrow.render import _fast_shading
-
-    texels = mesh.vertices.astype(float) @ frame[:, :3].T + frame[:, 3]
-    lamp = bool(frame[3, :3].any())
-    if lamp:  # -1/z is linear on the map, z is not
-        behind = texels[:, 3] <= 0  # such vertices do not cast
-        texels[:, :2] /= np.where(behind, 1.0, texels[:, 3])[:, None]
-        texels[:, 2] = -1 / np.where(behind, 1.0, texels[:, 2])
-    texels[:, :2] += 0.5 * (nearest.shape[0] - 1)
-    _fast_shading.depth_range(np.ascontiguousarray(texels[:, :3]), mesh.faces, casting, nearest, farthest)
-    if lamp:
-        nearest[:] = np.where(np.isfinite(nearest), -1 / nearest, np.inf)
 
 
 def _per_vertex(surfaces: Sequence[Surface], mesh: Merged, name: str) -> Float32:
@@ -392,9 +449,9 @@ def _table(surfaces: Sequence[Surface], places: Float32, mesh: Merged) -> tuple[
         row[fast.ALONG : fast.ALONG + 3] = along
         for column, axis in ((fast.ACROSS_X, 0), (fast.ACROSS_Z, 2)):
             row[column : column + 3] = _across(along, axis)
-        own = places[np.unique(mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]])].astype(float)
-        if len(own):
-            middle = (own.min(0) + own.max(0)) / 2
+        own = mesh.faces[mesh.first_face[number] : mesh.first_face[number + 1]]
+        if pattern.kind == "print" and len(own):
+            middle = bounds(places[own.ravel()]).mean(0)
             row[fast.CENTRE], row[fast.CENTRE + 1] = middle @ along, middle @ row[fast.ACROSS_X : fast.ACROSS_X + 3]
     return table, np.concatenate(texels) if texels else np.zeros((1, 3), np.uint8)
 

@@ -1,11 +1,13 @@
-"""The shading of :mod:`marrow.render.shading` in plain numpy, one sample in each pixel: for reading and for tests."""
+"""The shading of :mod:`marrow.render.shading` in plain numpy: for reading and for tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from marrow.geometry.projection import warp
 from marrow.render import _fast_shading as columns
 from marrow.render.effects import SRGB_TO_LINEAR
 from marrow.render.mesh import rasterize
@@ -20,54 +22,80 @@ def shade_reference(
     lights: Sequence[Light],
     sky: Sky,
     background: Float32,
+    supersample: int = 1,
     *,
     shadow_size: int = 1024,
     sky_size: int = 224,
 ) -> tuple[Float64, Float64]:
-    """Linear picture (H, W, 3) and coverage (H, W), as ``shade(..., supersample=1)`` gives them."""
+    """Linear picture (H, W, 3) and coverage (H, W), as :func:`marrow.render.shading.shade` gives them."""
     ready = prepare(surfaces, camera, lights, sky, shadow_size, sky_size)
-    raster = rasterize(ready.vertices_cam, ready.mesh.faces, camera, cull=ready.culled)
+    s = supersample
+    fine = warp(camera, [[s, 0, (s - 1) / 2], [0, s, (s - 1) / 2]], (camera.size[0] * s, camera.size[1] * s))
+    raster = rasterize(ready.vertices_cam, ready.mesh.faces, fine, cull=ready.culled)
     seen = raster.ids >= 0
     f = raster.ids[seen]
     corners = ready.mesh.faces[f]
-    row = ready.table[ready.mesh.surface[f]]
+    surface = ready.mesh.surface[f]
     weight = raster.bary[seen].astype(float)
     weight = np.concatenate([1 - weight.sum(-1, keepdims=True), weight], -1)
 
     def blend(values: Float32) -> Float64:
         return np.einsum("nk,nkc->nc", weight, values[corners].astype(float))
 
-    x, n = blend(ready.mesh.vertices), _unit(blend(ready.normals))
-    view, width = (
-        np.broadcast_to(-ready.axis, x.shape),
-        np.full(len(x), 1 / np.sqrt(abs(np.linalg.det(camera.K[:2, :2])))),
-    )
-    if not ready.axis.any():
-        width = width * np.linalg.norm(ready.eye - x, axis=-1)
-        view = _unit(ready.eye - x)
-    a, b, c = np.moveaxis(ready.mesh.vertices[corners].astype(float), 1, 0)
-    behind = (np.cross(b - a, c - a) * view).sum(-1) < 0
-    n = np.where(((row[:, columns.TWO_SIDED] > 0) & behind)[:, None], -n, n)
-    pixel = np.argwhere(seen)[:, ::-1].astype(float)
+    def cross(points: Float32) -> Float64:
+        a, b, c = np.moveaxis(points[corners].astype(float), 1, 0)
+        return np.cross(b - a, c - a)
+
+    def view_of(x: Float64) -> tuple[Float64, Float64]:
+        """Unit directions to the camera, and how broad a sample is there."""
+        breadth = 1 / np.sqrt(abs(np.linalg.det(fine.K[:2, :2])))
+        if ready.axis.any():
+            return np.broadcast_to(-ready.axis, x.shape), np.full(len(x), breadth)
+        return _unit(ready.eye - x), breadth * np.linalg.norm(ready.eye - x, axis=-1)
+
+    x, n = blend(ready.mesh.vertices), blend(ready.normals)
+    view, width = view_of(x)
+    behind = (cross(ready.mesh.vertices) * view).sum(-1) < 0
+    n = np.where(((ready.table[surface, columns.TWO_SIDED] > 0) & behind)[:, None], -n, n)
+    place = np.argwhere(seen)
+    pixel = place[:, ::-1].astype(float)
+    in_pixel = raster.ids.reshape(camera.size[1], s, camera.size[0], s)
+    alone = (in_pixel == in_pixel[:, :1, :, :1]).all((1, 3))
+    group = _groups(place // s @ [camera.size[0], 1], place % s @ [s, 1], surface, x, _unit(n), width, alone.ravel())
+    first = np.unique(group, return_index=True)[1]
+    count = np.bincount(group).astype(float)
+
+    def mean(values: Float64) -> Float64:
+        out = np.zeros((len(count), *values.shape[1:]))
+        np.add.at(out, group, values)
+        return out / count.reshape(-1, *(1,) * (values.ndim - 1))
+
+    row, each = ready.table[surface[first]], ready.table[surface]
+    at, normal = x, _unit(mean(n))
+    x, n = mean(x), normal
+    view, width = view_of(x)
+    width = width * np.sqrt(count)
     direct, kept = [], []
     for light in ready.lights:
         towards, fall = _towards(light, x)
         number = int(light[columns.MAP])
-        kept.append(
-            np.ones(len(x))
-            if number < 0
-            else _lit(ready.light_maps[number], ready.light_frames[number], x, n, light[columns.SOFTNESS], pixel)
-        )
+        share = np.ones(len(x))
+        if number >= 0:
+            lit = _lit(
+                ready.light_maps[number], ready.light_frames[number], at, normal[group], light[columns.SOFTNESS], pixel
+            )
+            share = np.where((lit[first] > 0) & (lit[first] < 1), mean(lit), lit[first])
+        kept.append(share)
         direct.append((towards, fall * np.maximum((n * towards).sum(-1), 0)))
     under_sky, open_sky = _sky(ready, x, n)
     albedo = blend(ready.colours)
-    textured = row[:, columns.TEXTURE] >= 0
-    albedo[textured] *= _texture(ready, row[textured], blend(ready.uvs)[textured])
+    textured = each[:, columns.TEXTURE] >= 0
+    albedo[textured] *= _texture(ready, each[textured], blend(ready.uvs)[textured])
+    albedo = mean(albedo)
     patterned = row[:, columns.KIND] > 0
-    a, b, c = np.moveaxis(ready.places[corners].astype(float), 1, 0)
     part = np.zeros(len(x))
     part[patterned] = _pattern(
-        row[patterned], blend(ready.places)[patterned], np.cross(b - a, c - a)[patterned], width[patterned]
+        row[patterned], mean(blend(ready.places))[patterned], cross(ready.places)[first][patterned], width[patterned]
     )
     albedo += part[:, None] * (row[:, columns.COLOUR : columns.COLOUR + 3] - albedo)
 
@@ -86,10 +114,42 @@ def shade_reference(
         out += (share * lit)[:, None] * lamp * (albedo + shine)
         total, left = total + lit * lamp.sum(), left + share * lit * lamp.sum()
     catcher = row[:, columns.CATCHER] > 0
-    image, coverage = np.array(background, float), np.zeros(seen.shape)
-    image[seen] = np.where(catcher[:, None], image[seen] * (left / total)[:, None], out)
-    coverage[seen] = ~catcher
-    return image, coverage
+    shown = np.repeat(np.repeat(np.array(background, float), s, 0), s, 1)
+    coverage = np.zeros(seen.shape)
+    blocks = (camera.size[1], s, camera.size[0], s)
+    shown[seen] = np.where(catcher[group, None], shown[seen] * (left / total)[group, None], out[group])
+    coverage[seen] = ~catcher[group]
+    return (
+        shown.reshape(*blocks, 3).mean((1, 3)),
+        coverage.reshape(blocks).mean((1, 3)),
+    )
+
+
+def _groups(
+    pixel: NDArray[np.intp],
+    sample: NDArray[np.intp],
+    surface: NDArray[np.int16],
+    x: Float64,
+    n: Float64,
+    width: Float64,
+    alone: NDArray[np.bool_],
+) -> NDArray[np.intp]:
+    """(N,) which samples are shaded as one: those of a pixel that are like the first that is in no group yet.
+
+    ``alone`` (H W,) says of which pixels all samples are, since they see one face.
+    """
+    group, count = np.full(len(pixel), -1), 0
+    order = np.lexsort((sample, pixel))
+    while (group < 0).any():
+        left = order[group[order] < 0]
+        leaders = left[np.unique(pixel[left], return_index=True)[1]]
+        leader = leaders[np.searchsorted(pixel[leaders], pixel[left])]
+        close = ((x[left] - x[leader]) ** 2).sum(-1) < (columns.CLOSE * width[leader]) ** 2
+        alike = (n[left] * n[leader]).sum(-1) > columns.ALIKE
+        own = (left == leader) | alone[pixel[left]] | (close & alike & (surface[left] == surface[leader]))
+        group[left[own]] = count + np.searchsorted(pixel[leaders], pixel[left[own]])
+        count += len(leaders)
+    return group
 
 
 def _unit(vectors: Float64) -> Float64:

@@ -10,6 +10,7 @@ dimensions, one body each.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 from marrow.conventions import R_GROUND_WORLD, to_ground
 from marrow.errors import InputError
 from marrow.geometry import rotations
+from marrow.geometry.vectors import cross, length
 from marrow.skeleton import _fast_kinematics as fast
 from marrow.skeleton.definition import FINGERS, THUMB_FLEXION, mirrored
 from marrow.skeleton.tree import Tree, term_value, whole
@@ -76,17 +78,17 @@ def bind(tree: Tree, landmarks: Mapping[str, Float64]) -> Bound:
     R_joint = fast.joint_rotations(tree.structure, flat, False)
     R, _ = fast.forward(tree.parents, R_joint, nowhere, nowhere[:, 0])
     R = R.reshape(*lead, B, 3, 3)
-    length = np.zeros((*lead, B))
+    unit = np.zeros((*lead, B))
     for b in tree.sliding:
         start, end = tree.joints[b].length or ("", "")
-        length[..., b] = np.linalg.norm(points[end] - points[start], axis=-1)
+        unit[..., b] = length(points[end] - points[start])
     # What the slides are in the bind pose is taken off again.
     slides = fast.joint_places(tree.structure, flat, np.zeros((B, 3)), np.ones(B)).reshape(*lead, B, 3)
-    offsets = -length[..., None] * slides
+    offsets = -unit[..., None] * slides
     parents = tree.parents[1:]
     offsets[..., 1:, :] += _turned_back(R[..., parents, :, :], p[..., 1:, :] - p[..., parents, :])
     offsets[..., 0, :] = p[..., 0, :]
-    return Bound(q, R, p, offsets, length)
+    return Bound(q, R, p, offsets, unit)
 
 
 def local_points(R: Float64, p: Float64, landmarks: Mapping[str, Float64], where: Mapping[str, int]) -> Float64:
@@ -129,7 +131,7 @@ def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
     """
     R = np.asarray(R, float)
     if len(axes) == 3:
-        if not np.allclose(np.cross(axes[0], axes[1]), axes[2], atol=1e-9):
+        if not np.allclose(cross(axes[0], axes[1]), axes[2], atol=1e-9):
             raise ValueError("a chain of three axes must be a right-handed triad")
         M = axes @ R @ axes.T
         q = [
@@ -149,10 +151,7 @@ def hinge_coordinates(axes: Float64, R: Float64) -> Float64:
 
 
 def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]:
-    needed = {j.centre for j in tree.joints} | {name for j in tree.joints for name in j.length or ()}
-    needed |= {f"{n}_{s}" for n in ("index_mcp", "middle_mcp", "little_mcp") for s in "rl"}
-    if any("index_proximal" in j.body for j in tree.joints):
-        needed |= {f"{f}_tip_{s}" for f in (*FINGERS, "thumb") for s in "rl"}
+    needed = _needed(tree)
     missing = sorted(needed - set(landmarks))
     if missing:
         raise InputError(
@@ -160,10 +159,20 @@ def _checked(tree: Tree, landmarks: Mapping[str, Float64]) -> dict[str, Float64]
             "marrow.skeleton.joint_centres.joint_centres gives (a body at rest has them: rest.landmarks)"
         )
     out = {name: np.asarray(landmarks[name], float) for name in needed}
-    bad = sorted(name for name, x in out.items() if x.shape[-1:] != (3,) or not np.isfinite(x).all())
-    if bad:
+    right = all(x.shape[-1:] == (3,) for x in out.values())
+    if not right or not np.isfinite(np.concatenate([x.ravel() for x in out.values()])).all():
+        bad = sorted(name for name, x in out.items() if x.shape[-1:] != (3,) or not np.isfinite(x).all())
         raise InputError(f"landmarks: {', '.join(bad)} must be finite (..., 3) positions in metres")
     return out
+
+
+@functools.lru_cache(16)
+def _needed(tree: Tree) -> frozenset[str]:
+    needed = {j.centre for j in tree.joints} | {name for j in tree.joints for name in j.length or ()}
+    needed |= {f"{n}_{s}" for n in ("index_mcp", "middle_mcp", "little_mcp") for s in "rl"}
+    if any("index_proximal" in j.body for j in tree.joints):
+        needed |= {f"{f}_tip_{s}" for f in (*FINGERS, "thumb") for s in "rl"}
+    return frozenset(needed)
 
 
 def _angles(tree: Tree, points: dict[str, Float64]) -> dict[str, Float64]:
@@ -271,13 +280,19 @@ def _fingers(points: dict[str, Float64], R_hand: Float64, out: dict[str, Float64
 
 def _both(points: dict[str, Float64], name: str) -> Float64:
     """(..., 2, 3) right and left landmark of a name."""
-    return np.stack([points[f"{name}_{side}"] for side in _SIDES], -2)
+    right, left = points[f"{name}_r"], points[f"{name}_l"]
+    out = np.empty((*right.shape[:-1], 2, 3))
+    out[..., 0, :], out[..., 1, :] = right, left
+    return out
 
 
+@functools.cache
 def _axes(coordinate: str) -> Float64:
     """(2, 3) axis of a coordinate on the right and on the left."""
     tree = whole()
-    return np.stack([tree.axes[tree.coordinates.index(f"{coordinate}_{side}")] for side in _SIDES])
+    axes = np.stack([tree.axes[tree.coordinates.index(f"{coordinate}_{side}")] for side in _SIDES])
+    axes.flags.writeable = False
+    return axes
 
 
 def _put(out: dict[str, Float64], name: str, value: Float64) -> None:
@@ -298,17 +313,19 @@ def _put_ball(out: dict[str, Float64], names: tuple[str, str, str], R: Float64) 
 
 
 def _unit(v: Float64) -> Float64:
-    length = np.linalg.norm(v, axis=-1, keepdims=True)
-    if not (length > 1e-9).all():
+    size = length(v)[..., None]
+    if not (size > 1e-9).all():
         raise InputError("landmarks: two joint centres of one segment coincide, or the body does not stand upright")
-    return v / length
+    return v / size
 
 
 def _frame(up: Float64, right: Float64) -> Float64:
     """Frame (..., 3, 3) in the world with Y along ``up`` and Z as near to ``right`` as that allows."""
     y, right = np.broadcast_arrays(_unit(np.asarray(up, float)), right)
     z = _unit(right - (right * y).sum(-1, keepdims=True) * y)
-    return np.stack([_cross(y, z), y, z], -1)
+    out = np.empty((*z.shape, 3))
+    out[..., 0], out[..., 1], out[..., 2] = cross(y, z), y, z
+    return out
 
 
 def _turned_back(R: Float64, x: Float64) -> Float64:
@@ -318,8 +335,8 @@ def _turned_back(R: Float64, x: Float64) -> Float64:
 
 def _hinge_axis(top: Float64, middle: Float64, bottom: Float64, when_straight: Float64) -> Float64:
     """World axis (..., 3) about which ``bottom`` is turned against ``top``; a given one while the limb is straight."""
-    normal = _cross(_unit(middle - top), _unit(bottom - middle))
-    sine = np.linalg.norm(normal, axis=-1, keepdims=True)
+    normal = cross(_unit(middle - top), _unit(bottom - middle))
+    sine = length(normal)[..., None]
     cosine = (_unit(middle - top) * _unit(bottom - middle)).sum(-1, keepdims=True)
     s = np.clip((np.arctan2(sine, cosine) - _STRAIGHT) / (_BENT - _STRAIGHT), 0.0, 1.0)
     weight = s * s * (3.0 - 2.0 * s)
@@ -330,7 +347,7 @@ def hinge_angle(axis: Float64, nominal: Float64, direction: Float64) -> Float64:
     """Angle (...,) about ``axis`` that turns ``nominal`` nearest to ``direction``."""
     n = nominal - (nominal * axis).sum(-1, keepdims=True) * axis
     d = direction - (direction * axis).sum(-1, keepdims=True) * axis
-    return np.arctan2((_cross(n, d) * axis).sum(-1), (n * d).sum(-1))
+    return np.arctan2((cross(n, d) * axis).sum(-1), (n * d).sum(-1))
 
 
 def _two_hinges(first: Float64, second: Float64, nominal: Float64, direction: Float64) -> tuple[Float64, Float64]:
@@ -341,7 +358,7 @@ def _two_hinges(first: Float64, second: Float64, nominal: Float64, direction: Fl
     """
     along = (second * nominal).sum(-1, keepdims=True) * second
     cosine = (first * (nominal - along)).sum(-1)
-    sine = (first * _cross(second, nominal)).sum(-1)
+    sine = (first * cross(second, nominal)).sum(-1)
     wanted = (first * direction).sum(-1) - (first * along).sum(-1)
     middle = np.arctan2(sine, cosine)
     spread = np.arccos(np.clip(wanted / np.hypot(sine, cosine), -1.0, 1.0))
@@ -362,12 +379,6 @@ def _rotation(axis: ArrayLike, angle: Float64) -> Float64:
     out[..., 1, 0], out[..., 1, 1], out[..., 1, 2] = k * x * y + s * z, c + k * y * y, k * y * z - s * x
     out[..., 2, 0], out[..., 2, 1], out[..., 2, 2] = k * x * z - s * y, k * y * z + s * x, c + k * z * z
     return out
-
-
-def _cross(a: Float64, b: Float64) -> Float64:
-    """``np.cross`` of (..., 3) without its overhead on small arrays."""
-    ax, ay, az, bx, by, bz = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
 
 
 def _wrapped(angle: Float64) -> Float64:

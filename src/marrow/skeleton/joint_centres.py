@@ -23,13 +23,15 @@ Everything works on any leading dimensions, one body each; points are metres in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from marrow.errors import InputError
+from marrow.geometry.vectors import cross, length, unit
 from marrow.types import Float64
 
 #: Smallest pelvic width and leg length of the children studied by Harrington and Hara (five years), metres.
@@ -95,10 +97,9 @@ def joint_centres(
     out = _pelvis(x, hip)
     for side in _SIDES:
         out |= _leg(x, side) | _arm(x, side)
-        if fingers:
-            for finger in _RAYS:
-                out |= _finger(x, out[f"wrist_{side}"], finger, side)
-            out[f"hand_{side}"] = out[f"middle_mcp_{side}"]
+    if fingers:
+        out |= _fingers(x, [out[f"wrist_{side}"] for side in _SIDES])
+        out |= {f"hand_{side}": out[f"middle_mcp_{side}"] for side in _SIDES}
     return out | _spine(x) | {"head_top": x["vertex"]}
 
 
@@ -107,8 +108,8 @@ def pelvic_axes(landmarks: Mapping[str, Float64]) -> Float64:
     right = unit(landmarks["asis_r"] - landmarks["asis_l"])
     back = 0.5 * (landmarks["psis_r"] + landmarks["psis_l"])
     forward = 0.5 * (landmarks["asis_r"] + landmarks["asis_l"]) - back
-    up = unit(np.cross(right, forward))
-    return np.stack([np.cross(up, right), up, right], -1)
+    up = unit(cross(right, forward))
+    return np.stack([cross(up, right), up, right], -1)
 
 
 def harrington(width: ArrayLike, depth: ArrayLike) -> Float64:
@@ -130,11 +131,6 @@ def hara(leg_length: ArrayLike) -> Float64:
     return hip / s[..., None]
 
 
-def unit(v: Float64) -> Float64:
-    """Vectors of length one (..., 3)."""
-    return v / np.linalg.norm(v, axis=-1, keepdims=True)
-
-
 def _checked(landmarks: Mapping[str, ArrayLike], fingers: bool) -> dict[str, Float64]:
     needed = _needed(fingers)
     missing = sorted(set(needed) - set(landmarks))
@@ -143,12 +139,14 @@ def _checked(landmarks: Mapping[str, ArrayLike], fingers: bool) -> dict[str, Flo
             f"landmarks: {', '.join(missing)} missing; give those of marrow.body.anatomy.bony_landmarks(rest)"
         )
     x = {name: np.asarray(value, float) for name, value in landmarks.items()}
-    bad = sorted(name for name in needed if x[name].shape[-1:] != (3,) or not np.isfinite(x[name]).all())
-    if bad:
+    right = all(x[name].shape[-1:] == (3,) for name in needed)
+    if not right or not np.isfinite(np.concatenate([x[name].ravel() for name in needed])).all():
+        bad = sorted(name for name in needed if x[name].shape[-1:] != (3,) or not np.isfinite(x[name]).all())
         raise InputError(f"landmarks: {', '.join(bad)} must be finite (..., 3) positions in metres")
     return x
 
 
+@functools.cache
 def _needed(fingers: bool) -> tuple[str, ...]:
     middle = ("vertex", "glabella", "occiput", "c7", "t8", "t12", "l5", "suprasternal_notch")
     sided = (
@@ -158,7 +156,7 @@ def _needed(fingers: bool) -> tuple[str, ...]:
         "radial_styloid", "ulnar_styloid",
     )  # fmt: skip
     if fingers:
-        sided += tuple(f"{f}_{j}" for f in _RAYS for j in (*_JOINTS.get(f, ("mcp", "pip", "dip")), "tip"))
+        sided += tuple(f"{f}_{j}" for f in _RAYS for j in (*_joints(f), "tip"))
     return middle + tuple(f"{name}_{side}" for side in _SIDES for name in sided)
 
 
@@ -170,14 +168,14 @@ def _pelvis(x: dict[str, Float64], hip: str) -> dict[str, Float64]:
     centre = _middle(x, "asis_r", "asis_l")
     axes = pelvic_axes(x)
     if hip == "harrington":
-        width = np.linalg.norm(x["asis_r"] - x["asis_l"], axis=-1)
-        local = harrington(width, np.linalg.norm(centre - _middle(x, "psis_r", "psis_l"), axis=-1))
+        width = length(x["asis_r"] - x["asis_l"])
+        local = harrington(width, length(centre - _middle(x, "psis_r", "psis_l")))
     else:
-        legs = [np.linalg.norm(x[f"asis_{s}"] - x[f"medial_malleolus_{s}"], axis=-1) for s in _SIDES]
+        legs = [length(x[f"asis_{s}"] - x[f"medial_malleolus_{s}"]) for s in _SIDES]
         local = hara(np.mean(legs, axis=0))
     mirrored = local * [1.0, 1.0, -1.0]
     hips = [centre + np.einsum("...ij,...j->...i", axes, v) for v in (local, mirrored)]
-    scale = np.linalg.norm(hips[0] - hips[1], axis=-1)[..., None] / _RAJAGOPAL_HIPS
+    scale = length(hips[0] - hips[1])[..., None] / _RAJAGOPAL_HIPS
     forward, up = _upright(x)
     back = centre + scale * (_RAJAGOPAL_BACK[0] * forward + _RAJAGOPAL_BACK[1] * up)
     return {"pelvis": centre, "hip_r": hips[0], "hip_l": hips[1], "lumbar": back}
@@ -186,17 +184,17 @@ def _pelvis(x: dict[str, Float64], hip: str) -> dict[str, Float64]:
 def _upright(x: Mapping[str, Float64]) -> tuple[Float64, Float64]:
     """Forward and up of the standing body (..., 3): up is the world's."""
     up = np.broadcast_to([0.0, 1.0, 0.0], x["asis_r"].shape)
-    return unit(np.cross(up, x["asis_r"] - x["asis_l"])), up
+    return unit(cross(up, x["asis_r"] - x["asis_l"])), up
 
 
 def _leg(x: dict[str, Float64], s: str) -> dict[str, Float64]:
     ankle = _middle(x, f"lateral_malleolus_{s}", f"medial_malleolus_{s}")
     heel = x[f"calcaneus_{s}"]
     along = x[f"toe_tip_{s}"] - heel
-    size = np.linalg.norm(along, axis=-1, keepdims=True) / _FOOT
+    size = length(along)[..., None] / _FOOT
     up = np.broadcast_to([0.0, 1.0, 0.0], along.shape)
     forward = unit(along * [1.0, 0.0, 1.0])
-    lateral = np.cross(forward, up) * (1.0 if s == "r" else -1.0)
+    lateral = cross(forward, up) * (1.0 if s == "r" else -1.0)
     subtalar = ankle + size * (_SUBTALAR[0] * forward + _SUBTALAR[1] * up + _SUBTALAR[2] * lateral)
     return {
         f"knee_{s}": _middle(x, f"lateral_femoral_epicondyle_{s}", f"medial_femoral_epicondyle_{s}"),
@@ -212,45 +210,55 @@ def _arm(x: dict[str, Float64], s: str) -> dict[str, Float64]:
     elbow = _middle(x, f"lateral_humeral_epicondyle_{s}", f"medial_humeral_epicondyle_{s}")
     acromion, joint = x[f"acromion_{s}"], x[f"acromioclavicular_{s}"]
     forward, up = _upright(x)
-    length = np.linalg.norm(acromion - elbow, axis=-1, keepdims=True)
+    size = length(acromion - elbow)[..., None]
     ahead = np.einsum("...i,...i->...", joint - acromion, forward)[..., None]
     return {
         f"clavicle_{s}": x[f"sternoclavicular_{s}"],
         f"acromioclavicular_{s}": joint,
-        f"shoulder_{s}": acromion + 0.5 * ahead * forward - _SHOULDER * length * up,
+        f"shoulder_{s}": acromion + 0.5 * ahead * forward - _SHOULDER * size * up,
         f"elbow_{s}": elbow,
         f"wrist_{s}": _middle(x, f"radial_styloid_{s}", f"ulnar_styloid_{s}"),
     }
 
 
-def _finger(x: dict[str, Float64], wrist: Float64, finger: str, s: str) -> dict[str, Float64]:
+def _fingers(x: dict[str, Float64], wrists: Sequence[Float64]) -> dict[str, Float64]:
     """Joints at their share of the middle line from the wrist's centre to the tip."""
-    names = _JOINTS.get(finger, ("mcp", "pip", "dip"))
-    line = [wrist, *(x[f"{finger}_{j}_{s}"] for j in names), x[f"{finger}_tip_{s}"]]
-    knots = np.stack(line, -2)
-    steps = np.linalg.norm(np.diff(knots, axis=-2), axis=-1)
-    length = np.cumsum(steps, axis=-1)
-    lengths = _RAYS[finger]
-    first = 1 if finger == "thumb" else 2
-    out = {f"{finger}_tip_{s}": line[-1]}
-    for k, joint in enumerate(names):
-        at = sum(lengths[: first + k]) / sum(lengths) * length[..., -1]
-        piece = np.minimum((length < at[..., None]).sum(-1), len(line) - 2)
-        end = np.take_along_axis(length, piece[..., None], -1)[..., 0]
-        step = np.take_along_axis(steps, piece[..., None], -1)[..., 0]
-        start = np.take_along_axis(knots, piece[..., None, None], -2)[..., 0, :]
-        stop = np.take_along_axis(knots, piece[..., None, None] + 1, -2)[..., 0, :]
-        out[f"{finger}_{joint}_{s}"] = stop + ((end - at) / step)[..., None] * (start - stop)
+    knots = np.stack([
+        np.stack([wrist, *(x[f"{finger}_{joint}_{s}"] for joint in (*_joints(finger), "tip"))], -2)
+        for s, wrist in zip(_SIDES, wrists, strict=True) for finger in _RAYS
+    ], -3)  # fmt: skip
+    steps = length(np.diff(knots, axis=-2))
+    along = np.cumsum(steps, axis=-1)
+    at = along[..., -1:] * np.tile(_SHARES, (len(_SIDES), 1))
+    piece = np.minimum((along[..., None, :] < at[..., None]).sum(-1), steps.shape[-1] - 1)
+    end, step = np.take_along_axis(along, piece, -1), np.take_along_axis(steps, piece, -1)
+    start = np.take_along_axis(knots, piece[..., None], -2)
+    stop = np.take_along_axis(knots, piece[..., None] + 1, -2)
+    found = stop + ((end - at) / step)[..., None] * (start - stop)
+    out = {}
+    for k, (s, finger) in enumerate((s, finger) for s in _SIDES for finger in _RAYS):
+        out[f"{finger}_tip_{s}"] = knots[..., k, -1, :]
+        out |= {f"{finger}_{joint}_{s}": found[..., k, n, :] for n, joint in enumerate(_joints(finger))}
     return out
 
 
+def _joints(finger: str) -> tuple[str, ...]:
+    return _JOINTS.get(finger, ("mcp", "pip", "dip"))
+
+
+#: (5, 3) how far along the line from wrist to tip a finger's joints lie.
+_SHARES = np.array(
+    [[sum(ray[: k + (1 if name == "thumb" else 2)]) / sum(ray) for k in range(3)] for name, ray in _RAYS.items()]
+)
+
+
 def _spine(x: dict[str, Float64]) -> dict[str, Float64]:
-    size = np.linalg.norm(x["c7"] - x["l5"], axis=-1)[..., None] / _COLUMN
+    size = length(x["c7"] - x["l5"])[..., None] / _COLUMN
     right = unit(x["asis_r"] - x["asis_l"])
     up = unit(x["c7"] - x["l5"])
-    forward = unit(np.cross(up, right))
+    forward = unit(cross(up, right))
     out = {f"{name}_body": x[name] + size * (f * forward + u * up) for name, (f, u) in VERTEBRAE.items()}
-    skull = np.linalg.norm(x["glabella"] - x["occiput"], axis=-1)[..., None]
+    skull = length(x["glabella"] - x["occiput"])[..., None]
     ahead, above = _upright(x)
     out["head"] = _middle(x, "tragus_r", "tragus_l") + skull * (SKULL_BASE[0] * ahead + SKULL_BASE[1] * above)
     # A disc lies half a vertebra lower than the centre above it, along the line to the next one known.

@@ -15,10 +15,8 @@ from marrow.body.posing import segment_transforms
 from marrow.data.motion_pack import motion_pack
 from marrow.data.synth._cloth_mesh import cloth_mesh
 from marrow.data.synth.clothes import pose_shells, unit
-from marrow.data.synth.looks import Look
-from marrow.data.synth.outfits import LABELS, Outfit, dress, worn
-from marrow.data.synth.sampling import STYLES, sample_look
-from marrow.data.synth.textures import list_textures
+from marrow.data.synth.looks import LABELS, STYLES, Look, Outfit, dress, sample_look, worn
+from marrow.data.synth.textures import list_textures, read_texture
 from marrow.errors import InputError
 from marrow.geometry.projection import camera_from_fov, look_at, to_camera
 from marrow.render.mesh import rasterize, vertex_normals
@@ -56,7 +54,7 @@ def somebody(rng: np.random.Generator) -> tuple[Somebody, dict[str, float]]:
     sex, age = ("f", "m")[rng.integers(2)], float(rng.uniform(5, 85))
     shape = {
         "gender": float(sex == "f"),
-        "age": float(np.interp(age, [1, 11, 18, 25, 90], [0, 1 / 3, 0.6, 2 / 3, 1])),
+        "age": float(np.interp(age, np.array([1, 11, 18, 25, 90]), np.array([0, 1 / 3, 0.6, 2 / 3, 1]))),
         "weight": float(rng.uniform(0.15, 0.9)),
         "height": float(rng.uniform(0.2, 0.7)),
     }
@@ -153,7 +151,8 @@ def test_meshes_are_sound(body: DefaultBody, crowd: list[Dressed]) -> None:
             assert np.isfinite(surface.vertices).all()
             assert 0 <= surface.label < len(LABELS)
             colour = np.asarray(surface.colour)
-            assert colour.min() >= 0 and colour.max() <= 1
+            assert colour.min() >= 0
+            assert colour.max() <= 1
             i, j = np.concatenate([surface.faces, np.roll(surface.faces, -1, 1)]).T[:2]
             assert (i != j).all()
         for shell in person.outfit.shells:
@@ -186,8 +185,8 @@ def test_a_look_is_the_same_after_json(body: DefaultBody) -> None:
 
 def test_clothes_follow_the_pose(body: DefaultBody) -> None:
     person = dressed(body, 11)
-    moved = person.vertices + np.float32([1.0, 0.0, 2.0])
-    there = worn(person.outfit, body, person.R, person.p + [1.0, 0.0, 2.0], moved)
+    moved = person.vertices + np.array([1.0, 0.0, 2.0], np.float32)
+    there = worn(person.outfit, body, person.R, person.p + np.array([1.0, 0.0, 2.0]), moved)
     for here, then in zip(person.surfaces, there, strict=True):
         np.testing.assert_allclose(then.vertices, here.vertices + [1.0, 0.0, 2.0], atol=2e-4)
 
@@ -221,11 +220,14 @@ def test_a_users_pictures_as_cloth(body: DefaultBody, tmp_path: Path) -> None:
     look = next(x for x in looks if any(g.texture for g in x.garments))
     rest = body.rest()
     bind = rest.skeleton.bind
-    outfit = dress(body, rest, look, textures=tmp_path)
-    surfaces = worn(outfit, body, bind[:, :3, :3], bind[:, :3, 3], rest.vertices)
+    outfit = dress(body, rest, look, tmp_path)
+    surfaces = worn(outfit, body, bind[:, :3, :3], bind[:, :3, 3], rest.vertices, owner=4)
+    assert {s.owner for s in surfaces} == {4}
     assert any(s.texture is not None and s.texture.shape == (32, 48, 3) for s in surfaces)
     files[0].write_bytes(files[1].read_bytes())
-    from marrow.data.synth.textures import read_texture
-
+    read_texture.cache_clear()
     with pytest.raises(InputError, match="another picture"):
-        read_texture(tmp_path, "a.png", textures[0][1])
+        read_texture(tmp_path, *textures[0])
+    files[0].unlink()
+    with pytest.raises(InputError, match="no a"):
+        read_texture(tmp_path, *textures[0])

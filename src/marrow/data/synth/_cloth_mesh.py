@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,7 +178,8 @@ def _subdivided(
     number = np.full(len(edges), -1)
     number[split] = len(used) + np.arange(split.sum())
     out = []
-    for corners, middle in zip(local.tolist(), number[face_edges].tolist(), strict=True):
+    for face in range(len(local)):
+        corners, middle = [int(v) for v in local[face]], [int(v) for v in number[face_edges[face]]]
         marked = [k for k in range(3) if middle[k] >= 0]
         k = 0
         if len(marked) == 1:
@@ -246,7 +248,7 @@ def _limb(place, W, marks, column, joints, parts) -> tuple[Float64, Float64]:
         both = shares[0] + shares[1]
         lower = np.where(both > 0, shares[1] / np.maximum(both, 1e-9), 0.0)
         t = []
-        for a, b in zip(points, points[1:], strict=False):
+        for a, b in pairwise(points):
             t.append((place - a) @ (b - a) / ((b - a) @ (b - a)))
         along[:, s] = (1 - lower) * t[0] + lower * (1 + t[1])
         axis = np.zeros_like(place)

@@ -14,7 +14,7 @@ def axis_points(level, polyline, out):
     """Points (N, 3) of a polyline (K, 3) at float levels 0..K-1 (continued straight beyond its ends)."""
     last = polyline.shape[0] - 2
     for i in range(level.shape[0]):
-        k = min(max(int(math.floor(level[i])), 0), last)
+        k = min(max(math.floor(level[i]), 0), last)
         s = level[i] - k
         for c in range(3):
             out[i, c] = polyline[k, c] + s * (polyline[k + 1, c] - polyline[k, c])

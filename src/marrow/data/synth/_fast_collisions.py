@@ -37,3 +37,34 @@ def overlaps(ends, pairs, reach, out):
                 d = w + s * u - r * v
                 apart += d * d
             out[t, k] = reach[k] - np.sqrt(apart)
+
+
+@kernel()
+def around(points, start, end, centre):
+    """Mean distance of points (N, 3) beside a line from their middle, which goes to ``centre`` (3,) from the line.
+
+    Points before ``start`` and behind ``end`` are left out; NaN where there are no others.
+    """
+    along = end - start
+    squared = along[0] ** 2 + along[1] ** 2 + along[2] ** 2
+    away = np.empty((points.shape[0], 3))
+    count = 0
+    centre[:] = 0.0
+    for i in range(points.shape[0]):
+        t = 0.0
+        for c in range(3):
+            away[count, c] = points[i, c] - start[c]
+            t += away[count, c] * along[c]
+        t /= squared
+        if not 0.0 < t < 1.0:
+            continue
+        for c in range(3):
+            away[count, c] -= t * along[c]
+            centre[c] += away[count, c]
+        count += 1
+    centre /= count
+    total = 0.0
+    for i in range(count):
+        x, y, z = away[i, 0] - centre[0], away[i, 1] - centre[1], away[i, 2] - centre[2]
+        total += np.sqrt(x * x + y * y + z * z)
+    return total / count

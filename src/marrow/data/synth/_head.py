@@ -175,4 +175,4 @@ def _smooth_line() -> Float64:
     line = np.interp(np.linspace(0, 180, 181), _AZIMUTH, _LINE)
     padded = np.concatenate([line[12:0:-1], line, line[-2:-14:-1]])
     window = np.exp(-((np.arange(-12, 13) / 5.0) ** 2))
-    return np.convolve(padded, window / window.sum(), "valid")
+    return np.convolve(padded, window / window.sum(), "valid").astype(np.float64)

@@ -15,8 +15,8 @@ from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import smoothstep
 from marrow.data.synth._head import COLUMNS, ROWS, head_grid
 from marrow.data.synth.hair import _cut_grid, surface_points
-from marrow.data.synth.looks import Item
 from marrow.data.synth.sheets import _grid_faces
+from marrow.data.synth.wardrobe import Item
 from marrow.types import Float32, Float64
 
 SHOES = ("trainers", "shoes", "boots", "sandals")
@@ -300,7 +300,7 @@ def _wire(line: Float64, radius: float) -> tuple[Float64, NDArray]:
     return (line[:, None] + radius * ring).reshape(-1, 3), _grid_faces(len(line), 6, True)
 
 
-def _box(half: Float64, bulge: float = 0.35, n: int = 16) -> tuple[Float64, NDArray]:
+def _box(half: Float64, bulge: float = 0.35, n: int = 10) -> tuple[Float64, NDArray]:
     """A box with rounded edges around the origin."""
     p, a = np.meshgrid((np.arange(n) + 0.02) / (n - 0.96) * np.pi, np.arange(2 * n) / n * np.pi, indexing="ij")
     d = np.stack(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +16,9 @@ from marrow.body.parts import face_parts, vertex_segments
 from marrow.conventions import joint_names
 from marrow.data.synth.cameras import elevation_deg
 from marrow.data.synth.draw import Drawn, Posed, Stage, stream, whole_mask
-from marrow.geometry.projection import project, to_camera
-from marrow.render.mesh import Raster, rasterize, vertex_normals, window_of
+from marrow.geometry.projection import camera_centre, project, project_camera, to_camera
+from marrow.render.mesh import Raster, rasterize, window_of
+from marrow.render.shading import bounds
 from marrow.render.visibility import joints_visible
 from marrow.types import Camera, Float32, Float64
 
@@ -35,6 +37,8 @@ MAPS = {
 
 #: The skin counts as touching the floor below this height, metres.
 _TOUCHING = 0.012
+#: Stands for a point without a place, metres.
+_NOWHERE = 1e9
 #: Clothes and the like before a joint, metres.
 _CLOTH = 0.05
 
@@ -59,7 +63,7 @@ def annotate(drawn: Drawn, view: int, maps: Sequence[str] = tuple(MAPS), points:
     """
     stage, camera = drawn.stage, drawn.camera
     scene = stage.scene
-    whole = [whole_mask(stage, k, camera) for k in range(len(stage.people))]
+    whole = [whole_mask(drawn, k) for k in range(len(stage.people))]
     under = skin_rasters(drawn) if points or "iuv" in maps else []
     people = [_person(drawn, k, person, whole[k]) for k, person in enumerate(stage.people)]
     rng = stream(scene.preset, scene.seed, scene.index, f"points {view} {stage.frame}")
@@ -87,7 +91,7 @@ def _person(drawn: Drawn, number: int, person: Posed, whole: NDArray[np.bool_]) 
     seen = drawn.person == number
     surfaces = np.concatenate([surface.vertices for surface in person.surfaces])
     derived = {name: float(np.degrees(value)) for name, value in skeleton.derived_angles(q).items()}
-    centre = (person.skin.min(0) + person.skin.max(0)) / 2
+    centre = bounds(person.skin).mean(0)
     facing = person.R[0][:, 0]
     away = -camera.R_cam_world.T @ camera.t_cam_world - centre
     return {
@@ -98,7 +102,7 @@ def _person(drawn: Drawn, number: int, person: Posed, whole: NDArray[np.bool_]) 
         "q": np.round(q, 7).tolist(),
         "translation": np.round(person.p[0], 6).tolist(),
         "derived_deg": derived,
-        "look": asdict(actor.look),
+        "look": msgspec.to_builtins(actor.look),
         "box": _box(seen), "rle": run_lengths(seen), "box_whole": _box(whole),
         "visible_share": float(seen.sum() / whole.sum()) if whole.any() else 0.0,
         "in_picture_share": _inside_share(surfaces, camera),
@@ -108,41 +112,47 @@ def _person(drawn: Drawn, number: int, person: Posed, whole: NDArray[np.bool_]) 
         "elevation_deg": elevation_deg(camera, centre),
         "azimuth_deg": float(np.degrees(np.arctan2(away[0], away[2]) - np.arctan2(facing[0], facing[2])) % 360.0),
         "contacts": _contacts(person),
-        "joints": {name: _joints(drawn, number, person, name) for name in (*JOINTS, "skeleton")},
+        "joints": _joints(drawn, number, person),
     }  # fmt: skip
 
 
-def _joints(drawn: Drawn, number: int, person: Posed, name: str) -> dict[str, Any]:
-    """Points of a joint set: ``xyz`` metres, world; ``xy`` pixels; ``seen`` 2 yes, 1 hidden, 0 not in the picture.
+def _joints(drawn: Drawn, number: int, person: Posed) -> dict[str, dict[str, Any]]:
+    """Points of the joint sets: ``xyz`` metres, world; ``xy`` pixels; ``seen`` 2 yes, 1 hidden, 0 not in the picture.
 
     Points that the body does not place are null.
     """
     skeleton, camera = person.actor.rest.skeleton, drawn.camera
-    xyz = person.p if name == "skeleton" else keypoint_positions(name, skeleton, person.R, person.p, person.skin)
-    placed = np.isfinite(xyz).all(-1)
-    full = np.where(placed[:, None], xyz, person.p[0])
-    xy = project(camera, full)
-    width, height = camera.size
-    finite = np.isfinite(xy).all(-1)
-    inside = placed & finite & (np.nan_to_num(xy, nan=-9.0) > -0.5).all(-1)
-    inside &= (np.nan_to_num(xy, nan=1e9) < [width - 0.5, height - 0.5]).all(-1)
+    sets = {name: keypoint_positions(name, skeleton, person.R, person.p, person.skin) for name in JOINTS}
+    sets["skeleton"] = person.p
+    each = np.concatenate(list(sets.values()))
+    each[~np.isfinite(each).all(-1)] = np.nan
+    # many points are the same in several sets
+    known, back = np.unique(np.nan_to_num(each, nan=_NOWHERE).view([("", float)] * 3).ravel(), return_inverse=True)
+    xyz = known.view(float).reshape(-1, 3)
+    placed = xyz[:, 0] != _NOWHERE
+    xyz = np.where(placed[:, None], xyz, np.nan)
+    in_camera = to_camera(camera, np.where(placed[:, None], xyz, person.p[0]))
+    xy = project_camera(camera, in_camera)
+    with np.errstate(invalid="ignore"):
+        inside = placed & (xy > -0.5).all(-1) & (xy < np.array(camera.size) - 0.5).all(-1)
     shown = np.zeros(len(xyz), bool)
-    shown[inside] = _shows(drawn, number, person, full[inside])
+    shown[inside] = _shows(drawn, number, person, xyz[inside], in_camera[inside])
     xy[~placed] = np.nan
-    return {
-        "xyz": _rounded(np.where(placed[:, None], xyz, np.nan), 5),
-        "xy": _rounded(xy, 3),
-        "seen": np.where(shown, 2, np.where(inside, 1, 0)).tolist(),
-    }
+    points, pixels = _rounded(xyz, 5), _rounded(xy, 3)
+    seen = np.where(shown, 2, np.where(inside, 1, 0)).tolist()
+    out: dict[str, dict[str, Any]] = {}
+    for name, rows in zip(sets, np.split(back, np.cumsum([len(x) for x in sets.values()])[:-1]), strict=True):
+        of = rows.tolist()
+        out[name] = {"xyz": [points[k] for k in of], "xy": [pixels[k] for k in of], "seen": [seen[k] for k in of]}
+    return out
 
 
-def _shows(drawn: Drawn, number: int, person: Posed, xyz: Float64) -> NDArray[np.bool_]:
+def _shows(drawn: Drawn, number: int, person: Posed, xyz: Float64, in_camera: Float64) -> NDArray[np.bool_]:
     """Whether a point's own flesh is what is seen at its pixel: no more lies before it than there is around it."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    around = cKDTree(person.skin[::3]).query(xyz)[0]
+    around = KDTree(person.skin[::3], balanced_tree=False, compact_nodes=False).query(xyz)[0]
     owner, raster = drawn.person.astype(np.int32), drawn.picture.raster
-    in_camera = to_camera(drawn.camera, xyz)
     return joints_visible(in_camera, number, raster, owner, drawn.camera, inside=1.6 * around + _CLOTH)
 
 
@@ -172,26 +182,27 @@ def _maps(
         label = np.append(stage.mesh.label + 1, 0).astype(np.uint8)
         out["label"] = label[picture.surface]
     if "depth" in wanted:
-        depth = np.where(hit, picture.raster.depth * 1000, 0)
-        out["depth"] = np.clip(np.rint(depth), 0, 65535).astype(np.uint16)
+        depth = np.zeros(hit.shape, np.uint16)
+        depth[hit] = np.minimum(np.rint(picture.raster.depth[hit] * 1000), 65535)
+        out["depth"] = depth
     if "normal" in wanted:
-        out["normal"] = _normals(drawn, hit)
+        out["normal"] = _normals(drawn)
     if "iuv" in wanted:
         out["iuv"] = _iuv(drawn, under)
     return out
 
 
-def _normals(drawn: Drawn, hit: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    from marrow.render.mesh import interpolate
+def _normals(drawn: Drawn) -> NDArray[np.uint8]:
+    from marrow.render import _fast_visibility
 
-    mesh, camera = drawn.stage.mesh, drawn.camera
-    normals = vertex_normals(mesh.vertices, mesh.faces) @ camera.R_cam_world.T.astype(np.float32)
-    image = interpolate(drawn.picture.raster, mesh.faces, normals)
-    image /= np.maximum(np.linalg.norm(image, axis=-1, keepdims=True), 1e-6)
-    # towards the camera, as of a cloth's inside
-    image *= np.where(image[..., 2:] > 0.35, -1, 1)
-    out = np.clip(np.rint((image + 1) * 127.5), 1, 255).astype(np.uint8)
-    out[~hit] = 0
+    picture, mesh, camera = drawn.picture, drawn.stage.mesh, drawn.camera
+    R, raster = np.ascontiguousarray(camera.R_cam_world, np.float32), picture.raster
+    axis = camera.R_cam_world[2] if camera.lens == "orthographic" else np.zeros(3)
+    out = np.empty((*picture.surface.shape, 3), np.uint8)
+    _fast_visibility.coded_normals(
+        raster.ids, raster.bary, mesh.faces, mesh.vertices, picture.normals, R, camera_centre(camera),
+        np.ascontiguousarray(axis), out,
+    )  # fmt: skip
     return out
 
 
@@ -254,8 +265,8 @@ def _contacts(person: Posed) -> list[str]:
 
 
 def _factors(stage: Stage, camera: Camera) -> dict[str, Any]:
-    points = np.concatenate([person.skin for person in stage.people])
-    centre = (points.min(0) + points.max(0)) / 2
+    each = np.array([bounds(person.skin) for person in stage.people])
+    centre = (each[:, 0].min(0) + each[:, 1].max(0)) / 2
     eye = -camera.R_cam_world.T @ camera.t_cam_world
     focal = float(camera.K[0, 0])
     half = max(camera.size) / 2
@@ -296,7 +307,7 @@ def _inside_share(points: Float32, camera: Camera) -> float:
 
 def _rounded(values: NDArray, digits: int) -> list[list[float] | None]:
     """Rows as numbers; None for a row that is not finite."""
-    finite = np.isfinite(values).all(-1)
+    finite = np.asarray(np.isfinite(values).all(-1))
     return [row if ok else None for row, ok in zip(np.round(values, digits).tolist(), finite.tolist(), strict=True)]
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from marrow.data.synth.presets import Preset
-from marrow.geometry.projection import camera_from_fov, look_at, project
+from marrow.geometry.projection import camera_centre, camera_from_fov, look_at, project, project_camera
 from marrow.geometry.rotations import rotation_x, rotation_y, rotation_z
 from marrow.types import Camera, Float64
 
 #: No camera stands lower than this above the floor, metres.
 LOWEST = 0.1
+#: No camera stands nearer than this to anybody's skin, metres.
+CLEAR = 0.2
+#: Up in the picture, also for a camera that looks straight down.
+_UP = (0.0, 1.0, 1e-3)
 #: How often a camera is drawn anew until the people are seen as the preset asks.
 _DRAWS = 30
 
@@ -51,9 +56,10 @@ def _draw(
     centre = (points.min(0) + points.max(0)) / 2
     if rng.random() < preset.close:
         near = points[rng.integers(len(points))]
-        return _placed(plain, near + away * rng.uniform(*preset.close_distance), near, roll)
+        camera = _placed(plain, near + away * rng.uniform(*preset.close_distance), near, roll)
+        return camera if _clear(camera, points) else None
     camera = _at_share(plain, points, centre, away, roll, rng.uniform(*preset.height))
-    if camera is None:
+    if camera is None or np.linalg.norm(camera_centre(camera) - centre) < preset.nearest or not _clear(camera, points):
         return None
     camera = _aside(rng, camera, points, preset.off_centre)
     if not preset.wholly:
@@ -64,15 +70,25 @@ def _draw(
     return camera if inside and preset.height[0] <= share <= preset.height[1] else None
 
 
+def _clear(camera: Camera, points: Float64) -> bool:
+    """Whether a camera stands in nobody."""
+    return bool(np.linalg.norm(points - camera_centre(camera), axis=1).min() > CLEAR)
+
+
 def _at_share(
     plain: Camera, points: Float64, centre: Float64, away: Float64, roll: Float64, share: float
 ) -> Camera | None:
     """The camera at the distance from which the people's higher or wider side takes that share of the picture."""
     near, far = 0.25, 60.0
     points = np.concatenate([points[::11], points[points.argmin(0)], points[points.argmax(0)]])
+    # Only where the floor holds the camera up does it turn on its way.
+    ahead = (points - centre) @ (roll @ look_at(away, np.zeros(3), _UP)[0]).T
     for _ in range(16):
-        middle = np.sqrt(near * far)
-        xy = project(_placed(plain, centre + middle * away, centre, roll), points)
+        middle = math.sqrt(near * far)
+        if centre[1] + middle * away[1] >= LOWEST:
+            xy = project_camera(plain, ahead + [0.0, 0.0, middle])
+        else:
+            xy = project(_placed(plain, centre + middle * away, centre, roll), points)
         sides = np.ptp(xy, axis=0) / np.array(plain.size) if np.isfinite(xy).all() else np.array([9.0, 9.0])
         near, far = (middle, far) if max(sides[1], 0.95 * sides[0]) > share else (near, middle)
     return _placed(plain, centre + far * away, centre, roll) if far < 59 else None
@@ -141,7 +157,7 @@ def elevation_deg(camera: Camera, target: Sequence[float] | Float64) -> float:
 def _placed(plain: Camera, eye: Float64, target: Float64, roll: Float64) -> Camera:
     eye = np.array(eye)
     eye[1] = max(eye[1], LOWEST)
-    R, _ = look_at(eye, target, (0.0, 1.0, 1e-3))
+    R, _ = look_at(eye, target, _UP)
     R = roll @ R
     return replace(plain, R_cam_world=R, t_cam_world=-R @ eye)
 

@@ -18,7 +18,7 @@ from marrow.body.skinning import SkinWeights, skin
 from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import TRUNK_BINS, ClothMesh, Tube, cloth_mesh
 from marrow.data.synth.cuts import Cut, Shape, shape_of
-from marrow.data.synth.looks import Garment
+from marrow.data.synth.wardrobe import Garment
 from marrow.types import Float32, Float64
 
 #: How far a hem is folded inward, metres.
@@ -41,9 +41,7 @@ class Shell:
         weights: of the skeleton's segments, of those vertices.
         gap: (M,) float32 metres it keeps from what is below.
         covered: (M,) bool, where it is.
-        base: whether the points below are skin only.
         cuts: the drawn pieces: the garment, then its trims.
-        colours: one per cut, (k, 3) float32 linear.
     """
 
     garment: Garment
@@ -172,13 +170,6 @@ def unit(v: Float32) -> Float32:
     return v
 
 
-@dataclass(frozen=True, eq=False)
-class Posed:
-    """A shell in a pose: (M, 3) buffer of its points (others are of no account)."""
-
-    points: Float32
-
-
 def pose_shells(
     mesh: ClothMesh, shells: Sequence[Shell], transforms: Float64, skin_points: Float32, normal: Float32, floor: float
 ) -> list[Float32]:
@@ -213,8 +204,8 @@ def drawn(cut: Cut, points: Float32, below: Float32, normal: Float32) -> Float32
     if cut.lift:
         kept = kept + cut.lift * normal[cut.kept]
         rim = rim + cut.lift * normal[i]
-        return np.concatenate([kept, rim])
+        return np.concatenate([kept, rim]).astype(np.float32)
     inward = below[i] + t[:, None] * (below[j] - below[i]) - rim
     length = np.linalg.norm(inward, axis=1, keepdims=True)
     folded = rim + inward * np.minimum(_FOLD / np.maximum(length, 1e-6), 0.9)
-    return np.concatenate([kept, rim, folded])
+    return np.concatenate([kept, rim, folded]).astype(np.float32)

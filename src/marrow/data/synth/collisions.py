@@ -8,6 +8,7 @@ so may a fingertip that lies in the skin (docs/synth.md says how many do).
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from marrow.data.synth._fast_collisions import overlaps
+from marrow.data.synth._fast_collisions import around, overlaps
 from marrow.data.synth.articulation import TREE
 from marrow.types import Float64
 
@@ -128,34 +129,30 @@ def solids(body: DefaultBody, rest: Rest) -> Solids:
     """Capsules of a body of known shape (about a millisecond)."""
     skeleton = rest.skeleton
     part = _parts(body)
-    x = rest.vertices.astype(np.float64)
+    x = rest.vertices
     marks = rest.landmarks
     found: list[tuple[str, str, Float64, Float64, float]] = []
     for name, (segment, a, b, low, high) in _LIMBS.items():
         start, end = marks[a] + low * (marks[b] - marks[a]), marks[a] + high * (marks[b] - marks[a])
         own = x[part[name]]
-        along, length = end - start, float(np.linalg.norm(end - start))
-        t = (own - start) @ along / length**2
-        own, t = own[(t > 0.0) & (t < 1.0)], t[(t > 0.0) & (t < 1.0)]
-        away = own - start - t[:, None] * along
-        centre = away.mean(0)  # flesh is not centred on the bone
+        centre = np.empty(3)  # flesh is not centred on the bone
+        radius = float(around(own, start, end, centre))
         start, end = start + centre, end + centre
-        radius = float(np.linalg.norm(away - centre, axis=1).mean())
         found.append((name, segment, start, end, radius))
     for name, (segment, a, b) in _FINGERS.items():
-        width = float(np.linalg.norm(marks[f"index_mcp_{name[-1]}"] - marks[f"little_mcp_{name[-1]}"]))
+        width = math.dist(marks[f"index_mcp_{name[-1]}"], marks[f"little_mcp_{name[-1]}"])
         found.append((name, segment, marks[a], marks[b], 0.16 * width))
-    trunk = x[part["trunk"]]
+    trunk = x[part["trunk"]].astype(np.float64)
     for name, (segment, a, b, share) in _TRUNK.items():
         y = marks[a][1] + share * (marks[b][1] - marks[a][1])
         own = trunk[np.abs(trunk[:, 1] - y) < 0.012 * marks["head_top"][1]]
-        left, right = np.quantile(own[:, 0], (0.01, 0.99))
-        back, front = np.quantile(own[:, 2], (0.02, 0.98))
+        left, right = _quantiles(own[:, 0], (0.01, 0.99))
+        back, front = _quantiles(own[:, 2], (0.02, 0.98))
         radius = min(front - back, right - left) / 2.0
         middle = np.array([(left + right) / 2.0, y, (back + front) / 2.0])
         out = np.array([max((right - left) / 2.0 - radius, 0.0), 0.0, 0.0])
         found.append((name, segment, middle - out, middle + out, radius))
-    head = x[part["head"]]
+    head = x[part["head"]].astype(np.float64)
     up = marks["head_top"] - marks["head"]
     width, depth = np.ptp(head[:, 0]), np.ptp(head[:, 2])
     radius = 0.5 * min(0.88 * float(width), float(depth))
@@ -165,7 +162,7 @@ def solids(body: DefaultBody, rest: Rest) -> Solids:
     found.append(("neck", "torso", marks["neck"], marks["head"], 0.4 * radius))
     names = tuple(f[0] for f in found)
     bodies = np.array([skeleton.body_index(f[1]) for f in found], np.intp)
-    ends = np.stack([np.stack([f[2], f[3]]) for f in found])
+    ends = np.array([(f[2], f[3]) for f in found])
     R, p = skeleton.bind[bodies, :3, :3], skeleton.bind[bodies, :3, 3]
     local = (ends - p[:, None]) @ R
     radii = np.array([f[4] for f in found])
@@ -174,6 +171,14 @@ def solids(body: DefaultBody, rest: Rest) -> Solids:
     size = marks["head_top"][1] / _GROWN
     soft = _SOFT * total + _SOFT_M * size
     return Solids(names, bodies, local, radii, pairs, total - soft)
+
+
+def _quantiles(values: Float64, at: tuple[float, float]) -> tuple[float, float]:
+    """``np.quantile`` without its overhead."""
+    x = np.sort(values)
+    places = [(int(q * (len(x) - 1)), q * (len(x) - 1)) for q in at]
+    low, high = (float(x[k] + (place - k) * (x[min(k + 1, len(x) - 1)] - x[k])) for k, place in places)
+    return low, high
 
 
 def scaled(of: Solids, skeleton: Skeleton, own: Skeleton) -> Solids:

@@ -124,7 +124,7 @@ def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) 
     under = skin_rasters(drawn) if dense else []
     height, width = drawn.image.shape[:2]
     for k, person in enumerate(drawn.stage.people):
-        whole, seen = whole_mask(drawn.stage, k, camera), drawn.person == k
+        whole, seen = whole_mask(drawn, k), drawn.person == k
         rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
         jitter = rng.normal(0, [0.04, 0.04, 0.06])
         if not len(rows) or len(rows) < 24 or seen.sum() < 0.1 * whole.sum():

@@ -22,7 +22,7 @@ from marrow.data.synth._cloth_mesh import (
     ClothMesh,
     smoothstep,
 )
-from marrow.data.synth.looks import Garment
+from marrow.data.synth.wardrobe import Garment
 from marrow.types import Float32, Float64
 
 #: Cloth goes on this far beyond its hems while it is shaped, metres, so that hems hang like the rest.
@@ -39,7 +39,6 @@ class Cut:
         kept: (k,) vertices of the cloth mesh.
         edge_from, edge_to, edge_share: (r,) the rim's vertices, on edges of the cloth mesh.
         faces: (F, 3) of the vertices [kept, rim, folded rim].
-        field: (n,) float32 metres from the hem.
         colour: which of the garment's two colours.
         lift: metres it lies above the garment; 0 the garment itself, with its rim folded inward.
         rim: (p, 2) pieces of the rim, numbers among the rim's vertices.
@@ -99,12 +98,12 @@ class Shape:
 
 
 def shape_of(mesh: ClothMesh, garment: Garment) -> Shape:
-    """The shape of a garment; kept for the next one of the same numbers."""
+    """The shape of a garment; kept for one of the same numbers that follows soon."""
     g = garment
     return _shape(mesh, g.kind, g.length, g.sleeve, g.fit, g.neck, g.open)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=16)  # about a megabyte each, and few are asked for twice
 def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float, neck: str, opened: bool) -> Shape:
     place = mesh.place.astype(np.float64)
     x, y, z = place.T
@@ -122,11 +121,11 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         else:
             smoothing = 3
         folds = 0.0025 + 0.005 * fit if legs is not None else 0.0
-        knees = mesh.leg.max(1)
+        knees = _either(mesh.leg)
         creases = 0.35 + 0.9 * np.exp(-(((knees - 1.0) / 0.22) ** 2)) + 0.9 * np.exp(-(((knees - 1.9) / 0.2) ** 2))
         creases += 0.5 * np.exp(-(((knees - 0.1) / 0.2) ** 2))
     elif kind == "socks":
-        field = np.minimum(_limb_field(2.4 - mesh.leg, mesh.of_leg, length, 0.40), (mesh.leg.max(1) - 1.2) * 0.4)
+        field = np.minimum(_limb_field(2.4 - mesh.leg, mesh.of_leg, length, 0.40), (_either(mesh.leg) - 1.2) * 0.4)
         gap = np.full(len(x), 0.002)
         folds, creases, smoothing = 0.0, np.zeros(len(x)), 2
     elif kind in STRAPS:
@@ -136,7 +135,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
             a, b = np.array([-0.095, 1.42]), np.array([0.16, 0.90])
             n = np.array([(b - a)[1], -(b - a)[0]]) / np.linalg.norm(b - a)
             field = np.minimum(0.017 - np.abs((x - a[0]) * n[0] + (y - a[1]) * n[1]), y - 0.92)
-        field = np.minimum(field, 2.0 * (0.5 - mesh.of_arm.max(1)))
+        field = np.minimum(field, 2.0 * (0.5 - _either(mesh.of_arm)))
         gap = np.full(len(x), 0.005)
         folds, creases, smoothing = 0.0, np.zeros(len(x)), 4
         hides = 9.0
@@ -145,14 +144,14 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         field = np.minimum(y - hem - 0.1 * (z + 0.05), _neckline(mesh, neck))
         if kind in ("tank", "dress-tank"):
             field = np.minimum(field, 0.118 + 0.42 * np.maximum(1.405 - y, 0.0) - np.abs(x))
-            field = np.minimum(field, 2.0 * (0.6 - mesh.of_arm.max(1)))
+            field = np.minimum(field, 2.0 * (0.6 - _either(mesh.of_arm)))
         else:
             field = np.minimum(field, _limb_field(mesh.arm, mesh.of_arm, sleeve, 0.26))
         if opened:
             width = 0.012 + 0.055 * smoothstep(1.42 - y, 0.0, 0.45) * (0.4 + fit)
             field = np.minimum(field, np.where(z > -0.05, np.abs(x) - width, 1.0))
             hides = 0.05
-        thick = {"jumper": 0.007, "hoodie": 0.008, "jacket": 0.010, "coat": 0.012, "shirt": 0.004}.get(kind, 0.0035)
+        thick = _THICK.get(kind, 0.0035)
         gap = np.full(len(x), thick)
         slope = 0.5 - 0.48 * min(fit, 1.0)
         trunk = _hang(TRUNK_BINS[0], thick, thick + 0.004 + 0.016 * fit, slope * _TRUNK_STEP)
@@ -163,8 +162,8 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
             (0.16 - 0.12 * fit) * _ARM_STEP,
         )
         folds = 0.003 + 0.005 * fit
-        elbow = mesh.arm.max(1)
-        creases = 0.45 + 0.9 * np.exp(-(((elbow - 1.0) / 0.3) ** 2)) * (mesh.of_arm.max(1) > 0.4)
+        elbow = _either(mesh.arm)
+        creases = 0.45 + 0.9 * np.exp(-(((elbow - 1.0) / 0.3) ** 2)) * (_either(mesh.of_arm) > 0.4)
         creases += 0.7 * smoothstep(-y, -1.12, -0.95)
         if kind == "dress-tank" or kind == "dress":
             trunk = _hang(TRUNK_BINS[0], thick, thick + 0.004, 0.8 * _TRUNK_STEP)
@@ -175,10 +174,12 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         cuts.append(_cut(mesh, trim.astype(np.float32), colour, lift, printed))
     return Shape(
         field, np.flatnonzero(inside), inside, field > 0, gap.astype(np.float32), trunk, hips, legs, arms,
-        np.flatnonzero(inside & (np.abs(x) < 0.05) & (y < 0.9) & (y > 0.66)), smoothing, folds, creases.astype(np.float32), hides, tuple(cuts),
+        np.flatnonzero(inside & (np.abs(x) < 0.05) & (y < 0.9) & (y > 0.66)), smoothing, folds,
+        creases.astype(np.float32), hides, tuple(cuts),
     )  # fmt: skip
 
 
+_THICK = {"jumper": 0.007, "hoodie": 0.008, "jacket": 0.010, "coat": 0.012, "shirt": 0.004}
 STRAPS = ("straps", "strap")
 BOTTOMS = ("trousers", "jeans", "shorts", "leggings", "under")
 _TRUNK_STEP = (TRUNK_TOP - TRUNK_BOTTOM) / (TRUNK_BINS[0] - 1)
@@ -193,9 +194,16 @@ def _hang(levels: int, first: float, last: float, taper: float) -> Hang:
 def _limb_field(along: Float64, share: Float64, end: float, metres: float) -> Float64:
     """Metres to the end of a sleeve or leg at ``end`` along the limb; large off the limbs."""
     own = (end - along) * metres
-    return np.where(share > 0.02, own + 0.6 * (1 - smoothstep(share, 0.02, 0.35)), 1.0).min(1)
+    each = np.where(share > 0.02, own + 0.6 * (1 - smoothstep(share, 0.02, 0.35)), 1.0)
+    return np.minimum(each[:, 0], each[:, 1])
 
 
+def _either(values: Float64) -> Float64:
+    """(M,) the larger of the right and the left side's (M, 2)."""
+    return np.maximum(values[:, 0], values[:, 1])
+
+
+@functools.cache
 def _neckline(mesh: ClothMesh, neck: str) -> Float64:
     """Metres outside the hole for the neck."""
     x, y, z = mesh.place.astype(np.float64).T
@@ -204,8 +212,8 @@ def _neckline(mesh: ClothMesh, neck: str) -> Float64:
     low = {"crew": 0.0, "scoop": 0.035, "wide": 0.02, "v": 0.0, "collar": -0.012, "lapel": 0.02}[neck]
     wide = {"crew": 0.0, "scoop": 0.018, "wide": 0.03, "v": 0.0, "collar": -0.008, "lapel": 0.006}[neck]
     depth = 0.05 + (0.032 + low) * smoothstep(z, -0.08, 0.0)
-    q = np.stack([x / (0.072 + wide), np.minimum(y - 1.455, 0.0) / depth, (z + 0.035) / (0.078 + 0.5 * wide)], 1)
-    r = np.linalg.norm(q, axis=1)
+    q = x / (0.072 + wide), np.minimum(y - 1.455, 0.0) / depth, (z + 0.035) / (0.078 + 0.5 * wide)
+    r = np.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2])
     field = (r - 1) * 0.075
     if neck == "v" or neck == "lapel":
         tip = 1.29 if neck == "v" else 1.22
@@ -222,7 +230,7 @@ def _trims(mesh: ClothMesh, kind: str, field: Float32, opened: bool, neck: str):
     if kind in ("jeans", "trousers", "shorts"):
         yield np.where(y > 0.88, np.minimum(field, 0.036 - field), -1.0), 1, 0.0022, False
     if kind in ("jumper", "hoodie", "jacket") and not opened:
-        arm_end = mesh.of_arm.max(1) > 0.5
+        arm_end = _either(mesh.of_arm) > 0.5
         band = np.minimum(field + 0.0, (0.045 if kind != "jacket" else 0.03) - field)
         yield np.where(arm_end | (y < 1.1), band, -1.0), 1, 0.002, False
     if neck in ("crew", "scoop", "v", "wide") and kind in ("t-shirt", "long-sleeve", "jumper", "hoodie"):
@@ -262,7 +270,7 @@ def _cut(mesh: ClothMesh, field: Float32, colour: int, lift: float, printed: boo
     share = (field[i] / (field[i] - field[j])).astype(np.float32)
     faces, rim = faces[:count], rim[:pieces]
     at = mesh.place[i] + share[:, None] * (mesh.place[j] - mesh.place[i])
-    place = np.concatenate([mesh.place[order], at] if lift else [mesh.place[order], at, at])
+    place = np.concatenate([mesh.place[order], at] if lift else [mesh.place[order], at, at]).astype(np.float32)
     if not lift:
         p, q = rim.T
         fold_p, fold_q = p + on_rim, q + on_rim

@@ -13,10 +13,13 @@ from marrow.data.synth.outfits import LABELS, worn
 from marrow.data.synth.scenes import Actor, Scene, stream
 from marrow.geometry.projection import to_camera
 from marrow.render.effects import gaussian_blur, sensor_noise, to_srgb
-from marrow.render.mesh import rasterize, window_of
+from marrow.render.mesh import covered
 from marrow.render.shading import Picture, shade
 from marrow.render.surfaces import Merged, Surface, merged
 from marrow.types import Camera, Float32, Float64
+
+#: Directions in which the sky is looked for; twice as many change a picture by less than half a grey level.
+_AXES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,11 @@ def draw(stage: Stage, view: int = 0) -> Drawn:
     """Draw a stage as one of the scene's cameras sees it."""
     scene, camera = stage.scene, stage.scene.cameras[view][stage.frame]
     behind = places.background(scene.place, camera)
-    picture = shade(stage.surfaces, camera, scene.place.lights, scene.place.sky, behind)
+    long = max(camera.size)
+    picture = shade(
+        stage.surfaces, camera, scene.place.lights, replace(scene.place.sky, axes=_AXES), behind, mesh=stage.mesh,
+        shadow_size=int(np.clip(2 * long, 512, 2048)), sky_size=int(np.clip(long // 2, 128, 320)),
+    )  # fmt: skip
     rng = stream(scene.preset, scene.seed, scene.index, f"noise {view} {stage.frame}")
     light = gaussian_blur(picture.image_linear, scene.disturbance.blur)
     light = sensor_noise(light, rng, full_well=scene.disturbance.full_well)
@@ -90,16 +97,15 @@ def draw(stage: Stage, view: int = 0) -> Drawn:
     return Drawn(stage, camera, image, picture, owner[picture.surface])
 
 
-def whole_mask(stage: Stage, number: int, camera: Camera) -> NDArray[np.bool_]:
+def whole_mask(drawn: Drawn, number: int) -> NDArray[np.bool_]:
     """(H, W) pixels that a person would cover with nothing before them, clothes included."""
-    mesh = merged(stage.people[number].surfaces)
-    out = np.zeros(camera.size[::-1], bool)
-    vertices = to_camera(camera, mesh.vertices).astype(np.float32)
-    window = window_of(vertices, camera)
-    if window is not None:
-        x0, y0, x1, y1 = window
-        out[y0:y1, x0:x1] = rasterize(vertices, mesh.faces, camera, window=window).ids >= 0
-    return out
+    mesh = drawn.stage.mesh
+    own = np.flatnonzero(mesh.owner == number)  # a person's surfaces follow one another
+    first, last = int(own[0]), int(own[-1]) + 1
+    start, end = mesh.first_vertex[first], mesh.first_vertex[last]
+    faces = mesh.faces[mesh.first_face[first] : mesh.first_face[last]] - np.int32(start)
+    vertices = to_camera(drawn.camera, mesh.vertices[start:end]).astype(np.float32)
+    return covered(vertices, faces, drawn.camera, drawn.person == number)
 
 
 def _posed(actor: Actor, number: int, frame: int) -> Posed:

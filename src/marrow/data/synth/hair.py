@@ -13,8 +13,8 @@ from marrow.body.skinning import SkinWeights, skin
 from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import _edges, _subdivided, smoothstep
 from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, hairline, head_centre, head_grid, skin_marks
-from marrow.data.synth.looks import Hair
 from marrow.data.synth.sheets import _finer, _grid_faces
+from marrow.data.synth.wardrobe import Hair
 from marrow.types import Float32, Float64
 
 #: Styles from none to most.
@@ -35,7 +35,7 @@ class HairPiece:
     Attributes:
         points: (n, 3) float32; for a sheet (L, A, 3) float64.
         weights: of the skeleton's segments; None: all with the head.
-        faces: (F, 3); colour: (n, 3) float32 linear; for a sheet, of its finer mesh.
+        faces: (F, 3); colour: (n, 3) float32 linear; for a sheet, of the mesh with twice as many rows.
         down, round: of a sheet, lengths in it; thick: radius of a tail along its line (L,), or None.
     """
 
@@ -169,7 +169,7 @@ def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: flo
         cap[:, 1:-1] = 0.25 * cap[:, :-2] + 0.5 * cap[:, 1:-1] + 0.25 * cap[:, 2:]
     start = cap[-1]
     step = 0.022 * scale
-    levels = max(int(round(hair.length / step)), 4)
+    levels = max(round(hair.length / step), 4)
     centre = head_centre(rest.vertices)
     away = cap - centre
     away /= np.linalg.norm(away, axis=-1, keepdims=True)
@@ -197,13 +197,12 @@ def _curtain(rest: Rest, hair: Hair, points: Float64, grid: HeadGrid, scale: flo
     down = np.zeros(out.shape[:2])
     down[1:] = np.linalg.norm(np.diff(out, axis=0), axis=-1)
     around = np.linalg.norm(np.roll(out, -1, 1) - out, axis=-1)
-    rows, cols = 2 * levels - 1, 2 * len(columns) - 1
-    fine = np.interp(np.arange(cols) / 2, np.arange(len(columns)), strands[columns])
-    fine = fine + 0.35 * rng.normal(size=cols)
+    rows, cols = 2 * levels - 1, len(columns)
+    fine = strands[columns] + 0.35 * rng.normal(size=cols)
     shade = 1.0 + 0.22 * fine[None] + 0.05 * rng.normal(size=(rows, cols))
     shade *= np.linspace(1.05, 0.92, rows)[:, None]
-    azimuth = np.radians(np.interp(np.arange(cols) / 2, np.arange(len(columns)), np.array(columns) * 360 / COLUMNS))
-    place = _strand_place(np.tile(azimuth, rows), np.repeat(np.arange(rows) * 0.5 + 20.0, cols))
+    azimuth = np.array(columns) * (2 * np.pi / COLUMNS)
+    place = _strand_place(np.tile(azimuth, rows), np.repeat(np.arange(rows) * 0.5 + 20.0, cols).astype(np.float64))
     return HairPiece(
         out, None, _grid_faces(rows, cols, False), _tinted(hair.colour, shade.reshape(-1)), place.astype(np.float32),
         down, around,
@@ -215,7 +214,7 @@ def _tail(hair: Hair, centre: Float64, points: Float64, grid: HeadGrid, scale: f
     back = points.reshape(ROWS, COLUMNS, 3)[:, COLUMNS // 2]
     height = grid.height.reshape(ROWS, COLUMNS)[:, COLUMNS // 2]
     start = back[int(np.argmin(np.abs(height - (1.60 + 0.06 * hair.volume))))]
-    levels = max(int(round(hair.length / (0.025 * scale))), 5) + 1
+    levels = max(round(hair.length / (0.025 * scale)), 5) + 1
     s = np.arange(levels) * 0.025 * scale
     out = np.zeros((levels, 1, 3))
     out[:, 0] = start
@@ -229,7 +228,7 @@ def _tail(hair: Hair, centre: Float64, points: Float64, grid: HeadGrid, scale: f
     shade = 1 + 0.22 * rng.normal(size=(1, _TAIL)) + 0.05 * rng.normal(size=(rows, _TAIL))
     faces = _grid_faces(rows, _TAIL, True)
     angle = np.arange(_TAIL) / _TAIL * 2 * np.pi
-    place = _strand_place(np.tile(angle, rows), np.repeat(np.arange(rows) * 0.5, _TAIL))
+    place = _strand_place(np.tile(angle, rows), np.repeat(np.arange(rows) * 0.5, _TAIL).astype(np.float64))
     return HairPiece(
         out, None, faces, _tinted(hair.colour, shade.reshape(-1)), place.astype(np.float32), down, np.zeros_like(down),
         thick,
@@ -276,7 +275,7 @@ def pose_piece(piece: HairPiece, rest: Rest, transforms: Float64, p: Float64, fl
     _fast_cloth.hang(posed, carried, piece.down, piece.round, False, capsules, radii, floor, 20, 0.006, memory)
     if piece.thick is not None:
         return _tube(posed[:, 0], piece.thick)
-    return np.ascontiguousarray(_finer(posed, False).reshape(-1, 3), np.float32)
+    return np.ascontiguousarray(_finer(posed, False)[:, ::2].reshape(-1, 3), np.float32)
 
 
 def _shoulders(rest: Rest, transforms: Float64, p: Float64) -> tuple[Float64, Float64]:

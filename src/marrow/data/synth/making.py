@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from marrow.body.parts import PARTS
 from marrow.data.synth.annotations import MAPS, joint_set_names
@@ -112,10 +113,12 @@ def _work(recipe: Recipe, folder: Path, numbers: Sequence[int], path: Path | Non
         for number in numbers:
             yield from make(recipe, number)
 
-    if path is None:
-        write_folder(folder, samples())
-    else:
-        write_shard(path, samples())
+    # products of these small matrices gain nothing from threads, which only take the cores from other workers
+    with threadpool_limits(limits=1, user_api="blas"):
+        if path is None:
+            write_folder(folder, samples())
+        else:
+            write_shard(path, samples())
     return len(numbers)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,10 @@ from marrow.data.synth.accessories import SHOES, SOLES, Part, make_items
 from marrow.data.synth.clothes import Shell, drawn, make_shells, pose_shells, unit
 from marrow.data.synth.cuts import BOTTOMS, STRAPS
 from marrow.data.synth.hair import HairPiece, make_hair, pose_piece
-from marrow.data.synth.looks import Garment, Look
 from marrow.data.synth.sheets import Sheet, hang_sheet, make_sheet
 from marrow.data.synth.skin_colours import EYES, eye_coordinates, eye_texture, skin_colours
 from marrow.data.synth.textures import read_texture
+from marrow.data.synth.wardrobe import Garment, Look
 from marrow.render.mesh import vertex_normals
 from marrow.render.surfaces import Surface
 from marrow.types import Float32, Float64
@@ -49,6 +49,7 @@ class Outfit:
         covered: (V,) bool, vertices under clothes whose skin is not drawn.
         sole: metres by which shoes raise the feet: lift the person so much, and the soles stand on the floor.
         seen: per shell, per cut, the faces that no outer garment hides.
+        textures: folder of the user's pictures.
     """
 
     look: Look
@@ -69,10 +70,13 @@ def dress(body: DefaultBody, rest: Rest, look: Look, textures: str | Path | None
     """Dress a person (some milliseconds; the first person of a process takes longer).
 
     Args:
-        textures: folder of the user's pictures that the look's garments may name.
+        textures: folder of the user's pictures that the look names; without it those clothes are of one colour.
     Raises:
-        InputError: a picture that is not in the folder or is another one by now.
+        InputError: a picture that is not in the folder, or is another one by now.
     """
+    for garment in (*look.garments, *look.sheets):
+        if garment.texture is not None and textures is not None:
+            read_texture(Path(textures), *garment.texture)
     mesh = cloth_mesh(body)
     normals = vertex_normals(rest.vertices, body.faces)
     shells, outer = make_shells(body, rest, look.garments, normals)
@@ -82,9 +86,9 @@ def dress(body: DefaultBody, rest: Rest, look: Look, textures: str | Path | None
     flat = 0.004 if look.hair.style not in ("bald", "cropped") else 0.0
     parts = make_items(body, rest, look.items, outer, flat)
     covered = _covered(body, mesh, shells, bool(kinds & {"trainers", "shoes", "boots"}))
-    hidden = covered[body.faces].all(1)
-    for eye in EYES:
-        hidden |= (body.faces[:, 0] >= eye.start) & (body.faces[:, 0] < eye.stop)
+    hidden = _all_three(covered, body.faces)
+    for faces in _eye_faces(body):
+        hidden[faces] = True
     shoe = next((item.kind for item in look.items if item.kind in SHOES), None)
     return Outfit(
         look, rest, tuple(shells), tuple(sheets), tuple(make_hair(body, rest, look.hair, normals, hat)), tuple(parts),
@@ -94,12 +98,15 @@ def dress(body: DefaultBody, rest: Rest, look: Look, textures: str | Path | None
     )  # fmt: skip
 
 
-def worn(outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertices: Float32) -> list[Surface]:
+def worn(
+    outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertices: Float32, *, owner: int = -1
+) -> list[Surface]:
     """What a person wears in a pose, the skin first.
 
     Args:
         R, p: (B, 3, 3) and (B, 3) frames of the skeleton's segments, ``rest.skeleton.forward(q, translation)``.
         body_vertices: (V, 3) posed skin, metres, world.
+        owner: number of the person, for the surfaces.
     Returns:
         Surfaces with labels of :data:`LABELS`; the first has all of the skin's vertices, but faces only where skin can
         be seen.
@@ -120,12 +127,14 @@ def worn(outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertice
         for cut, faces in zip(shell.cuts, seen, strict=True):
             if len(faces):
                 vertices = drawn(cut, points, below, normal)
-                surfaces.append(_cloth(outfit, shell.garment, vertices, faces, cut.colour, cut.place, cut.printed))
+                surfaces.append(
+                    _cloth(outfit.textures, shell.garment, vertices, faces, cut.colour, cut.place, cut.printed)
+                )
         chosen = shell.ids[shell.covered[shell.ids]]
         below[chosen] = points[chosen]
     for sheet in outfit.sheets:
         vertices = hang_sheet(sheet, rest, transforms, p, floor)
-        surfaces.append(_cloth(outfit, sheet.garment, vertices, sheet.faces, 0, sheet.place, True))
+        surfaces.append(_cloth(outfit.textures, sheet.garment, vertices, sheet.faces, 0, sheet.place, True))
     for part in outfit.parts:
         vertices = skin(part.points, part.weights, transforms[None])[0]
         surfaces.append(
@@ -134,7 +143,7 @@ def worn(outfit: Outfit, body: DefaultBody, R: Float64, p: Float64, body_vertice
     for piece in outfit.hair:
         vertices = pose_piece(piece, rest, transforms, p, floor)
         surfaces.append(Surface(vertices, piece.faces, piece.colour, gloss=0.3, two_sided=True, label=_LABEL["hair"]))
-    return surfaces
+    return [replace(surface, owner=owner) for surface in surfaces]
 
 
 def label_of(garment: Garment) -> str:
@@ -154,12 +163,14 @@ def sheet_top(garment: Garment) -> float:
     return {"skirt": 1.035, "dress skirt": 1.075}.get(garment.kind, 1.0)
 
 
-def _cloth(outfit: Outfit, garment: Garment, vertices, faces, colour: int, place: Float32, printed: bool) -> Surface:
+def _cloth(
+    textures: Path | None, garment: Garment, vertices, faces, colour: int, place: Float32, printed: bool
+) -> Surface:
     tint = np.array((garment.colour, garment.second)[colour], np.float32)
     texture = uv = None
     pattern = garment.pattern if printed else None
-    if printed and garment.texture is not None and outfit.textures is not None:
-        texture = read_texture(outfit.textures, *garment.texture)
+    if printed and garment.texture is not None and textures is not None:
+        texture = read_texture(textures, *garment.texture)
         uv = np.stack([place[:, 0] / 0.5 + 0.5, place[:, 1] / 0.5], 1).astype(np.float32)
         pattern, tint = None, np.ones(3, np.float32)
     return Surface(
@@ -171,13 +182,23 @@ def _cloth(outfit: Outfit, garment: Garment, vertices, faces, colour: int, place
 def _eyes(body: DefaultBody, look: Look, v: Float32) -> list[Surface]:
     picture = eye_texture(look.skin)
     out = []
-    for eye, uv in zip(EYES, eye_coordinates(body), strict=True):
-        own = (body.faces[:, 0] >= eye.start) & (body.faces[:, 0] < eye.stop)
+    for eye, uv, own in zip(EYES, eye_coordinates(body), _eye_faces(body), strict=True):
         faces = body.faces[own] - eye.start
         out.append(
             Surface(v[eye], faces, np.ones(3, np.float32), texture=picture, uv=uv, gloss=0.7, label=_LABEL["eyes"])
         )
     return out
+
+
+def _all_three(of: NDArray[np.bool_], faces: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(F,) whether it holds at all corners."""
+    return of[faces[:, 0]] & of[faces[:, 1]] & of[faces[:, 2]]
+
+
+@functools.cache
+def _eye_faces(body: DefaultBody) -> tuple[NDArray[np.intp], ...]:
+    first = body.faces[:, 0]
+    return tuple(np.flatnonzero((first >= eye.start) & (first < eye.stop)) for eye in EYES)
 
 
 def _covered(body: DefaultBody, mesh: ClothMesh, shells: list[Shell], shod: bool) -> NDArray[np.bool_]:
@@ -210,6 +231,6 @@ def _seen(mesh: ClothMesh, shells: list[Shell], look: Look) -> tuple[tuple[NDArr
             for sheet in look.sheets:
                 if not sheet.open and label_of(shell.garment) in ("top", "dress"):
                     hidden |= cut.place[:, 1] < sheet_top(sheet) - _TUCKED
-            pieces.append(cut.faces[~hidden[cut.faces].all(1)] if hidden.any() else cut.faces)
+            pieces.append(cut.faces[~_all_three(hidden, cut.faces)] if hidden.any() else cut.faces)
         out.append(tuple(pieces))
     return tuple(out)

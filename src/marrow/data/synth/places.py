@@ -102,11 +102,11 @@ def sample_place(rng: np.random.Generator, eyes: Float64, people: Float64, dim: 
         wall,
         _pattern(rng, wall, ("noise", "noise", "stripes", "checks")) if rng.random() < 0.6 else None,
         walls if kind == "room" else (0.0, 0.0, 0.0),
-        tuple(strength * c for c in horizon),
-        tuple(strength * c for c in zenith),
+        _three(strength * np.array(horizon)),
+        _three(strength * np.array(zenith)),
         _lights(rng, kind, strength, walls),
         _ambient(rng, kind, strength),
-        Path(photos[rng.integers(len(photos))]) if kind == "photo" else None,
+        Path(photos[int(rng.integers(len(photos)))]) if kind == "photo" else None,
     )
 
 
@@ -170,15 +170,17 @@ def background(place: Place, camera: Camera) -> Float32:
     width, height = camera.size
     if place.photo is not None:
         return _photo(place.photo, camera.size)
-    y = np.arange(height)[:, None] - camera.K[1, 2]
-    x = np.arange(width)[None] - camera.K[0, 2]
-    rays = np.stack(np.broadcast_arrays(x / camera.K[0, 0], y / camera.K[1, 1], 1.0), -1)
-    if camera.lens == "fisheye":
-        angle = np.hypot(rays[..., 0], rays[..., 1])
-        rays = rays * [1, 1, 0] * np.sinc(angle / np.pi)[..., None] + np.cos(angle)[..., None] * [0, 0, 1]
-    up = rays @ camera.R_cam_world[:, 1] / np.linalg.norm(rays, axis=-1)
-    share = np.clip(up, 0, 1)[..., None] ** 0.6
-    return ((1 - share) * place.horizon + share * np.array(place.zenith)).astype(np.float32)
+    K, R = camera.K, camera.R_cam_world
+    y = (np.arange(height)[:, None] - K[1, 2]) / K[1, 1]
+    x = (np.arange(width)[None] - K[0, 2]) / K[0, 0]
+    size = np.sqrt(x * x + y * y + (camera.lens != "fisheye"))
+    if camera.lens == "fisheye":  # the distance from the axis is the angle
+        up = (x * R[0, 1] + y * R[1, 1]) * np.sinc(size / np.pi) + R[2, 1] * np.cos(size)
+    else:
+        up = (x * R[0, 1] + y * R[1, 1] + R[2, 1]) / size
+    share = np.clip(up, 0, 1).astype(np.float32)[..., None] ** np.float32(0.6)
+    low, high = np.array(place.horizon, np.float32), np.array(place.zenith, np.float32)
+    return low + share * (high - low)
 
 
 def photos_in(folder: str | Path) -> list[Path]:
@@ -204,13 +206,18 @@ def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, flo
     return r, g, b
 
 
+def _three(values: Float64) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
 def _colour(rng: np.random.Generator, hue, saturation, value) -> tuple[float, float, float]:
     return _hsv(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
 
 
 def _pattern(rng: np.random.Generator, base: Sequence[float], kinds: Sequence[str]) -> Pattern:
     shade = rng.choice([rng.uniform(0.6, 0.85), rng.uniform(1.1, 1.3)])
-    second = tuple(float(min(c * shade + rng.uniform(0, 0.04), 0.95)) for c in base)
+    second = _three(np.minimum(np.array(base) * shade + rng.uniform(0, 0.04, 3), 0.95))
     along = rng.uniform(0, np.pi)
     direction = (float(np.cos(along)), 0.0, float(np.sin(along)))
     return Pattern(str(rng.choice(kinds)), second, float(rng.uniform(0.12, 0.8)), direction, int(rng.integers(1 << 30)))
@@ -222,7 +229,7 @@ def _background(rng: np.random.Generator, kind: str) -> tuple[tuple[float, float
         horizon = _hsv(rng.uniform(0.5, 0.62), 0.12 * grey, rng.uniform(0.75, 0.98))
         return horizon, _hsv(rng.uniform(0.55, 0.62), 0.1 + 0.5 * grey, rng.uniform(0.6, 0.95))
     plain = _colour(rng, (0.0, 1.0), (0.0, 0.3), (0.3, 0.95))
-    return plain, tuple(float(c * rng.uniform(0.7, 1.0)) for c in plain)
+    return plain, _three(np.array(plain) * rng.uniform(0.7, 1.0, 3))
 
 
 def _lights(rng: np.random.Generator, kind: str, strength: float, walls: Sequence[float]) -> tuple[Light, ...]:
@@ -278,11 +285,30 @@ def _thing(rng: np.random.Generator) -> Thing:
     else:
         parts = [("cylinder", (0.0, 0.15, 0.0), (0.16, 0.3, 0.16))]
         spots = rng.normal(0, [0.14, 0.2, 0.14], (7, 3)) + [0, 0.75, 0]
-        parts += [("ball", tuple(float(c) for c in spot), (0.18, 0.16, 0.18)) for spot in spots]
+        parts += [("ball", _three(spot), (0.18, 0.16, 0.18)) for spot in spots]
     green = kind == "plant"
     colour = _colour(rng, (0.22, 0.38), (0.3, 0.7), (0.2, 0.5)) if green else _material(rng)
     pattern = _pattern(rng, colour, ("noise", "stripes")) if rng.random() < 0.5 else None
     return Thing(kind, tuple(parts), (0.0, 0.0, 0.0), float(rng.uniform(0, 2 * np.pi)), colour, pattern)
+
+
+def make_seat(rng: np.random.Generator, at: tuple[float, float, float], turn: float, height: float) -> Thing:
+    """A stool, a box or a chair of a height, metres, whose front is turned to ``turn`` (radians from +Z to +X)."""
+    wide, deep, leg = float(rng.uniform(0.34, 0.5)), 0.34, 0.035
+    kind = str(rng.choice(["stool", "box", "chair"]))
+    seat: tuple[str, tuple[float, float, float], tuple[float, float, float]]
+    if kind == "box":
+        parts = (("box", (0.0, height / 2, 0.0), (wide, height, deep)),)
+    else:
+        seat = ("box", (0.0, height - 0.025, 0.0), (wide, 0.05, deep))
+        legs = tuple(
+            ("box", (sx * (wide / 2 - leg), (height - 0.05) / 2, sz * (deep / 2 - leg)), (leg, height - 0.05, leg))
+            for sx in (-1, 1)
+            for sz in (-1, 1)
+        )
+        back = (("box", (0.0, height + 0.22, -deep / 2 - 0.12), (wide, 0.4, 0.03)),) if kind == "chair" else ()
+        parts = (seat, *legs, *back)
+    return Thing("seat", parts, at, turn, _material(rng))
 
 
 def _material(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -305,15 +331,15 @@ def _backdrop(rng: np.random.Generator) -> Thing:
         return Thing("house", (("box", (0.0, h / 2, 0.0), (w, h, d)),), (0.0, 0.0, 0.0), turn, colour, windows)
     trunk, crown = float(rng.uniform(1.5, 3.0)), float(rng.uniform(1.0, 2.5))
     spots = rng.normal(0, [0.5, 0.4, 0.5], (6, 3)) * crown + [0, trunk + crown, 0]
-    leaves = [("ball", tuple(float(c) for c in spot), (crown * 0.7, crown * 0.6, crown * 0.7)) for spot in spots]
+    leaves = [("ball", _three(spot), (crown * 0.7, crown * 0.6, crown * 0.7)) for spot in spots]
     stem = ("cylinder", (0.0, trunk / 2, 0.0), (0.15, trunk, 0.15))
     colour = _colour(rng, (0.2, 0.36), (0.4, 0.75), (0.15, 0.45))
-    speckle = Pattern("noise", tuple(1.6 * c for c in colour), 0.35, seed=int(rng.integers(1 << 30)))
+    speckle = Pattern("noise", _three(1.6 * np.array(colour)), 0.35, seed=int(rng.integers(1 << 30)))
     return Thing("tree", (stem, *leaves), (0.0, 0.0, 0.0), turn, colour, speckle)
 
 
 def _aside(spot: Float64, centre: Float64, eyes: Float64) -> bool:
-    """Whether something that stands at a spot (3,) covers nobody who is at ``centre``: it is not on the cameras' side."""
+    """Whether something at a spot (3,) covers nobody who is at ``centre``: it is not on the cameras' side."""
     ahead = (eyes - centre)[:, [0, 2]]
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
     return bool((ahead @ (spot - centre)[[0, 2]] < 0.1).all())
@@ -323,12 +349,13 @@ def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:
     """Whether nobody's skin and no camera is within a thing's boxes (balls and cylinders count as boxes)."""
     c, s = np.cos(thing.turn), np.sin(thing.turn)
     points = np.concatenate([people, eyes]) - thing.at
-    local = np.stack([c * points[:, 0] - s * points[:, 2], points[:, 1], s * points[:, 0] + c * points[:, 2]], 1)
-    far = np.full(len(local), _GAP)
+    local = c * points[:, 0] - s * points[:, 2], points[:, 1], s * points[:, 0] + c * points[:, 2]
+    far = np.full(len(points), _GAP)
     far[len(people) :] = 0.25
     for shape, centre, size in thing.parts:
         half = np.array(size) if shape == "ball" else np.array(size) * ([1, 0.5, 1] if shape == "cylinder" else 0.5)
-        if (np.abs(local - centre) < half + far[:, None]).all(1).any():
+        within = [np.abs(x - m) < h + far for x, m, h in zip(local, centre, half, strict=True)]
+        if (within[0] & within[1] & within[2]).any():
             return False
     return True
 

@@ -316,17 +316,26 @@ class _Own:
 
 
 def _cut(grid: Float64, muscle: float, weight: float, axes: tuple[Float64, ...]) -> Float64:
-    return np.tensordot(_hat(weight, axes[3]), np.tensordot(_hat(muscle, axes[2]), grid, 1), 1)
+    k, share = _between(muscle, axes[2])
+    grid = (1.0 - share) * grid[k - 1] + share * grid[k]
+    k, share = _between(weight, axes[3])
+    return np.asarray((1.0 - share) * grid[k - 1] + share * grid[k])
 
 
 def _hat(value: float, anchors: Float64) -> Float64:
     """Weights of linear interpolation of a value, held within the anchors."""
     out = np.zeros(len(anchors))
-    value = min(max(value, anchors[0]), anchors[-1])
-    k = min(max(int(np.searchsorted(anchors, value)), 1), len(anchors) - 1)
-    share = (value - anchors[k - 1]) / (anchors[k] - anchors[k - 1])
+    k, share = _between(value, anchors)
     out[k - 1], out[k] = 1.0 - share, share
     return out
+
+
+def _between(value: float, anchors: Float64) -> tuple[int, float]:
+    """The anchor above a value, held within them, and the share of the way to it from the one below."""
+    value = min(max(value, float(anchors[0])), float(anchors[-1]))
+    k = min(max(int(anchors.searchsorted(value)), 1), len(anchors) - 1)
+    low, high = float(anchors[k - 1]), float(anchors[k])
+    return k, (value - low) / (high - low)
 
 
 @functools.cache

@@ -58,11 +58,7 @@ class PoseSampler:
     """
 
     def __init__(self, split: str = "train", source: PoseSource | None = None) -> None:
-        self.source = shipped(split) if source is None else source
-        if not self.source.clips:
-            raise InputError("no clips to draw poses from; give a PoseSource that holds some, or split='train'")
-        for clip in self.source.clips.values():
-            checked(clip)
+        self.source = _sound(split) if source is None else _all_checked(source)
 
     def pose(
         self, rng: np.random.Generator, skeleton: Skeleton, age: float | None = None, flesh: Solids | None = None
@@ -252,6 +248,19 @@ def stand(body: DefaultBody, rest: Rest, q: Float64) -> Float64:
     out = np.array(q, np.float64)
     out[..., rest.skeleton.index("pelvis_ty")] -= float(np.quantile(lowest, 0.05))
     return out
+
+
+def _all_checked(source: PoseSource) -> PoseSource:
+    if not source.clips:
+        raise InputError("no clips to draw poses from; give a PoseSource that holds some, or split='train'")
+    for clip in source.clips.values():
+        checked(clip)
+    return source
+
+
+@functools.cache
+def _sound(split: str) -> PoseSource:
+    return _all_checked(shipped(split))
 
 
 def _other(rng: np.random.Generator, arms: str) -> str:

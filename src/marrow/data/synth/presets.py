@@ -27,6 +27,8 @@ class Preset:
         elevation_deg: how far above the horizon the camera stands, seen from the people.
         height: share of the picture's height that a person (or the group) takes.
         fov_deg: field of view along the long side.
+        nearest: no camera that is not for a close-up stands nearer to the people's middle, metres.
+        upright: nobody lies or hangs: every trunk is within 60 degrees of upright.
         off_centre: how far from the middle the people may be, as a share of what is free beside them; above 1 they
             leave the picture.
         wholly: everybody must be in the picture with all their skin.
@@ -49,6 +51,8 @@ class Preset:
     elevation_deg: Range = (-10.0, 30.0)
     height: Range = (0.3, 0.9)
     fov_deg: Range = (30.0, 75.0)
+    nearest: float = 0.6
+    upright: bool = False
     off_centre: float = 0.8
     wholly: bool = True
     fisheye: float = 0.0
@@ -71,7 +75,7 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "clean": Preset("one person of 4 years or more, whole, at eye level"),
+    "clean": Preset("one person of 4 years or more, upright, whole, at eye level", nearest=1.5, upright=True),
     "hard": Preset(
         "one to three people of any age, from above and below, cut off, covered, near, through fisheyes, in the dark",
         people=(1, 3), ages=(0.0, 90.0), elevation_deg=(-35.0, 80.0), height=(0.25, 1.6), fov_deg=(25.0, 95.0),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from marrow.data.synth.looks import Colour, Garment, Hair, Item, Look, Skin
+from marrow.data.synth.wardrobe import Colour, Garment, Hair, Item, Look, Skin
 from marrow.errors import InputError
 from marrow.render.surfaces import Pattern
 
@@ -33,8 +34,8 @@ def sample_look(rng: Rng, figure: Person, style: str | None = None, textures: Se
         rng: generator; the same state gives the same look.
         figure: their age and sex.
         style: one of :data:`STYLES`; None: any that suits.
-        textures: (name, hash) of the user's pictures (:func:`marrow.data.synth.textures.list_textures`); a third of the
-            clothes then wear one.
+        textures: (name, hash) of the user's pictures (:func:`marrow.data.synth.textures.list_textures`); a third of
+            the clothes then wear one.
     Raises:
         InputError: unknown style.
     """
@@ -101,7 +102,8 @@ def _skin(rng: Rng, tone: float, age: float, female: bool) -> Skin:
     return Skin(
         _colour(base), _colour(lips), _colour(np.array(colour) * rng.uniform(0.8, 1.2)),
         red=round(float(np.clip(rng.normal(0.55, 0.2), 0.1, 1.0)), 3),
-        blotch=round(float(rng.uniform(0.012, 0.035) * (1.0 + 0.5 * (age > 60))), 4), stubble=round(min(stubble, 0.4), 3),
+        blotch=round(float(rng.uniform(0.012, 0.035) * (1.0 + 0.5 * (age > 60))), 4),
+        stubble=round(min(stubble, 0.4), 3),
         gloss=round(float(rng.uniform(0.15, 0.35)), 3), seed=int(rng.integers(1 << 30)),
     )  # fmt: skip
 
@@ -149,7 +151,8 @@ def _hair(rng: Rng, tone: float, age: float, female: bool, outfit: str) -> Hair:
     brow = colour * 0.75 * (1 - 0.5 * grey) + 0.5 * grey * np.array([0.2, 0.2, 0.2])
     return Hair(
         style, _colour(mixed), round(float(length), 3), volume=round(float(rng.uniform(0.25, 0.85)), 3),
-        recede=round(min(float(recede), 0.05), 4), sideburn=round(float(rng.uniform(-0.004, 0.008)) if not female else 0.0, 4),
+        recede=round(min(float(recede), 0.05), 4),
+        sideburn=round(float(rng.uniform(-0.004, 0.008)) if not female else 0.0, 4),
         beard=beard, beard_length=round(float(rng.uniform(0.002, 0.009)), 4), beard_colour=_colour(mixed * 0.9),
         brow=round(float(rng.uniform(0.65, 0.95) if female or age < 14 else rng.uniform(0.85, 1.25)), 2),
         brow_colour=_colour(brow), seed=int(rng.integers(1 << 30)),
@@ -260,7 +263,8 @@ def _tee(rng: Rng, female: bool, colour: Colour | None = None, tucked: bool = Fa
     )
     return _g(
         rng, "t-shirt", c, 0.93 if tucked else rng.uniform(0.84, 0.90), sleeve=rng.uniform(0.42, 0.72),
-        fit=rng.uniform(0.1, 0.5) if female else rng.uniform(0.3, 0.9), neck=neck, pattern=_pattern(rng, c, 0.45, _KNIT),
+        fit=rng.uniform(0.1, 0.5) if female else rng.uniform(0.3, 0.9), neck=neck,
+        pattern=_pattern(rng, c, 0.45, _KNIT),
     )  # fmt: skip
 
 
@@ -275,7 +279,8 @@ def _long(rng: Rng, female: bool, tucked: bool = False) -> Garment:
 def _shirt(rng: Rng, tucked: bool, formal: bool = True) -> Garment:
     c = _pale(rng) if formal or rng.random() < 0.4 else _cloth(rng)
     return _g(
-        rng, "shirt", c, 0.93 if tucked else rng.uniform(0.85, 0.89), sleeve=rng.choice([1.95, 1.92, 1.2, 0.8]) if not formal else 1.95,
+        rng, "shirt", c, 0.93 if tucked else rng.uniform(0.85, 0.89),
+        sleeve=rng.choice([1.95, 1.92, 1.2, 0.8]) if not formal else 1.95,
         fit=rng.uniform(0.2, 0.6), neck="collar", pattern=_pattern(rng, c, 0.3 if formal else 0.6, _WOVEN),
     )  # fmt: skip
 
@@ -565,8 +570,6 @@ _OUTFITS = {
 
 
 def _textured(rng: Rng, garment: Garment, textures: Sequence[tuple[str, str]]) -> Garment:
-    from dataclasses import replace
-
     if garment.kind in ("under", "socks", "leggings") or rng.random() > 1 / 3:
         return garment
-    return replace(garment, texture=tuple(textures[int(rng.integers(len(textures)))]), pattern=None)
+    return replace(garment, texture=textures[int(rng.integers(len(textures)))], pattern=None)

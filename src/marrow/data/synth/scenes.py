@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marrow.body import load_body
+from marrow.body.parts import PARTS, vertex_parts
 from marrow.data.synth import cameras as cameras_of
 from marrow.data.synth.collisions import solids
 from marrow.data.synth.faces import sample_expression
 from marrow.data.synth.looks import Look
 from marrow.data.synth.motions import PoseSource
 from marrow.data.synth.outfits import Outfit, dress
-from marrow.data.synth.places import Place, furnished, sample_place
+from marrow.data.synth.places import Place, Thing, furnished, make_seat, sample_place
 from marrow.data.synth.population import Figure, sample_figure
 from marrow.data.synth.poses import PoseSampler, stand
 from marrow.data.synth.presets import Preset
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 #: The skins of two people stay this far apart, metres: both wear clothes.
 CLEARANCE = 0.06
+#: Thighs are level where hips and knees differ in height by less than this; seats are so high; metres.
+_LEVEL, _SEATS = 0.14, (0.22, 0.8)
 #: Every n-th vertex of the skin stands for it where places are compared.
 _SPARSE = 9
 
@@ -156,9 +159,12 @@ def sample_scene(name: str, given: Preset, seed: int, index: int, choices: Choic
     between = int(rng.integers(0, given.occluders + 1))
     if place.kind != "photo":
         place = furnished(rng, place, eyes, skin, int(rng.integers(0, 5)), between)
+        if not given.seconds:
+            seats = [seat for seat in (_seat(rng, actor) for actor in actors) if seat is not None]
+            place = replace(place, things=(*place.things, *seats))
     rng = stream(name, seed, index, "disturbance")
     disturbance = Disturbance(
-        float(np.exp(rng.normal(0, 0.12))), float(rng.uniform(150, 600) if dim else rng.uniform(800, 6000)),
+        float(1.35 * np.exp(rng.normal(0, 0.12))), float(rng.uniform(150, 600) if dim else rng.uniform(800, 6000)),
         float(rng.uniform(0, given.blur) * max(size) / 256), int(rng.integers(given.quality[0], given.quality[1] + 1)),
     )  # fmt: skip
     factors = {
@@ -199,13 +205,43 @@ def _actor(
     if given.seconds:
         q = sampler.clip(rng, rest.skeleton, given.seconds, given.fps, flesh)
     else:
-        q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
+        for _ in range(20):
+            q = sampler.pose(rng, rest.skeleton, figure.age, flesh)[None]
+            if not given.upright or _uprightness(rest, q[0]) > 0.5:
+                break
     q = stand(body, rest, q)
     outfit = dress(body, rest, look, textures)
     q[:, rest.skeleton.index("pelvis_ty")] += outfit.sole
     ids = np.arange(0, body.vertex_count, _SPARSE)
     skin = np.asarray(body.pose(rest, q, vertex_ids=ids, outputs=("vertices",), threads=1).vertices)
     return Actor(figure, look, rest, outfit, q), skin
+
+
+def _seat(rng: np.random.Generator, actor: Actor) -> Thing | None:
+    """What somebody sits on whose thighs are level and whose seat is high above the floor; None for everybody else."""
+    body, q = load_body(), actor.q[0]
+    R, p = actor.rest.skeleton.forward(q)
+    at = {name: p[actor.rest.skeleton.body_index(name)] for name in ("femur_r", "femur_l", "tibia_r", "tibia_l")}
+    level = all(abs(at[f"femur_{s}"][1] - at[f"tibia_{s}"][1]) < _LEVEL for s in "rl")
+    if not level or R[0, 1, 1] < 0.7:
+        return None
+    ids = np.flatnonzero(vertex_parts(body) == PARTS.index("pelvis") + 1)
+    skin = np.asarray(body.pose(actor.rest, q, vertex_ids=ids, outputs=("vertices",), threads=1).vertices)
+    lowest = skin[skin[:, 1].argmin()]
+    if not _SEATS[0] < lowest[1] < _SEATS[1]:
+        return None
+    ahead = (at["tibia_r"] + at["tibia_l"] - at["femur_r"] - at["femur_l"])[[0, 2]]
+    turn = float(np.arctan2(ahead[0], ahead[1]))
+    hips = (at["femur_r"] + at["femur_l"]) / 2
+    # from behind the pelvis to before the hollows of the knees
+    middle = hips[[0, 2]] - 0.02 * ahead / np.linalg.norm(ahead)
+    return make_seat(rng, (float(middle[0]), 0.0, float(middle[1])), turn, float(lowest[1]) - 0.004)
+
+
+def _uprightness(rest: Rest, q: Float64) -> float:
+    """Cosine of the angle between the trunk and the vertical."""
+    R, _ = rest.skeleton.forward(q)
+    return float(R[rest.skeleton.body_index("torso"), 1, 1])
 
 
 @functools.cache
@@ -217,7 +253,7 @@ def _placed(
     rng: np.random.Generator, actor: Actor, skin: Float32, taken: Sequence[Float32], count: int
 ) -> tuple[Actor, Float32] | None:
     """The person turned and moved to where they touch nobody; None where there was no room."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     reach = 0.0 if count == 1 else 0.45 * np.sqrt(count)
     others = [(other.min((0, 1)), other.max((0, 1)), other) for other in taken]
@@ -229,7 +265,7 @@ def _placed(
         near = [other for least, most, other in others if (low < most).all() and (least < high).all()]
         frames = range(0, len(moved), 3)
         if all(
-            cKDTree(other[t]).query(moved[t], distance_upper_bound=CLEARANCE)[0].min() > CLEARANCE
+            KDTree(other[t]).query(moved[t], distance_upper_bound=CLEARANCE)[0].min() > CLEARANCE
             for other in near
             for t in frames
         ):

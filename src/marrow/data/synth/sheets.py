@@ -15,7 +15,7 @@ from marrow.body import Rest
 from marrow.body.skinning import SkinWeights, skin
 from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import ClothMesh, smoothstep
-from marrow.data.synth.looks import Garment
+from marrow.data.synth.wardrobe import Garment
 from marrow.types import Float32, Float64
 
 _ANGLES = 40
@@ -68,7 +68,7 @@ def make_sheet(mesh: ClothMesh, rest: Rest, garment: Garment, outer: Float32, to
     y0 = crotch + height * (marks["t12_l1"][1] - crotch)
     ankle, knee, hip = (0.5 * (marks[f"{j}_r"] + marks[f"{j}_l"]) for j in ("ankle", "knee", "hip"))
     y1 = float(np.interp(garment.length, [0, 1, 2], [hip[1], knee[1], ankle[1]]))
-    levels = max(int(round((y0 - y1) / (_STEP * scale))), 4) + 1
+    levels = max(round(float(y0 - y1) / (_STEP * scale)), 4) + 1
     y = np.linspace(y0, y1, levels)
     centre = np.array([0.0, -0.05 * scale])
     near = tube.ids[tube.share > 0.3]
@@ -161,7 +161,7 @@ def hang_sheet(sheet: Sheet, rest: Rest, transforms: Float64, p: Float64, floor:
 
 def _carriers(mesh: ClothMesh, outer: Float32, near: NDArray, points: Float64, bodies: int) -> Float64:
     """(L, A, B) weights of the cloth's nearest vertices, evened around the rings."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]
 
     _, at = cKDTree(outer[near]).query(points.reshape(-1, 3), k=3)
     out = np.zeros((points.shape[0] * points.shape[1], bodies))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from marrow.data.synth import _fast_cloth
 from marrow.data.synth import hair as hairs
 from marrow.data.synth._cloth_mesh import smoothstep
 from marrow.data.synth._head import skin_marks
-from marrow.data.synth.looks import Hair, Skin
+from marrow.data.synth.wardrobe import Hair, Skin
 from marrow.types import Float32, Float64
 
 #: Vertices of the left and the right eye's own meshes.
@@ -41,7 +42,7 @@ def skin_colours(body: DefaultBody, skin: Skin, hair: Hair) -> Float32:
 
 
 @functools.cache
-def _maps(body: DefaultBody) -> dict[str, Float64]:
+def _maps(body: DefaultBody) -> dict[str, Any]:
     rest = body.rest()
     v = rest.vertices.astype(np.float64)
     marks = skin_marks()
@@ -65,7 +66,7 @@ def _maps(body: DefaultBody) -> dict[str, Float64]:
         k = rng.normal(size=3)
         k *= 2 * np.pi / (0.02 * 6 ** rng.uniform()) / np.linalg.norm(k)
         noise.append(np.sin(v @ k + rng.uniform(0, 6.3)) * 1.4)
-    x, y, z = np.abs(v[:, 0]), v[:, 1], v[:, 2]
+    y, z = v[:, 1], v[:, 2]
     cheek = np.interp(z, [-0.03, -0.005, 0.03, 0.055, 0.075], [1.575, 1.552, 1.526, 1.530, 1.533])
     throat = np.interp(z, [-0.04, -0.01, 0.02, 0.04], [1.525, 1.492, 1.462, 1.452])
     beard = smoothstep(np.minimum(cheek - y, y - throat), -0.004, 0.008) * (z > -0.04) * (1 - marks["ears"])

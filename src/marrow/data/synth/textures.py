@@ -45,7 +45,7 @@ def read_texture(folder: Path, name: str, digest: str) -> NDArray[np.uint8]:
     shrink = _LARGEST / max(picture.shape[:2])
     if shrink < 1:
         picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(picture[:, :, ::-1])
+    return np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
 
 
 def _hash(path: Path) -> str:
