@@ -2,8 +2,8 @@
 
     python scripts/train_agora.py
 
-Draws 1,200 crops of crowds (some ten minutes on one core, kept in the cache) and trains for some minutes. What ships was
-made at commit af3a78a; where the pictures have changed since, so do the weights, a little.
+Draws 1,200 crops of crowds (some ten minutes on one core, kept in the cache) and trains for some minutes. What ships
+was made at commit af3a78a; where the pictures have changed since, so do the weights, a little.
 """
 
 from __future__ import annotations
