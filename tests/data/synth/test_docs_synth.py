@@ -1,4 +1,4 @@
-"""docs/synth.md and docs/synth_looks.md: their examples run, and the table of the detector is the committed report's."""
+"""docs/synth.md and docs/synth_looks.md: their examples run, and the table of the detector is the report's."""
 
 from __future__ import annotations
 
