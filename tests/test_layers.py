@@ -32,9 +32,15 @@ RANK = {
 ALLOWED = {
     ("bench", "detect"),  # benches run the stages
     ("bench", "lift"),
+<<<<<<< HEAD
     ("recover", "detect"),  # crops are cut around people
+=======
+    ("bench", "recover"),
+>>>>>>> agora
     ("body", "io"),  # the user's models are written whole, as every file is
     ("cli", "systems"),  # verbs that list and run them
+    ("recover", "detect"),  # a detector's landmarks as hints
+    ("recover", "lift"),  # where a body stands, from its joints in the picture
     ("train", "data"),
     ("view", "clinical"),
 }

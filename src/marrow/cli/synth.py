@@ -11,7 +11,8 @@ from marrow.cli._report import print_table, run_guarded, write_event
 
 def run(
     preset: Annotated[
-        str, option("What the pictures are like; --preset list tells what there is.", "clean|hard|multi|dense|clips")
+        str,
+        option("What the pictures are like; --preset list tells what there is.", "clean|hard|multi|adults|dense|clips"),
     ] = "clean",
     out: Annotated[
         Path | None, option("Folder of the set. An interrupted set is gone on with by the same command.", "DIR")

@@ -106,15 +106,122 @@ def finding(matches: Sequence[Matches], errors: ArrayLike) -> Finding:
         errors: (N,) of all pairs, in their order.
     """
     e = np.asarray(errors, float)
-    found, missed = sum(len(m.pairs) for m in matches), sum(len(m.missed) for m in matches)
-    false = sum(len(m.false) for m in matches)
+    found = sum(len(m.pairs) for m in matches)
     if e.shape != (found,):
         raise InputError(f"finding: expected {found} errors, one for each pair, got {e.shape}")
+    missed, false = sum(len(m.missed) for m in matches), sum(len(m.false) for m in matches)
+    return _finding(found, missed, false, float(e.sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """N people who count, in K pictures, and how each was found.
+
+    Attributes:
+        picture: (N,) number of the picture each is in.
+        mve: (N,) mean distance of the skin's vertices, pelvises laid on each other, metres; NaN of the missed (and of
+            all where no vertices were predicted).
+        mpjpe: (N,) the same of the joints.
+        found: (N,) bool.
+        false: (K,) predictions of nobody, by picture.
+    """
+
+    picture: NDArray[np.intp]
+    mve: Float64
+    mpjpe: Float64
+    found: NDArray[np.bool_]
+    false: NDArray[np.intp]
+
+    def finding(self, of: str = "mve") -> Finding:
+        """Of everybody, by AGORA's protocol; F1 is not rounded, as AGORA's own is."""
+        return _finding(*(float(total) for total in sums(self, of).sum(0)))
+
+    def pictures(self, which: ArrayLike) -> Scores:
+        """Some pictures in a new order; the same one may come several times."""
+        chosen = np.asarray(which, np.intp)
+        rows = [np.flatnonzero(self.picture == k) for k in chosen]
+        at = np.concatenate([*rows, np.zeros(0, np.intp)])
+        number = np.repeat(np.arange(len(chosen)), [len(own) for own in rows])
+        return Scores(number, self.mve[at], self.mpjpe[at], self.found[at], self.false[chosen])
+
+    def pseudo_values(self, of: str = "mve") -> Float64:
+        """(K,) what each picture adds to the normalised error: K pairs of pictures can then be compared as such.
+
+        The normalised error is one number of all pictures together, a mean divided by a score. Its jackknife
+        pseudo-values (J. W. Tukey 1958) are ``K e - (K - 1) e_k`` with the error ``e_k`` of all pictures but the k-th;
+        their mean is the normalised error, corrected for the little bias of dividing.
+
+        Raises:
+            InputError: fewer than 2 pictures, or all that were found are in one of them.
+        """
+        own = sums(self, of)
+        count = len(own)
+        if int(np.count_nonzero(own[:, 0])) < 2:
+            raise InputError("pseudo_values: expected people who were found in at least 2 pictures")
+        e = np.array([_finding(*row).normalised for row in own.sum(0) - own])
+        return count * _finding(*own.sum(0)).normalised - (count - 1) * e
+
+
+def score_people(
+    predicted: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike | None]],
+    truth: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]],
+    hidden: Sequence[ArrayLike],
+) -> tuple[Scores, list[NDArray[np.intp]]]:
+    """Score predictions of K pictures.
+
+    Args:
+        predicted: of each picture joints (P, J, 2) pixels, joints (P, J, 3) and vertices (P, V, 3) metres or None;
+            joint 0 is the pelvis.
+        truth: the same of its G people.
+        hidden: (G,) as in :func:`match_people`.
+    Returns:
+        Scores; and by picture the numbers of the people who count, in the scores' order.
+    """
+    counted, rows, false = [], [], []
+    for k, ((xy, joints, skin), (true_xy, true_joints, true_skin), share) in enumerate(
+        zip(predicted, truth, hidden, strict=True)
+    ):
+        matches = match_people(xy, true_xy, share)
+        who = np.sort(np.concatenate([matches.pairs[:, 1], matches.missed]))
+        counted.append(who)
+        false.append(len(matches.false))
+        by_person = {int(person): int(row) for row, person in matches.pairs}
+        for person in who:
+            row = by_person.get(int(person))
+            if row is None:
+                rows.append((k, np.nan, np.nan, False))
+                continue
+            p, g = np.asarray(joints, float)[row], np.asarray(true_joints, float)[person]
+            joint = np.linalg.norm((p - p[0]) - (g - g[0]), axis=-1).mean()
+            vertex = np.nan
+            if skin is not None:
+                apart = (np.asarray(skin)[row] - p[0]) - (np.asarray(true_skin)[person] - g[0])
+                vertex = np.linalg.norm(apart, axis=-1).mean()
+            rows.append((k, vertex, joint, True))
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    scores = Scores(
+        np.array(columns[0], np.intp), np.array(columns[1], float), np.array(columns[2], float),
+        np.array(columns[3], bool), np.array(false, np.intp),
+    )  # fmt: skip
+    return scores, counted
+
+
+def sums(scores: Scores, of: str = "mve") -> Float64:
+    """(K, 4) found, missed, false and the sum of the errors, by picture."""
+    total = np.where(scores.found, getattr(scores, of), 0.0)
+    out = np.zeros((len(scores.false), 4))
+    for column, values in ((0, scores.found), (1, ~scores.found), (3, total)):
+        np.add.at(out[:, column], scores.picture, values)
+    out[:, 2] = scores.false
+    return out
+
+
+def _finding(found: float, missed: float, false: float, total: float) -> Finding:
     nan = float("nan")
     f1 = found / (found + 0.5 * (missed + false)) if found + missed + false else nan
-    error = float(e.mean()) if found else nan
+    error = total / found if found else nan
     return Finding(
-        found, missed, false, found / (found + false) if found + false else nan,
+        int(found), int(missed), int(false), found / (found + false) if found + false else nan,
         found / (found + missed) if found + missed else nan, f1, error, error / f1 if found else float("inf"),
     )  # fmt: skip
 

@@ -22,6 +22,8 @@ from marrow.types import Float32, Float64
 PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions")
 #: Joints that are seen in a crop.
 JOINTS = 17
+#: Channels of the features at a joint.
+_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Read:
         angles: (N, C) coordinates of :func:`angle_columns`, radians.
         build: (N, 6) :data:`PHENOTYPES`.
         xy: (N, 17, 2) joints, as shares of the crop's half side from its middle.
+        heat: (N, 17, h, w) logarithms of the chance that the joint is in that part of the crop; None where not known.
     """
 
     R_cam_pelvis: torch.Tensor
     angles: torch.Tensor
     build: torch.Tensor
     xy: torch.Tensor
+    heat: torch.Tensor | None = None
 
 
 class BodyRegressor(nn.Module):
@@ -46,14 +50,19 @@ class BodyRegressor(nn.Module):
 
     Args:
         channels: of the picture network's stages.
+        hints: numbers that are given beside each crop (:mod:`marrow.recover.landmarks`); 0: none.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (24, 48, 96, 192, 256)) -> None:
+    def __init__(self, channels: tuple[int, ...] = (24, 48, 96, 192, 256), hints: int = 0) -> None:
         super().__init__()
+        self.hints = hints
         self.count = len(angle_columns())
         self.picture = ResidualNet(channels)
-        self.head = nn.Sequential(nn.Linear(channels[-1] + 3, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU())
-        self.out = nn.Linear(512, 6 + self.count + len(PHENOTYPES) + 2 * JOINTS)
+        self.across = nn.ModuleList(nn.Conv2d(own, _WIDTH, 1) for own in channels[1:])
+        self.heat = nn.Conv2d(_WIDTH, JOINTS, 1)
+        given = channels[-1] + 3 + JOINTS * (2 + _WIDTH) + hints
+        self.head = nn.Sequential(nn.Linear(given, 384), nn.ReLU(), nn.Linear(384, 384), nn.ReLU())
+        self.out = nn.Linear(384, 6 + self.count + len(PHENOTYPES) + 2 * JOINTS)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
         body = load_body()
@@ -65,17 +74,45 @@ class BodyRegressor(nn.Module):
     mean_build: torch.Tensor
     upright: torch.Tensor
 
-    def forward(self, images: torch.Tensor, place: torch.Tensor) -> Read:
+    def forward(self, images: torch.Tensor, place: torch.Tensor, hints: torch.Tensor | None = None) -> Read:
         """Read crops.
 
         Args:
             images: (N, 3, S, S) sRGB from 0 to 1.
             place: (N, 3) of :func:`marrow.geometry.crops.place_in_camera`.
+            hints: (N, ...) numbers of each crop, where the model takes any.
         """
-        features = self.picture(2 * images - 1)[-1].mean((2, 3))
-        out = self.out(self.head(torch.cat([features, place], 1)))
-        six, angles, build, xy = out.split([6, self.count, len(PHENOTYPES), 2 * JOINTS], 1)
-        return Read(rotation_from_six(self.upright + six), angles, self.mean_build + build, xy.view(len(xy), JOINTS, 2))
+        dark, spread = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
+        stages = self.picture((images - dark) / (spread + 0.05))
+        heat, there, xy = self._joints(stages[1:])
+        parts = [stages[-1].mean((2, 3)), place, xy.flatten(1), there.flatten(1)]
+        if self.hints:
+            parts.append(torch.zeros(len(images), self.hints) if hints is None else hints.flatten(1))
+        features = torch.cat(parts, 1)
+        out = self.out(self.head(features))
+        six, angles, build, further = out.split([6, self.count, len(PHENOTYPES), 2 * JOINTS], 1)
+        return Read(
+            rotation_from_six(self.upright + six), angles, self.mean_build + build, xy + further.view_as(xy), heat
+        )
+
+    def _joints(self, stages: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Where in the crop each joint is, the mean of a heat-map (X. Sun and others, ECCV 2018), and what is there.
+
+        Returns:
+            logarithms of the heat-maps (N, 17, h, w), features at the joints (N, 17, W), and their places (N, 17, 2),
+            shares of half a side.
+        """
+        x = self.across[-1](stages[-1])
+        for across, stage in zip(self.across[-2::-1], stages[-2::-1], strict=True):
+            x = across(stage) + nn.functional.interpolate(x, size=stage.shape[2:], mode="bilinear")
+        x = torch.relu(x)
+        raw = self.heat(x).flatten(2).log_softmax(2)
+        heat = raw.exp()
+        h, w = x.shape[2:]
+        row = (torch.arange(h, dtype=x.dtype, device=x.device) + 0.5) / h * 2 - 1
+        column = (torch.arange(w, dtype=x.dtype, device=x.device) + 0.5) / w * 2 - 1
+        at = torch.stack([column.repeat(h), row.repeat_interleave(w)], 1)
+        return raw.view(-1, JOINTS, h, w), heat @ x.flatten(2).transpose(1, 2), heat @ at
 
 
 def rotation_from_six(six: torch.Tensor) -> torch.Tensor:
@@ -95,12 +132,25 @@ def angle_columns() -> NDArray[np.intp]:
 
 def read_loss(read: Read, target: Read) -> torch.Tensor:
     """How far off: rotations by their matrices, the rest by its absolute difference."""
-    return (
+    loss = (
         2.0 * (read.R_cam_pelvis - target.R_cam_pelvis).abs().mean()
         + 3.0 * (read.angles - target.angles).abs().mean()
         + 1.0 * (read.build - target.build).abs().mean()
-        + 2.0 * (read.xy - target.xy).abs().mean()
+        + 4.0 * (read.xy - target.xy).abs().mean()
     )
+    return loss if read.heat is None else loss + 0.2 * _heat_loss(read.heat, target.xy)
+
+
+def _heat_loss(heat: torch.Tensor, xy: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of the heat-maps against spots of three quarters of a cell at the joints inside the crop."""
+    h, w = heat.shape[2:]
+    x, y = (xy[..., 0] + 1) / 2 * w - 0.5, (xy[..., 1] + 1) / 2 * h - 0.5
+    across = torch.arange(w, dtype=heat.dtype, device=heat.device) - x[..., None]
+    down = torch.arange(h, dtype=heat.dtype, device=heat.device) - y[..., None]
+    spot = torch.exp(-(down[..., :, None] ** 2 + across[..., None, :] ** 2) / (2 * 0.75**2))
+    inside = (xy.abs() < 1).all(-1)
+    spot = spot / spot.sum((2, 3), keepdim=True).clamp(min=1e-6)
+    return -(spot * heat).sum((2, 3))[inside].sum() / max(int(inside.sum()), 1)
 
 
 def body_of(R_cam_pelvis: Float64, angles: Float64, build: Mapping[str, float]) -> tuple[Float32, Float64]:

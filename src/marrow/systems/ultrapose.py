@@ -49,8 +49,8 @@ class Config:
 
     people: int = 800
     points: int = DENSE
-    steps: int = 1000
-    batch: int = 4
+    steps: int = 1600
+    batch: int = 8
     held_out: int = 200
 
 

@@ -28,6 +28,8 @@ from marrow.types import Float32, Float64
 
 #: Joints of the crops.
 JOINT_SET = "h36m17"
+#: Pictures whose crops are kept together where their number is not known before.
+_AT_A_TIME = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,22 @@ def crops(
     with write_atomically(path) as file:
         np.savez(file, **vars(found))
     return found
+
+
+def at_least(recipe: Recipe, count: int, size: int, *, progress: Progress = silent) -> Crops:
+    """The first ``count`` crops of a recipe's people, from as many pictures as it takes.
+
+    What is drawn is kept after every few pictures, so an interrupted call is gone on with.
+    """
+    parts: list[Crops] = []
+    together = _AT_A_TIME if count >= _AT_A_TIME else 1
+    while (found := sum(len(part.images) for part in parts)) < count:
+        progress("drawing people", found, count)
+        first = together * len(parts)
+        parts.append(crops(recipe, range(first, first + together), size))
+    progress("drawing people", count, count)
+    names = [f.name for f in dataclasses.fields(Crops)]
+    return Crops(*(np.concatenate([getattr(part, name) for part in parts])[:count] for name in names))
 
 
 def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) -> Iterable[dict[str, NDArray]]:

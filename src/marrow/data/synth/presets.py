@@ -86,6 +86,11 @@ PRESETS: dict[str, Preset] = {
         size=(640, 360), people=(1, 15), ages=(1.0, 90.0), elevation_deg=(-3.0, 35.0), height=(0.5, 1.2),
         fov_deg=(35.0, 80.0), off_centre=1.0, wholly=False, occluders=2, quality=(75, 97),
     ),
+    "adults": Preset(
+        "one adult, whole and alone, by the cameras of multi: what crowds are compared with",
+        ages=(18.0, 90.0), elevation_deg=(-3.0, 35.0), height=(0.3, 0.9), fov_deg=(35.0, 80.0), off_centre=1.0,
+        blur=1.0, quality=(75, 97),
+    ),
     "dense": Preset(
         "one person with many points of the surface", size=(512, 512), elevation_deg=(-15.0, 45.0), height=(0.45, 0.95),
         points=2600,
