@@ -32,14 +32,10 @@ RANK = {
 ALLOWED = {
     ("bench", "detect"),  # benches run the stages
     ("bench", "lift"),
-<<<<<<< HEAD
-    ("recover", "detect"),  # crops are cut around people
-=======
     ("bench", "recover"),
->>>>>>> agora
     ("body", "io"),  # the user's models are written whole, as every file is
     ("cli", "systems"),  # verbs that list and run them
-    ("recover", "detect"),  # a detector's landmarks as hints
+    ("recover", "detect"),  # crops are cut around people; a detector's landmarks as hints
     ("recover", "lift"),  # where a body stands, from its joints in the picture
     ("train", "data"),
     ("view", "clinical"),
@@ -107,7 +103,7 @@ def test_geometry_and_conventions_need_numpy_alone() -> None:
         modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         modules |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         outside = {name.split(".")[0] for name in modules}
-        standard = {"__future__", "collections", "dataclasses", "difflib", "functools", "typing"}
+        standard = {"__future__", "collections", "dataclasses", "difflib", "functools", "math", "typing"}
         assert outside <= standard | {"numpy", "marrow"}, path
 
 
