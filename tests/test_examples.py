@@ -35,6 +35,15 @@ def test_pictures_show_people(tmp_path, name, picture):
     assert len(colours) > 500
 
 
+def test_synthetic_people_are_drawn_with_their_joints(tmp_path):
+    out = run("05_synthetic.py", tmp_path)
+    assert out.count("years") >= 1
+    with Image.open(tmp_path / "marrow_out" / "examples" / "synthetic.png") as image:
+        assert image.size == (1440, 360)
+        colours = image.convert("RGB").getcolors(image.width * image.height)
+    assert len(colours) > 2000
+
+
 def test_squat_leaves_files(tmp_path):
     out = run("02_skeleton_angles.py", tmp_path)
     depth = float(out.split("sinks by ")[1].split()[0])
