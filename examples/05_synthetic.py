@@ -2,7 +2,7 @@
 
     python examples/05_synthetic.py            writes marrow_out/examples/synthetic.png
 
-Left the picture, in the middle joints and boxes, right the skin under the clothes, coloured by its place in the texture.
+Left the picture, in the middle joints and boxes, right the skin under the clothes, coloured by its place on the body.
 """
 
 from pathlib import Path
