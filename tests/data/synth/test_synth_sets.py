@@ -169,13 +169,13 @@ def test_all_maps_of_a_clip_are_made_where_they_are_asked_for():
 
 
 def test_a_set_of_clips_tells_what_it_holds(tmp_path):
-    for layout, name in {"shards": "clips-000000.tar/000000.mp4", "folder": "videos/000000.mp4"}.items():
+    for layout, name in (("shards", "clips-000000.tar/000000.mp4"), ("folder", "videos/000000.mp4")):
         folder = tmp_path / layout
         words = ["synth", "--preset", "clips", "--count", "1", "--size", "16", "--layout", layout]
         assert main([*words, "--out", str(folder)]) == 0
         assert json.loads((folder / "set.json").read_text())["maps"] == {}
         assert (folder / "people.csv").read_text().splitlines()[1].startswith(name + ",")
-    assert (folder / name).is_file()
+    assert (tmp_path / "folder" / "videos" / "000000.mp4").is_file()
 
 
 def test_a_damaged_record_is_told_with_its_cure(tmp_path):

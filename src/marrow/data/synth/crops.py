@@ -15,7 +15,7 @@ from marrow.body import load_body
 from marrow.body.keypoints import keypoint_positions
 from marrow.body.parts import face_parts
 from marrow.cache import cache_dir
-from marrow.data.synth.annotations import skin_rasters
+from marrow.data.synth.annotations import skin_hits, skin_rasters
 from marrow.data.synth.draw import Drawn, draw, set_stage, whole_mask
 from marrow.data.synth.making import VERSION
 from marrow.data.synth.samples import Recipe, scene_of
@@ -179,13 +179,10 @@ def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) 
         if dense and (raster := under[k]) is not None:
             part = np.zeros((height, width), np.uint8)
             spot = np.zeros((height, width, 3), np.float32)
-            x0, y0 = raster.origin
-            at = (raster.ids >= 0) & seen[y0 : y0 + raster.ids.shape[0], x0 : x0 + raster.ids.shape[1]]
-            r, c = np.nonzero(at)
-            face, bary = raster.ids[r, c], raster.bary[r, c]
+            r, c, face, bary = skin_hits(drawn, k, raster)
             weights = np.concatenate([1 - bary.sum(-1, keepdims=True), bary], -1)
-            part[r + y0, c + x0] = face_parts(body)[face]
-            spot[r + y0, c + x0] = np.einsum("nk,nkc->nc", weights, body.rest().vertices[body.faces[face]])
+            part[r, c] = face_parts(body)[face]
+            spot[r, c] = np.einsum("nk,nkc->nc", weights, body.rest().vertices[body.faces[face]])
             row["part"] = _nearest(part, image_from_crop, size)
             row["spot"] = _nearest(spot, image_from_crop, size).astype(np.float16)
         yield row
