@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from marrow.cli import main
 from marrow.data.synth import making
@@ -93,6 +94,23 @@ def test_another_set_or_folder_is_not_touched(made, tmp_path):
     with pytest.raises(InputError, match="damaged"):
         make_set(SMALL, made, 5)
     (made / "set.json").write_bytes(before["set.json"])
+
+
+def test_a_set_is_not_gone_on_with_by_other_pictures(tmp_path):
+    own = {name: tmp_path / name for name in ("photos", "textures")}
+    for folder in own.values():
+        folder.mkdir()
+        Image.new("RGB", (8, 8), "red").save(folder / "a.png")
+    choices = Choices(size=(16, 16), photos=(own["photos"] / "a.png",), textures=own["textures"])
+    recipe = Recipe("clean", seed=9, choices=choices, maps=())
+    make_set(recipe, tmp_path / "set", 1)
+    make_set(recipe, tmp_path / "set", 1)
+    for name, folder in own.items():
+        before = (folder / "a.png").read_bytes()
+        Image.effect_noise((16, 16), 90).save(folder / "a.png")
+        with pytest.raises(InputError, match=f"another set: its {name} is"):
+            make_set(recipe, tmp_path / "set", 1)
+        (folder / "a.png").write_bytes(before)
 
 
 def test_shards_are_tar_files_in_the_order_of_webdataset(made):

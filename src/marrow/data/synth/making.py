@@ -179,8 +179,11 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
 
 
 def _choices(choices: Choices) -> dict[str, Any]:
-    """What the user chose; own motions by name and content."""
-    told = asdict(replace(choices, motions=None))
+    """What the user chose; own motions and textures by name and content, photos by name and length in bytes."""
+    told = asdict(replace(choices, motions=None, photos=(), textures=None))
+    told["photos"] = {str(path): path.stat().st_size for path in choices.photos}
+    if choices.textures is not None:
+        told["textures"] = dict(list_textures(choices.textures))
     if choices.motions is not None:
         clips = choices.motions.clips
         told["motions"] = {name: zlib.crc32(np.ascontiguousarray(clip.q).tobytes()) for name, clip in clips.items()}
