@@ -238,6 +238,8 @@ def test_the_command_makes_a_set_and_tells_of_it(tmp_path, capsys):
         ("--preset clean --out x --size 12ab", "--size: expected pixels"),
         ("--preset clean --out x --size 0x40", "16 to 8192"),
         ("--preset clean --out x --photos nowhere", "no such folder"),
+        ("--preset clean --out x --photos torn --count 1 --size 16", "a.jpg: not a picture"),
+        ("--preset clean --out x --textures torn --count 1 --size 16", "a.jpg cannot be read"),
         ("--preset clean --out x --textures nowhere --count 1", "no pictures"),
         ("--preset clean --out x --motions nowhere", "no such file"),
         ("--preset clean --out x --split C --count 1", "no split 'C'"),
@@ -251,6 +253,8 @@ def test_the_command_makes_a_set_and_tells_of_it(tmp_path, capsys):
 )
 def test_mistakes_are_told(words, needle, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "a.jpg").write_bytes(b"no picture")
     assert main(["synth", *words.split()]) in (InputError.exit_code, OutputError.exit_code)
     assert needle in capsys.readouterr().err
     assert not (tmp_path / "x").exists()  # else the corrected command would be told of another set
