@@ -93,7 +93,7 @@ def _person(drawn: Drawn, number: int, person: Posed, whole: NDArray[np.bool_]) 
     derived = {name: float(np.degrees(value)) for name, value in skeleton.derived_angles(q).items()}
     centre = bounds(person.skin).mean(0)
     facing = person.R[0][:, 0]
-    away = -camera.R_cam_world.T @ camera.t_cam_world - centre
+    away = camera_centre(camera) - centre
     return {
         "id": number + 1,
         "age": actor.figure.age, "sex": actor.figure.sex, "stature": actor.figure.stature, "mass": actor.figure.mass,
@@ -271,7 +271,7 @@ def _contacts(person: Posed) -> list[str]:
 def _factors(stage: Stage, camera: Camera) -> dict[str, Any]:
     each = np.array([bounds(person.skin) for person in stage.people])
     centre = (each[:, 0].min(0) + each[:, 1].max(0)) / 2
-    eye = -camera.R_cam_world.T @ camera.t_cam_world
+    eye = camera_centre(camera)
     focal = float(camera.K[0, 0])
     half = max(camera.size) / 2
     if camera.lens == "fisheye":
