@@ -108,6 +108,11 @@ def test_the_table_is_printed(mine, crowd, capsys):
         ("{0}.json", b'{"people": [{"joints2d": [[0, 0]]}]}', "lacks 'joints3d'"),
         ("{0}.json", b'{"people": [{"joints2d": [[0, 0]], "joints3d": [[0, 0, 0]]}]}', "expected (1, 17, 2)"),
         ("{0}.json", b'{"people": 7}', "no predictions that can be read"),
+        (
+            "{0}.json",
+            b'{"people": [{"joints2d": [], "joints3d": []}, {"joints2d": [], "joints3d": [], "vertices": []}]}',
+            "lacks 'vertices'",
+        ),
         ("nobody.json", b'{"people": []}', "no picture of this name"),
     ],
 )
@@ -127,6 +132,16 @@ def test_values_that_are_not_finite(mine, crowd, truth, capsys):
     xy[0, 0] = np.nan
     write_predictions(mine / f"{truth[0].name}.npz", Predictions(xy, truth[0].joints, truth[0].vertices))
     assert "not finite" in refused(mine, crowd, capsys)
+
+
+def test_arrays_of_no_people(mine, crowd, truth, capsys):
+    np.savez(mine / f"{truth[0].name}.npz", joints2d=3.0, joints3d=truth[0].joints)
+    assert "joints2d: expected (P, 17, 2), got ()" in refused(mine, crowd, capsys)
+
+
+def test_two_files_for_a_picture(mine, crowd, truth, capsys):
+    (mine / f"{truth[0].name}.json").write_text('{"people": []}')
+    assert f"there is also {truth[0].name}.json" in refused(mine, crowd, capsys)
 
 
 def test_a_picture_without_predictions(mine, crowd, truth, capsys):

@@ -38,7 +38,10 @@ def _score(folder: Path, truth: Path, as_json: bool) -> int:
 
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a file of predictions for each picture in it")
-    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in (".npz", ".json")}
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".npz", ".json") and files.setdefault(path.stem, path) is not path:
+            raise InputError(f"{path}: there is also {files[path.stem].name}; keep one file for a picture")
     people = list(read_truth(truth))
     missing = [one.name for one in people if one.name not in files]
     if missing:

@@ -89,12 +89,11 @@ def _synth(
         tuple(photos_in(given["photos"])) if given["photos"] else (),
         given["textures"],
     )  # fmt: skip
-    wanted = tuple(MAPS) if maps is None else () if maps == ("none",) else maps
+    wanted = (() if chosen.seconds else tuple(MAPS)) if maps is None else () if maps == ("none",) else maps
     recipe = Recipe(name, seed, choices, wanted, dense)
+    number = chosen.count if count is None else count
     with show_progress(as_json=as_json, title=str(out)) as progress:
-        folder = make_set(
-            recipe, out, count or chosen.count, workers=workers, layout=layout, only=only, progress=progress
-        )
+        folder = make_set(recipe, out, number, workers=workers, layout=layout, only=only, progress=progress)
     files = sorted(str(path) for path in folder.iterdir() if not path.name.startswith("."))
     if as_json:
         write_event("done", out=str(folder), files=files)

@@ -61,12 +61,11 @@ def read_predictions(path: str | Path, joints: int, vertices: int) -> Prediction
         if name not in content:
             continue
         array = content[name]
-        if len(array) == 0:
+        if array.ndim and len(array) == 0:
             array = np.zeros((0, rows, columns))
-        if array.shape[1:] != (rows, columns) or len(array) != len(content["joints2d"]):
-            raise InputError(
-                f"{path}: {name}: expected ({len(content['joints2d'])}, {rows}, {columns}), got {array.shape}"
-            )
+        people = len(found.get("joints2d", array)) if array.ndim else "P"
+        if array.shape != (people, rows, columns):
+            raise InputError(f"{path}: {name}: expected ({people}, {rows}, {columns}), got {array.shape}")
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name}: a value is not finite; leave out whom you do not predict")
         found[name] = array
@@ -95,5 +94,5 @@ def _npz(path: Path) -> dict[str, Float64]:
 
 def _json(path: Path) -> dict[str, Float64]:
     people: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["people"]
-    names = ["joints2d", "joints3d", *(["vertices"] if people and "vertices" in people[0] else [])]
+    names = ["joints2d", "joints3d", *(["vertices"] if any("vertices" in person for person in people) else [])]
     return {name: np.array([person[name] for person in people], float) for name in names}

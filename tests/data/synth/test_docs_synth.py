@@ -7,22 +7,33 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from marrow.data.synth.making import make_set
 from marrow.data.synth.presets import PRESETS
+from marrow.data.synth.samples import Recipe
+from marrow.data.synth.scenes import Choices
 
 ROOT = Path(__file__).parents[3]
 SYNTH = (ROOT / "docs" / "synth.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", ["synth.md", "synth_looks.md"])
-def test_the_examples_run(page):
+def test_the_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if page == "synth.md":
+        make_set(Recipe("clean", choices=Choices(size=(64, 64))), "pictures", 1)
     names: dict[str, object] = {}
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     blocks = [b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "my_captures/" not in b]
     assert blocks
     for block in blocks:
         exec(compile(block, f"docs/{page}", "exec"), names)
+    if page == "synth.md":
+        part = names["part"]
+        assert isinstance(part, np.ndarray)
+        assert set(np.unique(part)) > {0, 1}
 
 
 def test_the_detectors_table_is_that_of_the_report():

@@ -231,3 +231,10 @@ def test_a_users_pictures_as_cloth(body: DefaultBody, tmp_path: Path) -> None:
     files[0].unlink()
     with pytest.raises(InputError, match="no a"):
         read_texture(tmp_path, *textures[0])
+
+
+def test_a_damaged_picture_of_cloth_is_told_at_once(tmp_path: Path) -> None:
+    list(pictures(tmp_path))
+    (tmp_path / "c.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"c.jpg cannot be read"):
+        list_textures(tmp_path)

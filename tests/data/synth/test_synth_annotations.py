@@ -7,6 +7,7 @@ import pytest
 
 from marrow.body import load_body
 from marrow.body.parts import PARTS, face_parts
+from marrow.data.synth import annotations
 from marrow.data.synth.annotations import MAPS, annotate, run_lengths
 from marrow.data.synth.draw import draw, set_stage
 from marrow.data.synth.samples import Recipe, scene_of
@@ -156,3 +157,13 @@ def test_the_bodies_of_a_record_can_be_made_again(made):
         again = body.pose(rest, np.array(person["q"]), outputs=("vertices",), threads=1).vertices
         np.testing.assert_allclose(again, posed.skin, atol=1e-5)
         assert person["stature"] == pytest.approx(float(rest.vertices[:, 1].max()), abs=0.006)
+
+
+def test_dense_points_of_nobody_are_arrays_without_rows(made, monkeypatch):
+    drawn, labels = made
+    monkeypatch.setattr(annotations, "skin_rasters", lambda drawn: [None] * len(drawn.stage.people))
+    none = annotate(drawn, 0, (), points=20).dense
+    assert {name: (a.dtype, a.shape[1:]) for name, a in none.items()} == {
+        name: (a.dtype, a.shape[1:]) for name, a in labels.dense.items()
+    }
+    assert all(len(a) == 0 for a in none.values())

@@ -98,6 +98,7 @@ def test_presets_are_told_by_name():
         ({"choices": Choices(size=(0, 64))}, "16 to 8192"),
         ({"choices": Choices(views=0)}, "1 to 32"),
         ({"points": -3}, "points"),
+        ({"choices": Choices(split="C")}, "no split 'C'"),
     ],
 )
 def test_impossible_recipes_are_refused(given, needle):

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from marrow.cli import main
 from marrow.data.synth import making
+from marrow.data.synth.annotations import MAPS
 from marrow.data.synth.making import make_set
 from marrow.data.synth.samples import Recipe, make
 from marrow.data.synth.scenes import Choices
@@ -80,6 +82,10 @@ def test_another_set_or_folder_is_not_touched(made, tmp_path):
     before = contents(made)
     with pytest.raises(InputError, match="another set: its seed is 9"):
         make_set(Recipe("clean", seed=1, choices=SMALL.choices), made, 5)
+    with pytest.raises(InputError, match="another set: its split is 'train', not 'A'"):
+        make_set(Recipe("clean", seed=9, choices=Choices(size=(48, 48), split="A")), made, 5)
+    with pytest.raises(InputError, match=r"its maps is \['mask', .*\], not \['mask'\]"):
+        make_set(Recipe("clean", seed=9, choices=SMALL.choices, maps=("mask",)), made, 5)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="holds something else"):
         make_set(SMALL, tmp_path, 1)
@@ -88,6 +94,23 @@ def test_another_set_or_folder_is_not_touched(made, tmp_path):
     with pytest.raises(InputError, match="damaged"):
         make_set(SMALL, made, 5)
     (made / "set.json").write_bytes(before["set.json"])
+
+
+def test_a_set_is_not_gone_on_with_by_other_pictures(tmp_path):
+    own = {name: tmp_path / name for name in ("photos", "textures")}
+    for folder in own.values():
+        folder.mkdir()
+        Image.new("RGB", (8, 8), "red").save(folder / "a.png")
+    choices = Choices(size=(16, 16), photos=(own["photos"] / "a.png",), textures=own["textures"])
+    recipe = Recipe("clean", seed=9, choices=choices, maps=())
+    make_set(recipe, tmp_path / "set", 1)
+    make_set(recipe, tmp_path / "set", 1)
+    for name, folder in own.items():
+        before = (folder / "a.png").read_bytes()
+        Image.effect_noise((16, 16), 90).save(folder / "a.png")
+        with pytest.raises(InputError, match=f"another set: its {name} is"):
+            make_set(recipe, tmp_path / "set", 1)
+        (folder / "a.png").write_bytes(before)
 
 
 def test_shards_are_tar_files_in_the_order_of_webdataset(made):
@@ -143,7 +166,7 @@ def test_coco_is_read_by_its_own_tools(made):
 def test_a_clip_is_a_film_with_a_record_for_each_frame(tmp_path):
     import av
 
-    recipe = Recipe("clips", seed=2, choices=Choices(size=(48, 48)))
+    recipe = Recipe("clips", seed=2, choices=Choices(size=(48, 48)), maps=())
     ((key, files),) = make(recipe, 0)
     assert set(files) == {"mp4", "json"}
     path = tmp_path / "clip.mp4"
@@ -156,6 +179,34 @@ def test_a_clip_is_a_film_with_a_record_for_each_frame(tmp_path):
     assert len(shapes) == len(record["frames"]) == 32
     assert shapes[0] == (48, 48, 3)
     assert record["frames"][1]["time"] == pytest.approx(1 / 30)
+
+
+def test_all_maps_of_a_clip_are_made_where_they_are_asked_for():
+    ((_, files),) = make(Recipe("clips", seed=2, choices=Choices(size=(16, 16)), maps=tuple(MAPS)), 0)
+    assert {f"{frame:03d}.{name}.png" for frame in range(32) for name in MAPS} == set(files) - {"mp4", "json"}
+
+
+def test_a_set_of_clips_tells_what_it_holds(tmp_path):
+    for layout, name in (("shards", "clips-000000.tar/000000.mp4"), ("folder", "videos/000000.mp4")):
+        folder = tmp_path / layout
+        words = ["synth", "--preset", "clips", "--count", "1", "--size", "16", "--layout", layout]
+        assert main([*words, "--out", str(folder)]) == 0
+        assert json.loads((folder / "set.json").read_text())["maps"] == {}
+        assert (folder / "people.csv").read_text().splitlines()[1].startswith(name + ",")
+    assert (tmp_path / "folder" / "videos" / "000000.mp4").is_file()
+
+
+def test_a_damaged_record_is_told_with_its_cure(tmp_path):
+    (tmp_path / "labels").mkdir()
+    label = tmp_path / "labels" / "000003.json"
+    for damaged in (b'{"people": [', b"[1]", b"\xff"):
+        label.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"000003.json: its record is damaged .* delete 000003.json"):
+            list(read_records(tmp_path))
+    label.unlink()
+    write_shard(tmp_path / "s.tar", iter([("a", {"json": b"{"})]))
+    with pytest.raises(InputError, match=r"s.tar: a: its record is damaged"):
+        list(read_records(tmp_path))
 
 
 def test_files_of_a_shard_come_back(tmp_path):
@@ -187,16 +238,23 @@ def test_the_command_makes_a_set_and_tells_of_it(tmp_path, capsys):
         ("--preset clean --out x --size 12ab", "--size: expected pixels"),
         ("--preset clean --out x --size 0x40", "16 to 8192"),
         ("--preset clean --out x --photos nowhere", "no such folder"),
+        ("--preset clean --out x --photos torn --count 1 --size 16", "a.jpg: not a picture"),
+        ("--preset clean --out x --textures torn --count 1 --size 16", "a.jpg cannot be read"),
         ("--preset clean --out x --textures nowhere --count 1", "no pictures"),
         ("--preset clean --out x --motions nowhere", "no such file"),
         ("--preset clean --out x --split C --count 1", "no split 'C'"),
         ("--preset clean --out x --layout zip", "shards or folder"),
         ("--preset clean --out x --maps dpth", "no map 'dpth'"),
         ("--preset clean --out x --count -2", "at least 1"),
+        ("--preset clean --out x --count 0", "at least 1, got 0"),
+        ("--preset clean --out x --only 3 -1", "numbers from 0, got -1"),
         ("--preset clean --out x --seed -2", "seed"),
     ],
 )
 def test_mistakes_are_told(words, needle, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "a.jpg").write_bytes(b"no picture")
     assert main(["synth", *words.split()]) in (InputError.exit_code, OutputError.exit_code)
     assert needle in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()  # else the corrected command would be told of another set

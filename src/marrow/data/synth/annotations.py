@@ -93,7 +93,7 @@ def _person(drawn: Drawn, number: int, person: Posed, whole: NDArray[np.bool_]) 
     derived = {name: float(np.degrees(value)) for name, value in skeleton.derived_angles(q).items()}
     centre = bounds(person.skin).mean(0)
     facing = person.R[0][:, 0]
-    away = -camera.R_cam_world.T @ camera.t_cam_world - centre
+    away = camera_centre(camera) - centre
     return {
         "id": number + 1,
         "age": actor.figure.age, "sex": actor.figure.sex, "stature": actor.figure.stature, "mass": actor.figure.mass,
@@ -212,13 +212,13 @@ def _iuv(drawn: Drawn, under: Sequence[Raster | None]) -> NDArray[np.uint16]:
     for k, raster in enumerate(under):
         if raster is None:
             continue
-        rows, columns, face, bary = _hits(drawn, k, raster)
+        rows, columns, face, bary = skin_hits(drawn, k, raster)
         out[rows, columns, 0] = face_parts(body)[face]
         out[rows, columns, 1:] = np.rint(_uv(face, bary) * 65535)
     return out
 
 
-def _hits(
+def skin_hits(
     drawn: Drawn, number: int, raster: Raster
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32], Float32]:
     """Pixels (rows, columns) in which a person is seen over their own skin, and the face and barycentrics there."""
@@ -242,11 +242,15 @@ def _dense(rng: np.random.Generator, drawn: Drawn, under: Sequence[Raster | None
     ``person`` (n,) from 1, ``xy`` (n, 2) pixels, ``face`` (n,), ``bary`` (n, 2) weights of its second and third corner,
     ``part`` (n,), ``uv`` (n, 2).
     """
-    found: dict[str, list[NDArray]] = {name: [] for name in ("person", "xy", "face", "bary", "part", "uv")}
+    none = np.zeros((0, 2), np.float32)  # where nobody is seen the arrays are there all the same
+    found: dict[str, list[NDArray]] = {
+        "person": [np.zeros(0, np.uint8)], "xy": [none], "face": [np.zeros(0, np.int32)], "bary": [none],
+        "part": [np.zeros(0, np.uint8)], "uv": [none],
+    }  # fmt: skip
     for k, raster in enumerate(under):
         if raster is None:
             continue
-        rows, columns, face, bary = _hits(drawn, k, raster)
+        rows, columns, face, bary = skin_hits(drawn, k, raster)
         chosen = rng.choice(len(rows), min(points, len(rows)), replace=False)
         found["person"].append(np.full(len(chosen), k + 1, np.uint8))
         found["xy"].append(np.stack([columns[chosen], rows[chosen]], 1).astype(np.float32))
@@ -254,7 +258,7 @@ def _dense(rng: np.random.Generator, drawn: Drawn, under: Sequence[Raster | None
         found["bary"].append(bary[chosen].astype(np.float32))
         found["part"].append(face_parts(load_body())[face[chosen]])
         found["uv"].append(_uv(face[chosen], bary[chosen]).astype(np.float32))
-    return {name: np.concatenate(parts) for name, parts in found.items() if parts}
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _contacts(person: Posed) -> list[str]:
@@ -267,7 +271,7 @@ def _contacts(person: Posed) -> list[str]:
 def _factors(stage: Stage, camera: Camera) -> dict[str, Any]:
     each = np.array([bounds(person.skin) for person in stage.people])
     centre = (each[:, 0].min(0) + each[:, 1].max(0)) / 2
-    eye = -camera.R_cam_world.T @ camera.t_cam_world
+    eye = camera_centre(camera)
     focal = float(camera.K[0, 0])
     half = max(camera.size) / 2
     if camera.lens == "fisheye":

@@ -117,7 +117,7 @@ def handheld(rng: np.random.Generator, camera: Camera, frames: int, fps: float, 
         One camera for each of ``frames``.
     """
     seconds = np.arange(frames) / fps
-    eye = -camera.R_cam_world.T @ camera.t_cam_world
+    eye = camera_centre(camera)
     orbit, dolly, lift = rng.normal(0, [0.12, 0.08, 0.05])  # radians, share and metres a second
     tremor = np.stack([_smooth(rng, seconds) for _ in range(6)], 1) * [0.01, 0.01, 0.01, 0.004, 0.004, 0.004]
     out = []
@@ -150,7 +150,7 @@ def fisheye_from_fov(size: tuple[int, int], fov_deg: float) -> Camera:
 
 def elevation_deg(camera: Camera, target: Sequence[float] | Float64) -> float:
     """How far above the horizon the camera stands, seen from a point (3,), degrees."""
-    offset = -camera.R_cam_world.T @ camera.t_cam_world - np.asarray(target, float)
+    offset = camera_centre(camera) - np.asarray(target, float)
     return float(np.degrees(np.arcsin(offset[1] / np.linalg.norm(offset))))
 
 

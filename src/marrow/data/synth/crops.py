@@ -15,10 +15,11 @@ from marrow.body import load_body
 from marrow.body.keypoints import keypoint_positions
 from marrow.body.parts import face_parts
 from marrow.cache import cache_dir
-from marrow.data.synth.annotations import skin_rasters
+from marrow.data.synth.annotations import skin_hits, skin_rasters
 from marrow.data.synth.draw import Drawn, draw, set_stage, whole_mask
 from marrow.data.synth.making import VERSION
 from marrow.data.synth.samples import Recipe, scene_of
+from marrow.errors import InputError
 from marrow.geometry.crops import crop_around, place_in_camera
 from marrow.geometry.projection import project, to_camera
 from marrow.io.files import write_atomically
@@ -30,6 +31,10 @@ from marrow.types import Float32, Float64
 JOINT_SET = "h36m17"
 #: Pictures whose crops are kept together where their number is not known before.
 _AT_A_TIME = 25
+#: Nobody is looked for any longer after so many pictures without anybody.
+_IN_VAIN = 100
+#: Who is less tall is left out, pixels.
+_LEAST = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,7 @@ def crops(
         drawn = draw(set_stage(scene_of(recipe, number)))
         made += _of_picture(np.random.default_rng([recipe.seed, number]), drawn, size, dense)
     progress("drawing people", len(numbers), len(numbers))
-    found = Crops(**{name: np.stack([row[name] for row in made]) for name in made[0]})
+    found = Crops(**{name: np.stack([row[name] for row in made]) for name in made[0]}) if made else _nobody(size, dense)
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as file:
         np.savez(file, **vars(found))
@@ -107,16 +112,34 @@ def at_least(recipe: Recipe, count: int, size: int, *, progress: Progress = sile
     """The first ``count`` crops of a recipe's people, from as many pictures as it takes.
 
     What is drawn is kept after every few pictures, so an interrupted call is gone on with.
+
+    Raises:
+        InputError: there is nobody to cut out in the first pictures, which are too small.
     """
     parts: list[Crops] = []
     together = _AT_A_TIME if count >= _AT_A_TIME else 1
     while (found := sum(len(part.images) for part in parts)) < count:
         progress("drawing people", found, count)
         first = together * len(parts)
+        if not found and first >= _IN_VAIN:
+            raise InputError(f"nobody in the first {first} pictures of the recipe is {_LEAST} pixels tall: {recipe}")
         parts.append(crops(recipe, range(first, first + together), size))
     progress("drawing people", count, count)
     names = [f.name for f in dataclasses.fields(Crops)]
     return Crops(*(np.concatenate([getattr(part, name) for part in parts])[:count] for name in names))
+
+
+def _nobody(size: int, dense: bool) -> Crops:
+    """No crops, with the shapes of some."""
+    body = load_body()
+    coordinates, parameters = len(body.rest().skeleton.coordinates), len(body.spec.parameters)
+    none = np.zeros(0, np.float32)
+    return Crops(
+        np.zeros((0, size, size, 3), np.uint8), none.astype(np.int64), none.reshape(0, 3), np.zeros((0, 3, 3)),
+        np.zeros((0, coordinates)), np.zeros((0, parameters)), none.reshape(0, 17, 2), none.reshape(0, 17, 3), none,
+        none, np.zeros((0, size, size) if dense else (0, 0), np.uint8),
+        np.zeros((0, size, size, 3) if dense else (0, 0), np.float16),
+    )  # fmt: skip
 
 
 def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) -> Iterable[dict[str, NDArray]]:
@@ -127,7 +150,7 @@ def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) 
         whole, seen = whole_mask(drawn, k), drawn.person == k
         rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
         jitter = rng.normal(0, [0.04, 0.04, 0.06])
-        if not len(rows) or len(rows) < 24 or seen.sum() < 0.1 * whole.sum():
+        if len(rows) < _LEAST or seen.sum() < 0.1 * whole.sum():
             continue
         box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
         side = max(box[2] - box[0], box[3] - box[1])
@@ -156,13 +179,10 @@ def _of_picture(rng: np.random.Generator, drawn: Drawn, size: int, dense: bool) 
         if dense and (raster := under[k]) is not None:
             part = np.zeros((height, width), np.uint8)
             spot = np.zeros((height, width, 3), np.float32)
-            x0, y0 = raster.origin
-            at = (raster.ids >= 0) & seen[y0 : y0 + raster.ids.shape[0], x0 : x0 + raster.ids.shape[1]]
-            r, c = np.nonzero(at)
-            face, bary = raster.ids[r, c], raster.bary[r, c]
+            r, c, face, bary = skin_hits(drawn, k, raster)
             weights = np.concatenate([1 - bary.sum(-1, keepdims=True), bary], -1)
-            part[r + y0, c + x0] = face_parts(body)[face]
-            spot[r + y0, c + x0] = np.einsum("nk,nkc->nc", weights, body.rest().vertices[body.faces[face]])
+            part[r, c] = face_parts(body)[face]
+            spot[r, c] = np.einsum("nk,nkc->nc", weights, body.rest().vertices[body.faces[face]])
             row["part"] = _nearest(part, image_from_crop, size)
             row["spot"] = _nearest(spot, image_from_crop, size).astype(np.float16)
         yield row

@@ -23,6 +23,7 @@ from marrow.data.synth.samples import Recipe, keys, make
 from marrow.data.synth.scenes import Choices
 from marrow.data.synth.stores import Sample, label_path, write_folder, write_shard
 from marrow.data.synth.tables import write_coco, write_people
+from marrow.data.synth.textures import list_textures
 from marrow.errors import InputError, OutputError
 from marrow.io.files import output_error, write_atomically
 from marrow.progress import Progress, silent
@@ -63,8 +64,12 @@ def make_set(
     """
     if layout not in ("shards", "folder"):
         raise InputError(f"layout: expected shards or folder, got {layout!r}")
-    if count < 1 or workers < 1 or any(index < 0 for index in only):
-        raise InputError(f"expected a count and workers of at least 1 and numbers from 0, got {count}, {workers}")
+    if count < 1 or workers < 1:
+        raise InputError(f"expected a count and workers of at least 1, got {count} and {workers}")
+    if only and min(only) < 0:
+        raise InputError(f"only: expected numbers from 0, got {min(only)}")
+    if recipe.choices.textures is not None:
+        list_textures(recipe.choices.textures)  # a mistake is told before the folder belongs to this set
     folder = Path(out)
     _claim(folder, recipe, count, "folder" if only else layout)
     numbers = sorted(set(only)) if only else range(count)
@@ -143,11 +148,18 @@ def _claim(folder: Path, recipe: Recipe, count: int, layout: str) -> None:
     except msgspec.DecodeError as error:
         raise InputError(f"{path} is damaged ({error}); move the folder away, or choose another --out") from error
     for name in ("version", "preset", "seed", "count", "layout", "choices", "maps", "points"):
-        if there.get(name) != told[name]:
-            raise InputError(
-                f"{folder} holds another set: its {name} is {there.get(name)!r}, not {told[name]!r}; "
-                "choose another --out, or give the options it was made with"
-            )
+        was, wanted = there.get(name), told[name]
+        if was == wanted:
+            continue
+        if name == "maps":
+            was, wanted = list(was or ()), list(wanted)
+        elif isinstance(was, dict) and isinstance(wanted, dict):
+            name = next(key for key in (*wanted, *was) if was.get(key) != wanted.get(key))
+            was, wanted = was.get(name), wanted.get(name)
+        raise InputError(
+            f"{folder} holds another set: its {name} is {was!r}, not {wanted!r}; "
+            "choose another --out, or give the options it was made with"
+        )
 
 
 def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
@@ -167,8 +179,11 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
 
 
 def _choices(choices: Choices) -> dict[str, Any]:
-    """What the user chose; own motions by name and content."""
-    told = asdict(replace(choices, motions=None))
+    """What the user chose; own motions and textures by name and content, photos by name and length in bytes."""
+    told = asdict(replace(choices, motions=None, photos=(), textures=None))
+    told["photos"] = {str(path): path.stat().st_size for path in choices.photos}
+    if choices.textures is not None:
+        told["textures"] = dict(list_textures(choices.textures))
     if choices.motions is not None:
         clips = choices.motions.clips
         told["motions"] = {name: zlib.crc32(np.ascontiguousarray(clip.q).tobytes()) for name, clip in clips.items()}

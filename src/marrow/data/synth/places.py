@@ -187,9 +187,11 @@ def photos_in(folder: str | Path) -> list[Path]:
     """The pictures of a user's folder, by name.
 
     Raises:
-        InputError: it is no folder, or holds no picture.
+        InputError: it is no folder, holds no picture, or something that only its name says is one.
     """
-    from marrow.io.images import IMAGE_SUFFIXES
+    from PIL import Image
+
+    from marrow.io.images import IMAGE_SUFFIXES, read_image
 
     folder = Path(folder)
     if not folder.is_dir():
@@ -197,6 +199,12 @@ def photos_in(folder: str | Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise InputError(f"{folder} holds no picture; expected files that end in {' '.join(IMAGE_SUFFIXES)}")
+    for path in found:
+        try:
+            with Image.open(path):  # its first bytes alone: there may be thousands
+                pass
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            read_image(path)  # tells what is wrong
     return found
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from marrow.data.synth.annotations import MAPS, Labels, annotate
 from marrow.data.synth.draw import draw, set_stage
+from marrow.data.synth.motions import SPLITS
 from marrow.data.synth.presets import preset
 from marrow.data.synth.scenes import Choices, Scene, sample_scene
 from marrow.errors import InputError
@@ -43,6 +44,8 @@ class Recipe:
         unknown = [name for name in self.maps if name not in MAPS]
         if unknown:
             raise InputError(f"there is no map {unknown[0]!r}; known: {', '.join(MAPS)}")
+        if self.choices.split not in SPLITS:
+            raise InputError(f"no split {self.choices.split!r}: expected {', '.join(SPLITS)}")
         if self.seed < 0:
             raise InputError(f"seed: expected 0 or more, got {self.seed}")
         size = self.choices.size
@@ -81,8 +84,7 @@ def make(recipe: Recipe, index: int) -> Iterator[tuple[str, dict[str, bytes]]]:
         records, images = [], []
         for frame in frames:
             drawn = draw(stages[frame], view)
-            maps = recipe.maps if not given.seconds or recipe.maps != tuple(MAPS) else ()
-            labels = annotate(drawn, view, maps, points)
+            labels = annotate(drawn, view, recipe.maps, points)
             prefix = f"{frame:03d}." if given.seconds else ""
             files |= _encoded(labels, prefix)
             records.append(labels.record)

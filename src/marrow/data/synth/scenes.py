@@ -30,6 +30,7 @@ from marrow.data.synth.presets import Preset
 from marrow.data.synth.sampling import sample_look
 from marrow.data.synth.textures import list_textures
 from marrow.errors import InputError
+from marrow.geometry.projection import camera_centre
 from marrow.geometry.rotations import euler_zxy, from_euler_zxy, rotation_y
 from marrow.types import Camera, Float32, Float64
 
@@ -153,7 +154,7 @@ def sample_scene(name: str, given: Preset, seed: int, index: int, choices: Choic
     else:
         raise InputError(f"no camera sees the people of scene {index} as preset {name} asks; choose another --seed")
     rng = stream(name, seed, index, "place")
-    eyes = np.array([-c.R_cam_world.T @ c.t_cam_world for view in views for c in view])
+    eyes = np.array([camera_centre(c) for view in views for c in view])
     dim = bool(rng.random() < given.dim)
     place = sample_place(rng, eyes, skin, dim, choices.photos)
     between = int(rng.integers(0, given.occluders + 1))

@@ -95,10 +95,10 @@ def _place(key: str, ending: str) -> str:
 
 
 def read_records(folder: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All records of a set, by key, in the order of their numbers: where the picture lies in the set, and the record.
+    """All records of a set in the order of their numbers: where the picture or clip lies in it, and the record.
 
     Raises:
-        InputError: the folder holds no set.
+        InputError: the folder holds no set, or a damaged record.
     """
     folder = Path(folder)
     shards = sorted(folder.glob("*.tar"))
@@ -107,6 +107,17 @@ def read_records(folder: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise InputError(f"{folder} holds no synthetic set (*.tar or labels/*.json); make one with marrow synth --out")
     for shard in shards:
         for key, files in read_shard(shard, ("json",)):
-            yield f"{shard.name}/{key}.jpg", msgspec.json.decode(files["json"])
+            record = _decoded(files.get("json", b""), f"{shard}: {key}", shard)
+            yield f"{shard.name}/{key}.{'mp4' if 'frames' in record else 'jpg'}", record
     for label in labels:
-        yield f"images/{label.stem}.jpg", msgspec.json.decode(label.read_bytes())
+        record = _decoded(label.read_bytes(), str(label), label)
+        yield _place(label.stem, "mp4" if "frames" in record else "jpg"), record
+
+
+def _decoded(data: bytes, name: str, file: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{name}: its record is damaged ({error}); delete {file.name} and make the set again, which mends it"
+        ) from None

@@ -20,12 +20,17 @@ def list_textures(folder: str | Path) -> tuple[tuple[str, str], ...]:
     """(name, hash) of the pictures in a folder, by name.
 
     Raises:
-        InputError: the folder is not there or holds no picture.
+        InputError: the folder is not there, holds no picture, or one that cannot be read.
     """
+    import cv2
+
     folder = Path(folder)
     files = sorted(f for f in folder.glob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise InputError(f"textures: no pictures ({', '.join(SUFFIXES)}) in {folder}")
+    damaged = next((f for f in files if not cv2.haveImageReader(str(f))), None)
+    if damaged is not None:
+        raise InputError(f"textures: {damaged} cannot be read as a picture")
     return tuple((f.name, _hash(f)) for f in files)
 
 
