@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import marrow
-from marrow.bench.scenes import place
+from marrow.body.keypoints import place_keypoints
 from marrow.data.motion_pack import motion_pack
 from marrow.geometry.projection import camera_from_fov, look_at, project
 from marrow.types import Camera
@@ -21,7 +21,7 @@ CLIP, FRAMES, SIZE, FOV_DEG = "02_01", 60, (1920, 1080), 60
 
 def film(body, rest, skeleton, q) -> list[dict]:
     """One COCO annotation a frame, halpe26 keypoints with one pixel of noise."""
-    points = place(body, rest, skeleton, q, "halpe26")
+    points = place_keypoints(body, rest, q, "halpe26")
     centre = points.mean(axis=(0, 1))
     R, t = look_at(eye=centre + (4.5, 0.6, 1.0), target=centre)
     camera = Camera(camera_from_fov(SIZE, FOV_DEG).K, SIZE, R, t)

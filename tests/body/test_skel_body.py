@@ -272,13 +272,13 @@ def test_many_are_as_each_alone(oblique):
     for i in range(5):
         own = oblique.rest(shapes[i].numpy())
         alone = oblique.pose(own, poses[i].numpy())
-        np.testing.assert_allclose(together.vertices[i], alone.vertices, atol=5e-6)
-        np.testing.assert_allclose(together.joints[i], alone.joints, atol=5e-6)
-        np.testing.assert_allclose(bones[i], oblique.bones(own, poses[i].numpy()).vertices, atol=5e-6)
+        np.testing.assert_allclose(together.vertices[i], alone.vertices, atol=1e-5)
+        np.testing.assert_allclose(together.joints[i], alone.joints, atol=1e-5)
+        np.testing.assert_allclose(bones[i], oblique.bones(own, poses[i].numpy()).vertices, atol=1e-5)
     few = oblique.pose(oblique.rest(), poses.view(5, 1, 46).numpy(), vertex_ids=[9, 3], outputs=("vertices",))
     assert few.vertices.shape == (5, 1, 2, 3)
     np.testing.assert_allclose(
-        few.vertices[:, 0], oblique.pose(oblique.rest(), poses.numpy()).vertices[:, [9, 3]], atol=5e-6
+        few.vertices[:, 0], oblique.pose(oblique.rest(), poses.numpy()).vertices[:, [9, 3]], atol=1e-5
     )
 
 
