@@ -107,8 +107,8 @@ def load_hdf5(path: Path) -> dict[str, NDArray]:
     read_content(path)
     try:
         with h5py.File(path, "r") as file:
-            held = {name: file.get(name) for name in file}
-            return {name: value[()] for name, value in held.items() if isinstance(value, h5py.Dataset)}
+            held = {str(name): file.get(name) for name in file}
+            return {name: np.asarray(value[()]) for name, value in held.items() if isinstance(value, h5py.Dataset)}
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise InputError(f"{path}: this HDF5 file is damaged or truncated ({error}); get it again") from error
 
