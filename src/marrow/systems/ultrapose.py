@@ -13,7 +13,7 @@ at five passes over 800 people (41.2 against 41.3 cm) and at sixteen (the figure
 right part for half the pixels and within it knows little more than its middle, so little that few points do as well as
 many; the middle of the true part would be nearer. It learns eight crops by heart, so people and passes are what it
 lacks. Not: their body, renderer and sizes (5,000 persons), 24 parts with U and V (here 15 and places on the body at
-rest), real pictures. Read were the abstract and the authors' README, not the paper: the network's layout and the comparison are guesses.
+rest), real pictures. Read were the abstract and the authors' README, not the paper: the rest is guessed.
 """
 
 from __future__ import annotations
