@@ -92,11 +92,6 @@ def test_back_in_memory(there, motion, twin_body):
     np.testing.assert_array_equal(given.motion.q, back.motion.q)
 
 
-def test_the_way_back_knows_a_body_that_came_from_a_file(there, motion):
-    """Its name alone is that of a file in another folder."""
-    same(marrow.retarget(there, to="default").motion, motion)
-
-
 def test_what_makes_no_sense_is_refused(there, motion, twin_body, tmp_path):
     with pytest.raises(InputError, match="of marrow's body already"):
         marrow.retarget(motion, to="default")
