@@ -8,13 +8,13 @@ was made at commit af3a78a; where the pictures have changed since, so do the wei
 
 from __future__ import annotations
 
-from marrow.recover.people import save_halves
 from marrow.systems import agora
+from marrow.train.weights import save_weights
 
 if __name__ == "__main__":
     config = agora.Config()
     model = agora._new(config, 0)
     losses = agora.train(model, config, config.steps, 0)
     agora.WEIGHTS.parent.mkdir(exist_ok=True)
-    save_halves(model, agora.WEIGHTS)
+    save_weights(model, agora.WEIGHTS, half=True)
     print(f"loss {losses[0]:.3f} to {losses[-1]:.3f}; written: {agora.WEIGHTS} ({agora.WEIGHTS.stat().st_size:,} B)")

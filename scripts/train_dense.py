@@ -12,8 +12,9 @@ import argparse
 
 import torch
 
-from marrow.recover.dense import WEIGHTS, DenseNet, save_dense
+from marrow.recover.dense import WEIGHTS, DenseNet
 from marrow.recover.dense_training import dense_crops, errors, train_dense
+from marrow.train.weights import save_weights
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
         model, people, 2600, options.steps, batch=options.batch, rate=options.rate, disturbed=True, progress=tell
     )
     WEIGHTS.parent.mkdir(exist_ok=True)
-    save_dense(model, WEIGHTS, half=True)
+    save_weights(model, WEIGHTS, half=True)
     for split in ("A", "B"):
         found = errors(dense_crops(split, 1, 100)[0], model)
         print(

@@ -10,8 +10,9 @@ from marrow.body import load_body
 from marrow.errors import InputError
 from marrow.geometry.crops import crop_around
 from marrow.geometry.projection import camera_from_fov, project_camera
-from marrow.recover.people import load_halves, read_people, save_halves
+from marrow.recover.people import read_people
 from marrow.recover.regressor import PHENOTYPES, BodyRegressor, Read, angle_columns, body_of
+from marrow.train.weights import load_weights, save_weights
 
 CAMERA = camera_from_fov((640, 360), 60.0)
 IMAGE = np.zeros((360, 640, 3), np.uint8)
@@ -72,8 +73,8 @@ def test_a_box_without_extent_is_told():
 
 def test_weights_are_kept_in_halves(tmp_path):
     one, other = BodyRegressor((8, 8)), BodyRegressor((8, 8))
-    save_halves(one, tmp_path / "w.safetensors")
-    load_halves(other, tmp_path / "w.safetensors")
+    save_weights(one, tmp_path / "w.safetensors", half=True)
+    load_weights(other, tmp_path / "w.safetensors")
     for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
@@ -82,8 +83,8 @@ def test_weights_are_kept_in_halves(tmp_path):
 def test_other_weights_are_told(tmp_path, content):
     path = tmp_path / "w.safetensors"
     if content is None:
-        save_halves(BodyRegressor((16, 16)), path)
+        save_weights(BodyRegressor((16, 16)), path, half=True)
     else:
         path.write_bytes(content)
     with pytest.raises(InputError, match="no weights of this model"):
-        load_halves(BodyRegressor((8, 8)), path)
+        load_weights(BodyRegressor((8, 8)), path)

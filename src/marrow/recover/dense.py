@@ -24,11 +24,12 @@ from torch import nn
 
 from marrow.body import load_body
 from marrow.body.parts import PARTS, vertex_parts
-from marrow.errors import AssetError, InputError
+from marrow.errors import InputError
 from marrow.geometry.crops import crop_around
 from marrow.io.images import cut_crop
 from marrow.nn.residual import ResidualBlock, ResidualNet
 from marrow.nn.vit import PictureTransformer
+from marrow.train.weights import load_weights
 from marrow.types import Float32, Float64
 
 #: Side of the crops that the network reads, pixels.
@@ -244,30 +245,9 @@ def read_crops(
     return out
 
 
-def save_dense(model: DenseNet, path: Path, *, half: bool = False) -> None:
-    """Write the weights, in 16 bits or 32."""
-    from safetensors.torch import save_file
-
-    kept = torch.float16 if half else torch.float32
-    save_file({name: value.to(kept).contiguous() for name, value in model.state_dict().items()}, path)
-
-
-def load_dense(path: Path, model: DenseNet) -> DenseNet:
-    """Read weights into a network of their kind, which is then ready to read.
-
-    Raises:
-        AssetError: the file is missing, damaged or of another network.
-    """
-    from safetensors.torch import load_file
-
-    try:
-        model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except Exception as error:
-        raise AssetError(f"the weights {path} of the dense network cannot be read ({error})") from error
-    return model.eval()
-
-
 @functools.cache
 def shipped_model() -> DenseNet:
     """The network that ships with marrow, trained on synthetic pictures alone."""
-    return load_dense(WEIGHTS, DenseNet())
+    model = DenseNet()
+    load_weights(model, WEIGHTS)
+    return model

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.body import load_body
-from marrow.errors import InputError
 from marrow.geometry.crops import crop_around, place_in_camera
 from marrow.geometry.projection import project_camera
-from marrow.io.files import write_atomically
 from marrow.io.images import cut_crop
 from marrow.lift.root import solve_root
 from marrow.recover.landmarks import landmark_hints
@@ -83,32 +80,6 @@ def read_people(
 def as_images(crops: NDArray[np.uint8]) -> torch.Tensor:
     """Crops (N, S, S, 3) uint8 as a network's input (N, 3, S, S), 0 to 1."""
     return torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float() / 255
-
-
-def save_halves(model: torch.nn.Module, path: str | Path) -> None:
-    """Write weights as safetensors of 16 bits."""
-    from safetensors.torch import save
-
-    data = save({name: tensor.half().contiguous() for name, tensor in model.state_dict().items()})
-    with write_atomically(path) as file:
-        file.write(data)
-
-
-def load_halves(model: torch.nn.Module, path: str | Path) -> None:
-    """Read what :func:`save_halves` wrote into a model of the same form.
-
-    Raises:
-        InputError: damaged, or of another model.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        stored = load(Path(path).read_bytes())
-        model.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path}: no weights of this model ({str(error).splitlines()[0]})") from None
-    model.eval()
 
 
 def _within(build: Float64) -> Float64:

@@ -62,11 +62,11 @@ class Config:
 
 def build(config: Config) -> BodyRegressor:
     """The regressor with the weights that ship, or, of another form, with none."""
-    from marrow.recover.people import load_halves
+    from marrow.train.weights import load_weights
 
     model = _new(config, 0)
     if WEIGHTS.is_file() and config.channels == Config().channels:
-        load_halves(model, WEIGHTS)
+        load_weights(model, WEIGHTS)
     return model.eval()
 
 

@@ -76,16 +76,18 @@ def train(model: DenseNet, config: Config, steps: int | None = None, seed: int =
 
 def save(model: DenseNet, path: Path) -> None:
     """Write the weights."""
-    from marrow.recover.dense import save_dense
+    from marrow.train.weights import save_weights
 
-    save_dense(model, path)
+    save_weights(model, path)
 
 
 def load(path: Path, config: Config) -> DenseNet:
     """Read them back."""
-    from marrow.recover.dense import load_dense
+    from marrow.train.weights import load_weights
 
-    return load_dense(path, build(config))
+    model = build(config)
+    load_weights(model, path)
+    return model
 
 
 def example(config: Config) -> tuple[NDArray[np.uint8], Sequence[Sequence[float]]]:

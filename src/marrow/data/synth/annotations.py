@@ -16,7 +16,7 @@ from marrow.body.parts import face_parts, vertex_segments
 from marrow.conventions import joint_names
 from marrow.data.synth.cameras import elevation_deg
 from marrow.data.synth.draw import Drawn, Posed, Stage, stream, whole_mask
-from marrow.geometry.projection import camera_centre, project, project_camera, to_camera
+from marrow.geometry.projection import camera_centre, fov_deg, project, project_camera, to_camera
 from marrow.render.mesh import Raster, rasterize, window_of
 from marrow.render.shading import bounds
 from marrow.render.visibility import joints_visible
@@ -272,12 +272,8 @@ def _factors(stage: Stage, camera: Camera) -> dict[str, Any]:
     each = np.array([bounds(person.skin) for person in stage.people])
     centre = (each[:, 0].min(0) + each[:, 1].max(0)) / 2
     eye = camera_centre(camera)
-    focal = float(camera.K[0, 0])
-    half = max(camera.size) / 2
-    if camera.lens == "fisheye":
-        fov = 2 * np.degrees(half / focal)
-    else:
-        fov = 2 * np.degrees(np.arctan(half / focal))
+    fisheye = camera.lens == "fisheye"
+    fov = np.degrees(max(camera.size) / float(camera.K[0, 0])) if fisheye else fov_deg(camera)
     return {
         "elevation_deg": elevation_deg(camera, centre), "distance": float(np.linalg.norm(eye - centre)),
         "fov_deg": float(fov),

@@ -17,7 +17,7 @@ from marrow.body.parts import face_parts
 from marrow.cache import cache_dir
 from marrow.data.synth.annotations import skin_hits, skin_rasters
 from marrow.data.synth.draw import Drawn, draw, set_stage, whole_mask
-from marrow.data.synth.making import VERSION
+from marrow.data.synth.making import VERSION, told_choices
 from marrow.data.synth.samples import Recipe, scene_of
 from marrow.errors import InputError
 from marrow.geometry.crops import crop_around, place_in_camera
@@ -90,7 +90,8 @@ def crops(
         dense: also ``part`` and ``spot``.
         progress: told of finished scenes.
     """
-    key = repr((VERSION, recipe, tuple(numbers), size, dense))
+    choices = told_choices(recipe.choices)  # own motions and pictures by their content
+    key = repr((VERSION, recipe.preset, recipe.seed, choices, tuple(numbers), size, dense))
     path = cache_dir() / "synth" / f"crops-{recipe.preset}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as file:

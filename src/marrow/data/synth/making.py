@@ -168,7 +168,7 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
 
     return {
         "version": VERSION, "preset": recipe.preset, "meaning": preset(recipe.preset).meaning, "seed": recipe.seed,
-        "count": count, "layout": layout, "choices": _choices(recipe.choices), "points": recipe.points,
+        "count": count, "layout": layout, "choices": told_choices(recipe.choices), "points": recipe.points,
         "maps": {name: MAPS[name] for name in recipe.maps}, "joints": joint_set_names(), "parts": list(PARTS),
         "labels": list(LABELS), "coordinates": _coordinates(), "processor": platform.machine(),
         "units": "metres, radians (degrees where a name ends in _deg), pixels with the first pixel's centre at 0; "
@@ -178,7 +178,7 @@ def _about(recipe: Recipe, count: int, layout: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _choices(choices: Choices) -> dict[str, Any]:
+def told_choices(choices: Choices) -> dict[str, Any]:
     """What the user chose; own motions and textures by name and content, photos by name and length in bytes."""
     told = asdict(replace(choices, motions=None, photos=(), textures=None))
     told["photos"] = {str(path): path.stat().st_size for path in choices.photos}
