@@ -1,0 +1,186 @@
+"""A trained lifting network as a user calls it: pixels in, metres in the camera out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from marrow.conventions import convert_joints, joint_names
+from marrow.data.lifting import JOINTS
+from marrow.errors import InputError
+from marrow.geometry.projection import require_perspective, to_normalised
+from marrow.lift.networks import Said
+from marrow.lift.normalise import USUAL, Given, enough, from_network, normalised
+from marrow.lift.root import solve_root
+from marrow.types import Camera, Float32, Float64, Keypoints
+
+#: Heights that a person can have, metres.
+SHORTEST, TALLEST = 0.3, 2.8
+#: Frames that are lifted at a time, so that memory stays bounded; and how many of the next chunk are seen beside them.
+_CHUNK, _BESIDE = 4096, 128
+#: Keypoints that all lie nearer to the corner of the picture are no pixels.
+_PIXELS = 8.0
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """One person in 3-D, of the joint set ``h36m17``, in the camera (x right, y down, z ahead).
+
+    Attributes:
+        xyz: (T, 17, 3) float32 metres from the camera; NaN in frames with too few joints.
+        relative: (T, 17, 3) float32 metres from the pelvis.
+        sd: (T, 17) float32 metres: standard deviation of each of the three coordinates of ``relative``.
+        root: (T, 3) float32 metres: where the pelvis is, as the picture and ``relative`` give it.
+        height: metres, as told, or what was assumed.
+        height_known: whether it was told; otherwise all lengths share its error.
+        alternatives: (H, T, 17, 3) float32 metres from the camera, hypotheses, likely ones first; H = 0 where the
+            lifter gives one answer alone.
+    """
+
+    xyz: Float32
+    relative: Float32
+    sd: Float32
+    root: Float32
+    height: float
+    height_known: bool
+    alternatives: Float32
+
+
+#: What networks are to a lifter: what they say of what is given.
+Network = Callable[[Given], Said]
+
+
+@dataclass(frozen=True)
+class Lifter:
+    """A lifter with a network inside.
+
+    Attributes:
+        name: of the lifter.
+        network: in evaluation mode.
+        calibration: standard deviation of a coordinate over the distance that the network expects.
+        refine: changes (given, said) to better (said) at test time, or None.
+    """
+
+    name: str
+    network: Network
+    calibration: float = 1.0
+    refine: Callable[[Network, Given], Said] | None = None
+
+    def __call__(
+        self,
+        keypoints: Keypoints | ArrayLike,
+        joint_set: str | None = None,
+        camera: Camera | None = None,
+        height: float | None = None,
+    ) -> Lifted:
+        """Lift one person's keypoints.
+
+        Args:
+            keypoints: (T, J, 2) or (T, J, 3) pixels with confidence, NaN or confidence 0 where missing; or
+                :class:`marrow.Keypoints`. Frames of one person, 30 a second, one after the other.
+            joint_set: what they are, such as ``"h36m17"``; not needed with :class:`marrow.Keypoints`.
+            camera: that took the pictures; its ``K`` decides how pixels become angles.
+            height: standing height in metres, if known.
+
+        Raises:
+            InputError: wrong shapes, an unknown joint set, no camera, metres given for pixels or a height that nobody
+                has.
+        """
+        xy, confidence = read_keypoints(keypoints, joint_set)
+        camera = _camera(camera, xy)
+        unit = _height(height)
+        u = to_normalised(camera, np.where(confidence[..., None] > 0, xy, camera.K[:2, 2]))
+        told = torch.full((1,), math.nan if height is None else unit)
+        relative, sd = self.relative(torch.from_numpy(u).float(), torch.from_numpy(confidence), told)
+        root, _ = solve_root(camera, xy, confidence.astype(float), relative.numpy().astype(float))
+        root = root.astype(np.float32)
+        x = relative.numpy()
+        return Lifted(
+            root[:, None] + x, x, sd.numpy(), root, unit, height is not None, np.zeros((0, *x.shape), np.float32)
+        )
+
+    def relative(
+        self, xy: torch.Tensor, confidence: torch.Tensor, stature: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Joints from the pelvis (T, 17, 3) and standard deviations of each coordinate (T, 17), metres in the camera.
+
+        Args:
+            xy: (T, 17, 2) x/z and y/z in the camera.
+            confidence: (T, 17), 0 where missing.
+            stature: (1,) metres, NaN where unknown.
+        """
+        where, sd = [], []
+        with torch.no_grad():
+            for start in range(0, len(xy), _CHUNK):
+                first, end = max(start - _BESIDE, 0), min(start + _CHUNK, len(xy))
+                part = slice(first, min(end + _BESIDE, len(xy)))
+                given = normalised(xy[None, part], confidence[None, part], stature)
+                said = self.network(given) if self.refine is None else self.refine(self.network, given)
+                kept = slice(start - first, end - first)
+                seen = torch.where(enough(given.confidence), 1.0, math.nan)[0, kept, None]
+                where.append(from_network(given, said.mean)[0, kept] * seen[..., None])
+                sd.append(said.log_error[0, kept].exp() * self.calibration * given.stature * seen)
+        return torch.cat(where), torch.cat(sd)
+
+
+def read_keypoints(keypoints: Keypoints | ArrayLike, joint_set: str | None) -> tuple[Float64, Float32]:
+    """Pixels (T, 17, 2) and confidence (T, 17), 0 where missing, of the joint set ``h36m17``.
+
+    Raises:
+        InputError: wrong shapes, an unknown joint set, nothing in them, or metres given for pixels.
+    """
+    if not isinstance(keypoints, Keypoints):
+        keypoints = _as_keypoints(np.asarray(keypoints, np.float32), joint_set)
+    elif joint_set is not None and joint_set != keypoints.joint_set:
+        raise InputError(f"joint_set: these keypoints are {keypoints.joint_set!r}, not {joint_set!r}; leave it out")
+    if keypoints.joint_set != JOINTS:
+        keypoints = convert_joints(keypoints, keypoints.joint_set, JOINTS)
+    xy = np.asarray(keypoints.xy, float)
+    seen = np.isfinite(xy).all(-1) & (np.nan_to_num(keypoints.confidence) > 0)
+    if xy.ndim != 3 or not len(xy):
+        raise InputError(f"keypoints: expected (T, J, 2) of T >= 1 frames of one person, got {xy.shape}")
+    extent = np.where(seen[..., None], np.abs(xy), 0.0).max(initial=0.0)
+    if seen.any() and extent < _PIXELS:
+        raise InputError(
+            f"keypoints: expected pixels of the whole picture, got numbers up to {extent:.3g}; multiply shares of the "
+            "picture by its width and height, and do not give metres"
+        )
+    return xy, np.where(seen, np.clip(np.nan_to_num(keypoints.confidence), 0.0, 1.0), 0.0).astype(np.float32)
+
+
+def _as_keypoints(points: Float32, joint_set: str | None) -> Keypoints:
+    if joint_set is None:
+        raise InputError('joint_set: tell what the keypoints are, such as joint_set="h36m17" or "coco17"')
+    count = len(joint_names(joint_set))
+    if points.ndim != 3 or points.shape[1] != count or points.shape[2] not in (2, 3):
+        raise InputError(
+            f"keypoints: expected (T, {count}, 2) or (T, {count}, 3) for {joint_set}, got {points.shape}; one picture "
+            "is keypoints[None]"
+        )
+    xy, finite = points[..., :2], np.isfinite(points).all(-1)
+    confidence = points[..., 2] if points.shape[2] == 3 else np.ones(finite.shape, np.float32)
+    return Keypoints(joint_set, xy, np.where(finite, confidence, 0.0).astype(np.float32))
+
+
+def _camera(camera: Camera | None, xy: Float64) -> Camera:
+    if camera is None:
+        raise InputError(
+            "camera: pixels alone do not say how large anything is; give the camera, such as "
+            "camera=marrow.camera_from_fov((1920, 1080), 60)"
+        )
+    require_perspective(camera, "a lifter")
+    return camera
+
+
+def _height(height: float | None) -> float:
+    if height is None:
+        return USUAL
+    if not SHORTEST <= height <= TALLEST:
+        hint = f"; did you mean {height / 100:.2f}?" if SHORTEST <= height / 100 <= TALLEST else ""
+        raise InputError(f"height: expected metres between {SHORTEST} and {TALLEST}, got {height:g}{hint}")
+    return float(height)
