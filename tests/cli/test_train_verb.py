@@ -135,7 +135,7 @@ def test_the_options_of_the_system_are_told(there, capsys):
 def test_killed_and_gone_on_with(there, capsys):
     words = ["train", "learner", "--steps", "40", "--pause", "0.02", "--keep", "kept", "--every", "5", *there]
     process = subprocess.Popen([sys.executable, "-m", "marrow", *words, "--out", "a.safetensors"])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not Path("kept").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)

@@ -108,7 +108,7 @@ def test_the_same_id_twice_is_told(folder, tmp_path, monkeypatch):
 
 
 def test_listing_systems_loads_nothing_heavy():
-    heavy = ("torch", "cv2", "numba", "scipy", "matplotlib", "opensim", "viser")
+    heavy = ("torch", "lightning_fabric", "cv2", "numba", "scipy", "matplotlib", "opensim", "viser")
     code = (
         f"import sys; from marrow.cli import main; main(['systems']); print([n for n in {heavy} if n in sys.modules])"
     )
