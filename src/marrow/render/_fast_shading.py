@@ -16,10 +16,17 @@ COLUMNS = 24
 # Columns of the table of lights (L, LIGHT_COLUMNS).
 AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
 LIGHT_COLUMNS = 9
-# Columns of the table of the sky's axes (D, SKY_COLUMNS), whose first three are the axis: three rows of its frame, and
-# light from its two ends.
-STEP, ROWS, AHEAD, BACK = 3, 4, 16, 19
-SKY_COLUMNS = 22
+# Columns of the table of the sky's axes (D, SKY_COLUMNS), whose first three are the axis: how far a place is moved along
+# its normal, metres, and three rows of the axis' frame.
+STEP, ROWS = 3, 4
+SKY_COLUMNS = 16
+# Rows of what is known about the groups of samples that are shaded as one: floats, and whole numbers (MEMBERS: a bit for
+# each sample of the pixel; COUNT: how many, below zero where one face fills the pixel, whose mean weights are INNER and
+# OUTER).
+PLACE, NORMAL, VIEW, BREADTH, INNER, OUTER = 0, 3, 6, 9, 10, 11
+GROUP = 12
+PIXEL, SURFACE, MEMBERS, COUNT = 0, 1, 2, 3
+WHOSE = 4
 #: Samples of a pixel are shaded as one where their distance is below CLOSE sample widths and their normals' cosine is
 #: above ALIKE.
 CLOSE, ALIKE = 4.0, 0.9
@@ -62,24 +69,36 @@ def casters(vertices, faces, casts, number, points, corners):
 
 
 @kernel()
-def extent(points, R, place, lowest, highest):
-    """Least and most coordinates (3,) of points (N, 3) in the axes ``R`` (rows) about ``place``; the widest tangent.
+def widest_tangent(points, R, place):
+    """The least depth of points (N, 3) along the last of the axes ``R`` (rows) about ``place``, and their widest tangent.
 
     The tangent, of x or y over z, is infinite where z is not above zero.
     """
-    lowest[:] = np.inf
-    highest[:] = -np.inf
-    tangent = 0.0
+    nearest, tangent = np.inf, 0.0
     for i in range(points.shape[0]):
         x, y, z = points[i, 0] - place[0], points[i, 1] - place[1], points[i, 2] - place[2]
         a = R[0, 0] * x + R[0, 1] * y + R[0, 2] * z
         b = R[1, 0] * x + R[1, 1] * y + R[1, 2] * z
         c = R[2, 0] * x + R[2, 1] * y + R[2, 2] * z
-        lowest[0], highest[0] = min(lowest[0], a), max(highest[0], a)
-        lowest[1], highest[1] = min(lowest[1], b), max(highest[1], b)
-        lowest[2], highest[2] = min(lowest[2], c), max(highest[2], c)
+        nearest = min(nearest, c)
         tangent = max(tangent, max(abs(a), abs(b)) / c) if c > 0.0 else np.inf
-    return tangent
+    return nearest, tangent
+
+
+@kernel(fastmath={"nnan", "nsz", "reassoc", "contract"})
+def extents(points, rows, low, high):
+    """Least and most coordinates (K,) of finite points (N, 3) along each of ``rows`` (K, 3); infinite of no points."""
+    count = points.shape[0]
+    x, y, z = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
+    for i in range(count):
+        x[i], y[i], z[i] = points[i, 0], points[i, 1], points[i, 2]
+    for k in range(rows.shape[0]):
+        a, b, c = np.float32(rows[k, 0]), np.float32(rows[k, 1]), np.float32(rows[k, 2])
+        least, most = np.float32(np.inf), np.float32(-np.inf)
+        for i in range(count):
+            value = a * x[i] + b * y[i] + c * z[i]
+            least, most = min(least, value), max(most, value)
+        low[k], high[k] = least, most
 
 
 @kernel()
@@ -226,213 +245,343 @@ def shade_rows(
     orthographic and looks along it. ``footprint`` is the breadth of a sample at one metre (or at any depth).
 
     Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
-    one at their mean; only textures and half shadows are looked up for each.
+    one at their mean; only textures and half shadows are looked up for each. A row's groups are gathered first, then
+    looked up together in one map after the other.
     """
     many = samples * samples
-    kept = np.empty(lights.shape[0])
-    sky = np.empty(3)
-    open_sky = np.empty(3)
-    albedo = np.empty(3)
-    texel = np.empty(3)
-    at = np.empty((many, 3))
-    turned = np.empty((many, 3))
-    length = np.empty(many)
-    wide = np.empty(many)
-    on = np.empty(many, np.int64)
-    members = np.empty(many, np.int64)
-    flat = axis[0] != 0.0 or axis[1] != 0.0 or axis[2] != 0.0
-    share = 1.0 / many
+    room = ids.shape[1] * samples
+    groups, whose = np.empty((GROUP, room)), np.empty((WHOSE, room), np.int64)
+    kept, open_part = np.empty((lights.shape[0], room)), np.empty((4, room))
+    near, on, each = np.empty(room, np.int64), np.empty(many, np.int64), np.empty((8, many))
     for row in range(ids.shape[0] // samples):
         y = row0 + row
-        for px in range(ids.shape[1] // samples):
-            red, green, blue, covered = 0.0, 0.0, 0.0, 0.0
-            left = 0
-            face, inner, outer = ids[row * samples, px * samples], 0.0, 0.0
-            for sample in range(many):
-                Y, X = row * samples + sample // samples, px * samples + sample % samples
-                if ids[Y, X] != face:
-                    face = -1
-                inner += bary[Y, X, 0] * share
-                outer += bary[Y, X, 1] * share
-            alone = many > 1 and face >= 0  # one face fills the pixel: its mean place is that of the mean weights
-            for sample in range(1 if alone else many):
-                Y, X = row * samples + sample // samples, px * samples + sample % samples
-                f = ids[Y, X]
-                if f < 0:
-                    on[sample] = -1
-                    red += background[y, px, 0]
-                    green += background[y, px, 1]
-                    blue += background[y, px, 2]
-                    continue
-                left += 1
-                s = surface_of[f]
-                on[sample] = s
-                i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        count = _gather(
+            row, ids, bary, faces, surface_of, vertices, normals, table, eye, axis, footprint, samples, on, each,
+            groups, whose, background[y], image[y], coverage[y],
+        )  # fmt: skip
+        for n in range(lights.shape[0]):
+            _shadows(
+                row0, row, count, ids, bary, faces, vertices, samples, groups, whose, int(lights[n, MAP]), light_maps,
+                light_frames, light_nearest, lights[n, SOFTNESS], kept[n],
+            )  # fmt: skip
+        _sky(count, groups, sky_maps, sky_table, sky_bounds, near, open_part)
+        _colour(
+            row, count, ids, bary, faces, colours, places, uvs, table, texels, decode, lights, up, down, samples,
+            groups, whose, kept, open_part, background[y], image[y], coverage[y],
+        )  # fmt: skip
+
+
+@kernel(fastmath=LOOSE)
+def _gather(
+    row, ids, bary, faces, surface_of, vertices, normals, table, eye, axis, footprint, samples, on, each, groups,
+    whose, background, image, coverage,
+):  # fmt: skip
+    """Fill ``groups`` and ``whose`` with what is shaded as one in a row; how many there are.
+
+    ``image`` and ``coverage``, of the row, begin with what is seen of the background. ``on`` and ``each`` are scratch:
+    the surface, place, normal, its length and the breadth of each sample of a pixel.
+    """
+    many = samples * samples
+    share = 1.0 / many
+    flat = axis[0] != 0.0 or axis[1] != 0.0 or axis[2] != 0.0
+    found = 0
+    for px in range(ids.shape[1] // samples):
+        face = ids[row * samples, px * samples]
+        first_y, first_x, seen = row * samples, px * samples, 0
+        same = True
+        for Y in range(first_y, first_y + samples):
+            for X in range(first_x, first_x + samples):
+                same = same and ids[Y, X] == face
+                seen += ids[Y, X] >= 0
+        bare = (many - seen) * share
+        for c in range(3):
+            image[px, c] = bare * background[px, c]
+        coverage[px] = 0.0
+        if seen == 0:
+            continue
+        alone = many > 1 and same  # one face fills the pixel: its mean place is that of the mean weights
+        inner, outer = 0.0, 0.0
+        if alone:
+            for Y in range(first_y, first_y + samples):
+                for X in range(first_x, first_x + samples):
+                    inner += bary[Y, X, 0]
+                    outer += bary[Y, X, 1]
+            inner, outer = inner * share, outer * share
+        for sample in range(1 if alone else many):
+            Y, X = first_y + sample // samples, first_x + sample % samples
+            f = ids[Y, X]
+            if f < 0:
+                on[sample] = -1
+                continue
+            s = surface_of[f]
+            on[sample] = s
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            wj, wk = inner, outer
+            if not alone:
                 wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
-                if alone:
-                    wj, wk = inner, outer
-                wi = 1.0 - wj - wk
-                x = wi * vertices[i, 0] + wj * vertices[j, 0] + wk * vertices[k, 0]
-                yy = wi * vertices[i, 1] + wj * vertices[j, 1] + wk * vertices[k, 1]
-                z = wi * vertices[i, 2] + wj * vertices[j, 2] + wk * vertices[k, 2]
-                nx = wi * normals[i, 0] + wj * normals[j, 0] + wk * normals[k, 0]
-                ny = wi * normals[i, 1] + wj * normals[j, 1] + wk * normals[k, 1]
-                nz = wi * normals[i, 2] + wj * normals[j, 2] + wk * normals[k, 2]
-                length[sample] = math.sqrt(nx * nx + ny * ny + nz * nz)
-                size = 1.0 / (length[sample] + 1e-20)
-                wide[sample] = footprint
-                vx, vy, vz = -axis[0], -axis[1], -axis[2]
-                if not flat:
-                    vx, vy, vz = eye[0] - x, eye[1] - yy, eye[2] - z
-                    wide[sample] = footprint * math.sqrt(vx * vx + vy * vy + vz * vz)
-                if table[s, TWO_SIDED] > 0.0:
-                    gx, gy, gz = _cross(vertices, i, j, k)
-                    if gx * vx + gy * vy + gz * vz < 0.0:
-                        size = -size
-                at[sample, 0], at[sample, 1], at[sample, 2] = x, yy, z
-                turned[sample, 0], turned[sample, 1], turned[sample, 2] = nx * size, ny * size, nz * size
-            first = 0
-            while left > 0:
-                while on[first] < 0:
-                    first += 1
-                s = on[first]
-                count = 0
-                x, yy, z, nx, ny, nz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-                reach = (CLOSE * wide[first]) ** 2
+            x, y, z = _blended(vertices, i, j, k, wj, wk)
+            nx, ny, nz = _blended(normals, i, j, k, wj, wk)
+            length = math.sqrt(nx * nx + ny * ny + nz * nz)
+            size = 1.0 / (length + 1e-20)
+            vx, vy, vz, breadth = -axis[0], -axis[1], -axis[2], footprint
+            if not flat:
+                vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
+                breadth = footprint * math.sqrt(vx * vx + vy * vy + vz * vz)
+            if table[s, TWO_SIDED] > 0.0:
+                gx, gy, gz = _cross(vertices, i, j, k)
+                if gx * vx + gy * vy + gz * vz < 0.0:
+                    size = -size
+            each[0, sample], each[1, sample], each[2, sample] = x, y, z
+            each[3, sample], each[4, sample], each[5, sample] = nx * size, ny * size, nz * size
+            each[6, sample], each[7, sample] = length, breadth
+        left, first = 1 if alone else seen, 0
+        while left > 0:
+            while on[first] < 0:
+                first += 1
+            s = on[first]
+            count, members = 0, 0
+            x, y, z, nx, ny, nz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            if alone:
+                count, members, left = many, -1, 0
+                x, y, z, nx, ny, nz = each[0, 0], each[1, 0], each[2, 0], each[3, 0], each[4, 0], each[5, 0]
+            else:
+                reach = (CLOSE * each[7, first]) ** 2
                 for sample in range(first, many):
                     if on[sample] != s:
                         continue
-                    dx, dy = at[sample, 0] - at[first, 0], at[sample, 1] - at[first, 1]
-                    dz = at[sample, 2] - at[first, 2]
-                    cosine = turned[sample, 0] * turned[first, 0] + turned[sample, 1] * turned[first, 1]
-                    cosine += turned[sample, 2] * turned[first, 2]
+                    dx, dy = each[0, sample] - each[0, first], each[1, sample] - each[1, first]
+                    dz = each[2, sample] - each[2, first]
+                    cosine = each[3, sample] * each[3, first] + each[4, sample] * each[4, first]
+                    cosine += each[5, sample] * each[5, first]
                     if sample > first and (dx * dx + dy * dy + dz * dz >= reach or cosine <= ALIKE):
                         continue
-                    x, yy, z = x + at[sample, 0], yy + at[sample, 1], z + at[sample, 2]
-                    nx, ny = nx + length[sample] * turned[sample, 0], ny + length[sample] * turned[sample, 1]
-                    nz += length[sample] * turned[sample, 2]
+                    x, y, z = x + each[0, sample], y + each[1, sample], z + each[2, sample]
+                    length = each[6, sample]
+                    nx, ny = nx + length * each[3, sample], ny + length * each[4, sample]
+                    nz += length * each[5, sample]
                     on[sample] = -1
-                    members[count] = sample
+                    members |= 1 << sample
                     count += 1
                 left -= count
-                if alone:
-                    count = many
-                part = share * count
-                if not alone:
-                    x, yy, z = x / count, yy / count, z / count
+                size = 1.0 / count
+                x, y, z = x * size, y * size, z * size
                 size = 1.0 / (math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-20)
                 nx, ny, nz = nx * size, ny * size, nz * size
-                vx, vy, vz = -axis[0], -axis[1], -axis[2]
-                width = footprint * math.sqrt(count)
-                if not flat:
-                    vx, vy, vz = eye[0] - x, eye[1] - yy, eye[2] - z
-                    size = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-20
-                    vx, vy, vz = vx / size, vy / size, vz / size
-                    width *= size
-                for n in range(lights.shape[0]):
-                    m = int(lights[n, MAP])
-                    if m < 0:
-                        kept[n] = 1.0
-                        continue
-                    total = 0.0
-                    for member in range(count):
-                        sample = member if alone else members[member]
-                        Y, X = row * samples + sample // samples, px * samples + sample % samples
-                        f = ids[Y, X]
-                        wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
-                        qx, qy, qz = _blended(vertices, faces[f, 0], faces[f, 1], faces[f, 2], wj, wk)
-                        Y += row0 * samples
-                        lit = _lit(
-                            light_maps, m, light_frames, light_nearest, qx, qy, qz, nx, ny, nz, lights[n, SOFTNESS], X,
-                            Y,
-                        )  # fmt: skip
-                        total += lit
-                        if member == 0 and (lit <= 0.0 or lit >= 1.0):
-                            total *= count
-                            break
-                    kept[n] = total / count
-                _sky(sky_maps, sky_table, sky_bounds, up, down, x, yy, z, nx, ny, nz, sky, open_sky)
-                gloss = table[s, GLOSS]
-                if table[s, CATCHER] > 0.0:
-                    total, rest = 1e-12, 1e-12
-                    for n in range(lights.shape[0]):
-                        hx, hy, hz, fall = _towards(lights, n, x, yy, z)
-                        lit = max(nx * hx + ny * hy + nz * hz, 0.0) * fall
-                        bright = lit * (lights[n, LAMP] + lights[n, LAMP + 1] + lights[n, LAMP + 2])
-                        total += bright
-                        rest += bright * kept[n]
-                    total += open_sky[0] + open_sky[1] + open_sky[2]
-                    rest += sky[0] + sky[1] + sky[2]
-                    red += count * background[y, px, 0] * rest / total
-                    green += count * background[y, px, 1] * rest / total
-                    blue += count * background[y, px, 2] * rest / total
-                    continue
-                covered += part
-                patterned, textured = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0
-                qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
-                for c in range(3):
-                    albedo[c] = 0.0
-                looks = 1 if alone and not textured else count
-                for member in range(looks):
-                    sample = member if alone else members[member]
-                    Y, X = row * samples + sample // samples, px * samples + sample % samples
-                    f = ids[Y, X]
-                    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-                    wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
-                    if looks < count:
-                        wj, wk = inner, outer
-                    wi = 1.0 - wj - wk
-                    for c in range(3):
-                        texel[c] = wi * colours[i, c] + wj * colours[j, c] + wk * colours[k, c]
-                    if textured:
-                        tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
-                        tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
-                        _texture(texels, decode, table, s, tu, tv, texel)
-                    for c in range(3):
-                        albedo[c] += texel[c] / looks
-                    if patterned:
-                        qx += wi * places[i, 0] + wj * places[j, 0] + wk * places[k, 0]
-                        qy += wi * places[i, 1] + wj * places[j, 1] + wk * places[k, 1]
-                        qz += wi * places[i, 2] + wj * places[j, 2] + wk * places[k, 2]
-                        if member == 0:
-                            gx, _, gz = _cross(places, i, j, k)
-                if patterned:
-                    second = _pattern(table, s, qx / looks, qy / looks, qz / looks, gx, gz, width)
-                    for c in range(3):
-                        albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
-                facing = max(nx * vx + ny * vy + nz * vz, 0.0)
-                mirrored = 0.0
-                if gloss > 0.0:
-                    mirrored = gloss * (0.04 + 0.96 * (1.0 - facing) ** 5)
-                # The sky mirrored, where the surface is open to it.
-                ry = min(max(2.0 * facing * ny - vy, -1.0), 1.0)
-                for c in range(3):
-                    ao = min(sky[c] / (open_sky[c] + 1e-12), 1.0)
-                    value = albedo[c] * open_sky[c] * _bounced(ao, albedo[c])
-                    texel[c] = value + mirrored * ao * (down[c] + (up[c] - down[c]) * (0.5 + 0.5 * ry))
-                power = 8.0 + 120.0 * gloss
-                for n in range(lights.shape[0]):
-                    if kept[n] <= 0.0:
-                        continue
-                    hx, hy, hz, fall = _towards(lights, n, x, yy, z)
-                    cosine = nx * hx + ny * hy + nz * hz
-                    if cosine <= 0.0:
-                        continue
-                    shine = 0.0
-                    if gloss > 0.0:
-                        mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
-                        half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
-                        shine = gloss * 0.04 * 0.125 * (power + 8.0) * half**power
-                    lit = kept[n] * cosine * fall
-                    for c in range(3):
-                        texel[c] += lit * lights[n, LAMP + c] * (albedo[c] + shine)
-                red += count * texel[0]
-                green += count * texel[1]
-                blue += count * texel[2]
-            image[y, px, 0] = red * share
-            image[y, px, 1] = green * share
-            image[y, px, 2] = blue * share
-            coverage[y, px] = covered
+            vx, vy, vz, size = -axis[0], -axis[1], -axis[2], 1.0
+            if not flat:
+                vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
+                size = math.sqrt(vx * vx + vy * vy + vz * vz) + 1e-20
+                vx, vy, vz = vx / size, vy / size, vz / size
+            groups[PLACE, found], groups[PLACE + 1, found], groups[PLACE + 2, found] = x, y, z
+            groups[NORMAL, found], groups[NORMAL + 1, found], groups[NORMAL + 2, found] = nx, ny, nz
+            groups[VIEW, found], groups[VIEW + 1, found], groups[VIEW + 2, found] = vx, vy, vz
+            groups[BREADTH, found] = footprint * math.sqrt(count) * size
+            groups[INNER, found], groups[OUTER, found] = inner, outer
+            whose[PIXEL, found], whose[SURFACE, found] = px, s
+            whose[MEMBERS, found], whose[COUNT, found] = members, -count if alone else count
+            found += 1
+            if not table[s, CATCHER] > 0.0:
+                coverage[px] += share * count
+    return found
+
+
+@kernel(fastmath=LOOSE)
+def _shadows(
+    row0, row, count, ids, bary, faces, vertices, samples, groups, whose, m, maps, frames, tiles, softness, kept
+):  # fmt: skip
+    """Part of a light, ``kept`` (0 to 1), that reaches each group; of half shadows the mean of its samples."""
+    if m < 0:
+        kept[:count] = 1.0
+        return
+    for e in range(count):
+        nx, ny, nz = groups[NORMAL, e], groups[NORMAL + 1, e], groups[NORMAL + 2, e]
+        kept[e] = 1.0
+        if frames[m, 2, 0] * nx + frames[m, 2, 1] * ny + frames[m, 2, 2] * nz > -1e-6:
+            continue  # turned away: unlit anyhow
+        px, members, taken, total = whose[PIXEL, e], whose[MEMBERS, e], 0, 0.0
+        for sample in range(samples * samples):
+            if not (members >> sample) & 1:
+                continue
+            Y, X = row * samples + sample // samples, px * samples + sample % samples
+            f = ids[Y, X]
+            x, y, z = _blended(
+                vertices, faces[f, 0], faces[f, 1], faces[f, 2], float(bary[Y, X, 0]), float(bary[Y, X, 1])
+            )
+            lit = _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, X, Y + row0 * samples)
+            total += lit
+            taken += 1
+            if taken == 1 and (lit <= 0.0 or lit >= 1.0):
+                break
+        kept[e] = total / taken
+
+
+@kernel(fastmath=LOOSE)
+def _sky(count, groups, maps, table, bounds, near, out):
+    """``out`` (4, count): light of a sky on each group, white above and black below, as shares of an even white one.
+
+    The first two are light from everywhere and from above, the others what of each is hidden; the first is one where
+    they have been divided by it.
+    """
+    out[:, :count] = 0.0
+    if table.shape[0] == 0:
+        for e in range(count):
+            out[0, e] = 1.0
+            out[1, e] = 0.5 + groups[NORMAL + 1, e] / 3.0
+        return
+    n, nears = maps.shape[2], 0
+    for e in range(count):
+        x, y, z = groups[PLACE, e], groups[PLACE + 1, e], groups[PLACE + 2, e]
+        if bounds[0, 0] < x < bounds[1, 0] and bounds[0, 1] < y < bounds[1, 1] and bounds[0, 2] < z < bounds[1, 2]:
+            near[nears] = e
+            nears += 1
+    for m in range(table.shape[0]):
+        ax, ay, az, step = table[m, 0], table[m, 1], table[m, 2], table[m, STEP]
+        ux, uy, uz, u0 = table[m, ROWS], table[m, ROWS + 1], table[m, ROWS + 2], table[m, ROWS + 3]
+        vx, vy, vz, v0 = table[m, ROWS + 4], table[m, ROWS + 5], table[m, ROWS + 6], table[m, ROWS + 7]
+        dx, dy, dz, d0 = table[m, ROWS + 8], table[m, ROWS + 9], table[m, ROWS + 10], table[m, ROWS + 11]
+        for e in range(count):
+            cosine = groups[NORMAL, e] * ax + groups[NORMAL + 1, e] * ay + groups[NORMAL + 2, e] * az
+            out[0, e] += abs(cosine)
+            out[1, e] += 0.5 * (abs(cosine) + ay * cosine)
+        for number in range(nears):
+            e = near[number]
+            nx, ny, nz = groups[NORMAL, e], groups[NORMAL + 1, e], groups[NORMAL + 2, e]
+            x, y, z = groups[PLACE, e] + step * nx, groups[PLACE + 1, e] + step * ny, groups[PLACE + 2, e] + step * nz
+            u, v = ux * x + uy * y + uz * z + u0, vx * x + vy * y + vz * z + v0
+            if not (0.0 <= u < n - 1 and 0.0 <= v < n - 1):
+                continue
+            d = dx * x + dy * y + dz * z + d0
+            iu, iv = int(u), int(v)
+            cosine = nx * ax + ny * ay + nz * az
+            if cosine < 0.0:  # the other end of the axis
+                a, b = maps[m, 1, iv, iu] - d, maps[m, 1, iv, iu + 1] - d
+                e0, e1 = maps[m, 1, iv + 1, iu] - d, maps[m, 1, iv + 1, iu + 1] - d
+            else:
+                a, b = d - maps[m, 0, iv, iu], d - maps[m, 0, iv, iu + 1]
+                e0, e1 = d - maps[m, 0, iv + 1, iu], d - maps[m, 0, iv + 1, iu + 1]
+            if a > 0.0 or b > 0.0 or e0 > 0.0 or e1 > 0.0:
+                fu, fv = u - iu, v - iv
+                top = (1.0 - fu) * _hides(a) + fu * _hides(b)
+                low = (1.0 - fu) * _hides(e0) + fu * _hides(e1)
+                hidden = (1.0 - fv) * top + fv * low
+                out[2, e] += hidden * abs(cosine)
+                out[3, e] += hidden * 0.5 * (abs(cosine) + ay * cosine)
+    for e in range(count):
+        weight = 1.0 / out[0, e]
+        out[1, e] *= weight
+        out[2, e] *= weight
+        out[3, e] *= weight
+
+
+@kernel(fastmath=LOOSE)
+def _colour(
+    row, count, ids, bary, faces, colours, places, uvs, table, texels, decode, lights, up, down, samples, groups,
+    whose, kept, open_part, background, image, coverage,
+):  # fmt: skip
+    """Add the light of a row's groups to ``image`` (W, 3)."""
+    share = 1.0 / (samples * samples)
+    albedo, texel, sky, open_sky = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    for e in range(count):
+        px, s, members, number = whose[PIXEL, e], whose[SURFACE, e], whose[MEMBERS, e], whose[COUNT, e]
+        alone, number = number < 0, abs(number)
+        part = share * number
+        x, y, z = groups[PLACE, e], groups[PLACE + 1, e], groups[PLACE + 2, e]
+        nx, ny, nz = groups[NORMAL, e], groups[NORMAL + 1, e], groups[NORMAL + 2, e]
+        for c in range(3):
+            open_sky[c] = down[c] + (up[c] - down[c]) * open_part[1, e]
+            sky[c] = open_sky[c] - down[c] * open_part[2, e] - (up[c] - down[c]) * open_part[3, e]
+        if table[s, CATCHER] > 0.0:
+            total, rest = 1e-12, 1e-12
+            for n in range(lights.shape[0]):
+                hx, hy, hz, fall = _towards(lights, n, x, y, z)
+                lit = max(nx * hx + ny * hy + nz * hz, 0.0) * fall
+                bright = lit * (lights[n, LAMP] + lights[n, LAMP + 1] + lights[n, LAMP + 2])
+                total += bright
+                rest += bright * kept[n, e]
+            total += open_sky[0] + open_sky[1] + open_sky[2]
+            rest += sky[0] + sky[1] + sky[2]
+            for c in range(3):
+                image[px, c] += part * background[px, c] * rest / total
+            continue
+        patterned, textured = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0
+        qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
+        red, green, blue, looks = 0.0, 0.0, 0.0, 0
+        once = alone and not textured
+        for sample in range(samples * samples):
+            if not (members >> sample) & 1:
+                continue
+            Y, X = row * samples + sample // samples, px * samples + sample % samples
+            f = ids[Y, X]
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            wj, wk = groups[INNER, e], groups[OUTER, e]
+            if not once:
+                wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+            r, g, b = _blended(colours, i, j, k, wj, wk)
+            if textured:
+                wi = 1.0 - wj - wk
+                tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
+                tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
+                texel[0], texel[1], texel[2] = r, g, b
+                _texture(texels, decode, table, s, tu, tv, texel)
+                r, g, b = texel[0], texel[1], texel[2]
+            red, green, blue = red + r, green + g, blue + b
+            if patterned:
+                px_, py_, pz_ = _blended(places, i, j, k, wj, wk)
+                qx, qy, qz = qx + px_, qy + py_, qz + pz_
+                if looks == 0:
+                    gx, _, gz = _cross(places, i, j, k)
+            looks += 1
+            if once:
+                break
+        size = 1.0 / looks
+        albedo[0], albedo[1], albedo[2] = red * size, green * size, blue * size
+        if patterned:
+            second = _pattern(table, s, qx * size, qy * size, qz * size, gx, gz, groups[BREADTH, e])
+            for c in range(3):
+                albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
+        vx, vy, vz = groups[VIEW, e], groups[VIEW + 1, e], groups[VIEW + 2, e]
+        gloss = table[s, GLOSS]
+        facing = max(nx * vx + ny * vy + nz * vz, 0.0)
+        mirrored = 0.0
+        if gloss > 0.0:
+            grazing = 1.0 - facing
+            grazing *= grazing * grazing * grazing * grazing
+            mirrored = gloss * (0.04 + 0.96 * grazing)
+        # The sky mirrored, where the surface is open to it.
+        ry = 0.5 + 0.5 * min(max(2.0 * facing * ny - vy, -1.0), 1.0)
+        for c in range(3):
+            ao = min(sky[c] / (open_sky[c] + 1e-12), 1.0)
+            texel[c] = albedo[c] * open_sky[c] * _bounced(ao, albedo[c])
+            texel[c] += mirrored * ao * (down[c] + (up[c] - down[c]) * ry)
+        power = 8 + int(120.0 * gloss + 0.5)
+        for n in range(lights.shape[0]):
+            if kept[n, e] <= 0.0:
+                continue
+            hx, hy, hz, fall = _towards(lights, n, x, y, z)
+            cosine = nx * hx + ny * hy + nz * hz
+            if cosine <= 0.0:
+                continue
+            shine = 0.0
+            if gloss > 0.0:
+                mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
+                half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
+                shine = gloss * 0.04 * 0.125 * (power + 8.0) * _whole_power(half, power)
+            lit = kept[n, e] * cosine * fall
+            for c in range(3):
+                texel[c] += lit * lights[n, LAMP + c] * (albedo[c] + shine)
+        for c in range(3):
+            image[px, c] += part * texel[c]
+
+
+@kernel(inline="always")
+def _whole_power(x, n):
+    out = 1.0
+    while n > 0:
+        if n & 1:
+            out *= x
+        x *= x
+        n >>= 1
+    return out
 
 
 @kernel(inline="always")
@@ -535,55 +684,6 @@ def _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, px, py):
         if iu < 0 or iv < 0 or iu >= n or iv >= n or maps[m, iv, iu] >= d + slope_u * du + slope_v * dv - bias:
             lit += 1.0
     return lit / TAPS
-
-
-@kernel(fastmath=LOOSE)
-def _sky(maps, table, bounds, up, down, x, y, z, nx, ny, nz, sky, open_sky):
-    """Light of the sky on a matt white surface, with (``sky``) and without what hides it, each (3,)."""
-    if table.shape[0] == 0:
-        for c in range(3):
-            open_sky[c] = down[c] + (up[c] - down[c]) * (0.5 + ny / 3.0)
-            sky[c] = open_sky[c]
-        return
-    weight = 0.0
-    red, green, blue, red_open, green_open, blue_open = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    n = maps.shape[2]
-    near = bounds[0, 0] < x < bounds[1, 0] and bounds[0, 1] < y < bounds[1, 1] and bounds[0, 2] < z < bounds[1, 2]
-    for m in range(table.shape[0]):
-        cosine = nx * table[m, 0] + ny * table[m, 1] + nz * table[m, 2]
-        back = cosine < 0.0  # the other end of the axis
-        cosine = abs(cosine)
-        end = BACK if back else AHEAD
-        weight += cosine
-        red_open += cosine * table[m, end]
-        green_open += cosine * table[m, end + 1]
-        blue_open += cosine * table[m, end + 2]
-        if not near:
-            continue
-        step = table[m, STEP]
-        qx, qy, qz = x + step * nx, y + step * ny, z + step * nz
-        u = table[m, ROWS] * qx + table[m, ROWS + 1] * qy + table[m, ROWS + 2] * qz + table[m, ROWS + 3]
-        v = table[m, ROWS + 4] * qx + table[m, ROWS + 5] * qy + table[m, ROWS + 6] * qz + table[m, ROWS + 7]
-        if 0.0 <= u < n - 1 and 0.0 <= v < n - 1:
-            d = table[m, ROWS + 8] * qx + table[m, ROWS + 9] * qy + table[m, ROWS + 10] * qz + table[m, ROWS + 11]
-            iu, iv = int(u), int(v)
-            fu, fv = u - iu, v - iv
-            if back:
-                a, b = maps[m, 1, iv, iu] - d, maps[m, 1, iv, iu + 1] - d
-                e, f = maps[m, 1, iv + 1, iu] - d, maps[m, 1, iv + 1, iu + 1] - d
-            else:
-                a, b = d - maps[m, 0, iv, iu], d - maps[m, 0, iv, iu + 1]
-                e, f = d - maps[m, 0, iv + 1, iu], d - maps[m, 0, iv + 1, iu + 1]
-            if a > 0.0 or b > 0.0 or e > 0.0 or f > 0.0:
-                top = (1.0 - fu) * _hides(a) + fu * _hides(b)
-                low = (1.0 - fu) * _hides(e) + fu * _hides(f)
-                hidden = cosine * ((1.0 - fv) * top + fv * low)
-                red += hidden * table[m, end]
-                green += hidden * table[m, end + 1]
-                blue += hidden * table[m, end + 2]
-    weight = 1.0 / weight
-    open_sky[0], open_sky[1], open_sky[2] = red_open * weight, green_open * weight, blue_open * weight
-    sky[0], sky[1], sky[2] = (red_open - red) * weight, (green_open - green) * weight, (blue_open - blue) * weight
 
 
 @kernel(inline="always")

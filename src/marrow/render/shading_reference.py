@@ -105,7 +105,7 @@ def shade_reference(
     height = np.clip(2 * facing * n[:, 1:2] - view[:, 1:2], -1, 1)
     mirrored = ready.down + (ready.up - ready.down) * (0.5 + 0.5 * height)
     out = albedo * open_sky * _bounced(ao, albedo) + gloss * (0.04 + 0.96 * (1 - facing) ** 5) * ao * mirrored
-    power = 8 + 120 * gloss
+    power = 8 + np.floor(120 * gloss + 0.5)
     total, left = 1e-12 + open_sky.sum(-1), 1e-12 + under_sky.sum(-1)
     for light, (towards, lit), share in zip(ready.lights, direct, kept, strict=True):
         lamp = light[columns.LAMP : columns.LAMP + 3]

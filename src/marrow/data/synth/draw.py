@@ -87,7 +87,7 @@ def draw(stage: Stage, view: int = 0) -> Drawn:
     long = max(camera.size)
     picture = shade(
         stage.surfaces, camera, scene.place.lights, replace(scene.place.sky, axes=_AXES), behind, mesh=stage.mesh,
-        shadow_size=int(np.clip(2 * long, 512, 2048)), sky_size=int(np.clip(long // 2, 128, 320)),
+        shadow_size=int(np.clip(1.5 * long, 384, 2048)), sky_size=int(np.clip(long // 2, 128, 320)),
     )  # fmt: skip
     rng = stream(scene.preset, scene.seed, scene.index, f"noise {view} {stage.frame}")
     light = gaussian_blur(picture.image_linear, scene.disturbance.blur)
