@@ -244,13 +244,17 @@ def _draw_clipped(f, a, b, c, near, cull, row0, row1, ids, bary, depth):
     volume = a[0] * na0 + a[1] * na1 + a[2] * na2
     if volume == 0.0 or (cull and volume > 0.0):
         return
+    scale, most = 1.0 / volume, 1.0 / near
+    na0, na1, na2 = na0 * scale, na1 * scale, na2 * scale
+    nb0, nb1, nb2 = nb0 * scale, nb1 * scale, nb2 * scale
+    nc0, nc1, nc2 = nc0 * scale, nc1 * scale, nc2 * scale
     for y in range(y_first, y_last + 1):
         for x in range(x_first, x_last + 1):
-            wa = (na0 * x + na1 * y + na2) / volume
-            wb = (nb0 * x + nb1 * y + nb2) / volume
-            wc = (nc0 * x + nc1 * y + nc2) / volume
+            wa = na0 * x + na1 * y + na2
+            wb = nb0 * x + nb1 * y + nb2
+            wc = nc0 * x + nc1 * y + nc2
             iz = wa + wb + wc
-            if wa >= 0.0 and wb >= 0.0 and wc >= 0.0 and 0.0 < iz <= 1.0 / near:
+            if wa >= 0.0 and wb >= 0.0 and wc >= 0.0 and 0.0 < iz <= most:
                 iz32 = np.float32(iz)
                 if iz32 > depth[y, x]:
                     depth[y, x] = iz32

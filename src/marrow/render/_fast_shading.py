@@ -20,13 +20,16 @@ LIGHT_COLUMNS = 9
 # its normal, metres, and three rows of the axis' frame.
 STEP, ROWS = 3, 4
 SKY_COLUMNS = 16
-# Rows of what is known about the groups of samples that are shaded as one: floats, and whole numbers (MEMBERS: a bit for
-# each sample of the pixel; COUNT: how many, below zero where one face fills the pixel, whose mean weights are INNER and
-# OUTER).
-PLACE, NORMAL, VIEW, BREADTH, INNER, OUTER = 0, 3, 6, 9, 10, 11
-GROUP = 12
-PIXEL, SURFACE, MEMBERS, COUNT = 0, 1, 2, 3
-WHOSE = 4
+# Rows of what is known about the groups of samples that are shaded as one: floats, and whole numbers (ROW: 0 or 1 of a
+# pair; MEMBERS: a bit for each sample of the pixel; COUNT: how many; KIND_OF: below).
+PLACE, NORMAL, VIEW, BREADTH = 0, 3, 6, 9
+GROUP = 10
+ROW, PIXEL, SURFACE, MEMBERS, COUNT, KIND_OF = 0, 1, 2, 3, 4, 5
+WHOSE = 6
+#: Kinds of groups: some samples of a pixel; all, of one face; all of a block of 2 by 2 pixels, of one plain face.
+SOME, ALL, BLOCK = 0, 1, 2
+#: A face is plain where its corners' normals differ by less than this, and its colours are the same.
+PLAIN = 1e-3
 #: Samples of a pixel are shaded as one where their distance is below CLOSE sample widths and their normals' cosine is
 #: above ALIKE.
 CLOSE, ALIKE = 4.0, 0.9
@@ -35,12 +38,17 @@ NEAR, FAR = 0.6, 2.0
 #: Sums may be taken in another order; infinite depths must stay.
 LOOSE = {"contract", "reassoc", "arcp", "nsz"}
 TAPS = 16
+#: Whole numbers that mix a place and a seed.
+HASH_X, HASH_Y, HASH_Z, HASH_SEED = 73856093, 19349663, 83492791, 40503
 #: Texels along a side of the tiles of a light's map.
 TILE = 16
 _AT = np.arange(TAPS) + 0.5
 _TURN = np.arange(TAPS) * np.pi * (3 - np.sqrt(5))
 #: Taps (16, 2) spread evenly over a disc (Vogel 1979).
 DISC = np.sqrt(_AT / TAPS)[:, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], -1)
+#: Cosine and sine (64, 2) of the angles by which they are turned.
+TURNS = 64
+TURN = np.stack([np.cos(2 * np.pi / TURNS * np.arange(TURNS)), np.sin(2 * np.pi / TURNS * np.arange(TURNS))], -1)
 
 
 @kernel()
@@ -245,68 +253,126 @@ def shade_rows(
     orthographic and looks along it. ``footprint`` is the breadth of a sample at one metre (or at any depth).
 
     Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
-    one at their mean; only textures and half shadows are looked up for each. A row's groups are gathered first, then
-    looked up together in one map after the other.
+    one at their mean; only textures and half shadows are looked up for each. Where one plain face fills a block of 2 by
+    2 pixels (from even ones on), these share all but shadows, patterns and textures. The groups of two rows are
+    gathered first, then looked up together in one map after the other.
     """
     many = samples * samples
-    room = ids.shape[1] * samples
+    room = 2 * ids.shape[1] * samples
     groups, whose = np.empty((GROUP, room)), np.empty((WHOSE, room), np.int64)
-    kept, open_part = np.empty((lights.shape[0], room)), np.empty((4, room))
+    kept, open_part = np.empty((lights.shape[0], 4, room)), np.empty((4, room))
     near, on, each = np.empty(room, np.int64), np.empty(many, np.int64), np.empty((8, many))
-    for row in range(ids.shape[0] // samples):
+    height, row = ids.shape[0] // samples, 0
+    while row < height:
+        rows = 2 if (row0 + row) % 2 == 0 and row + 1 < height else 1
+        fine, weights = ids[row * samples : (row + rows) * samples], bary[row * samples : (row + rows) * samples]
         y = row0 + row
+        behind, out = background[y : y + rows], image[y : y + rows]
         count = _gather(
-            row, ids, bary, faces, surface_of, vertices, normals, table, eye, axis, footprint, samples, on, each,
-            groups, whose, background[y], image[y], coverage[y],
+            fine, weights, faces, surface_of, vertices, normals, colours, table, eye, axis, footprint, samples, on, each,
+            groups, whose, behind, out, coverage[y : y + rows],
         )  # fmt: skip
         for n in range(lights.shape[0]):
             _shadows(
-                row0, row, count, ids, bary, faces, vertices, samples, groups, whose, int(lights[n, MAP]), light_maps,
+                y, count, fine, weights, faces, vertices, samples, groups, whose, int(lights[n, MAP]), light_maps,
                 light_frames, light_nearest, lights[n, SOFTNESS], kept[n],
             )  # fmt: skip
         _sky(count, groups, sky_maps, sky_table, sky_bounds, near, open_part)
         _colour(
-            row, count, ids, bary, faces, colours, places, uvs, table, texels, decode, lights, up, down, samples,
-            groups, whose, kept, open_part, background[y], image[y], coverage[y],
+            count, fine, weights, faces, colours, places, uvs, table, texels, decode, lights, up, down, samples,
+            groups, whose, kept, open_part, behind, out,
         )  # fmt: skip
+        row += rows
+
+
+@kernel(inline="always")
+def _one_face(ids, first_y, first_x, high, wide):
+    """Whether all samples (high, wide) from a first one on see what that one sees."""
+    face = ids[first_y, first_x]
+    for Y in range(first_y, first_y + high):
+        for X in range(first_x, first_x + wide):
+            if ids[Y, X] != face:
+                return False
+    return True
+
+
+@kernel(inline="always")
+def _mean_weights(bary, first_y, first_x, high, wide):
+    inner, outer = 0.0, 0.0
+    for Y in range(first_y, first_y + high):
+        for X in range(first_x, first_x + wide):
+            inner += bary[Y, X, 0]
+            outer += bary[Y, X, 1]
+    return inner / (high * wide), outer / (high * wide)
+
+
+@kernel(inline="always")
+def _is_plain(faces, f, normals, colours):
+    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+    most = 0.0
+    for c in range(3):
+        most = max(most, abs(normals[i, c] - normals[j, c]), abs(normals[i, c] - normals[k, c]))
+        if colours[i, c] != colours[j, c] or colours[i, c] != colours[k, c]:
+            return False
+    return most < PLAIN
 
 
 @kernel(fastmath=LOOSE)
 def _gather(
-    row, ids, bary, faces, surface_of, vertices, normals, table, eye, axis, footprint, samples, on, each, groups,
+    ids, bary, faces, surface_of, vertices, normals, colours, table, eye, axis, footprint, samples, on, each, groups,
     whose, background, image, coverage,
 ):  # fmt: skip
-    """Fill ``groups`` and ``whose`` with what is shaded as one in a row; how many there are.
+    """Fill ``groups`` and ``whose`` with what is shaded as one in one row or two; how many there are.
 
-    ``image`` and ``coverage``, of the row, begin with what is seen of the background. ``on`` and ``each`` are scratch:
+    ``image`` and ``coverage``, of the rows, begin with what is seen of the background. ``on`` and ``each`` are scratch:
     the surface, place, normal, its length and the breadth of each sample of a pixel.
     """
-    many = samples * samples
+    many, width = samples * samples, ids.shape[1] // samples
     share = 1.0 / many
     flat = axis[0] != 0.0 or axis[1] != 0.0 or axis[2] != 0.0
+    paired = image.shape[0] == 2
     found = 0
-    for px in range(ids.shape[1] // samples):
-        face = ids[row * samples, px * samples]
-        first_y, first_x, seen = row * samples, px * samples, 0
-        same = True
-        for Y in range(first_y, first_y + samples):
-            for X in range(first_x, first_x + samples):
-                same = same and ids[Y, X] == face
-                seen += ids[Y, X] >= 0
-        bare = (many - seen) * share
-        for c in range(3):
-            image[px, c] = bare * background[px, c]
-        coverage[px] = 0.0
-        if seen == 0:
+    for number in range(4 * ((width + 1) // 2) if paired else width):
+        row, px = 0, number
+        if paired:
+            row, px = (number >> 1) & 1, 2 * (number >> 2) + (number & 1)
+            if px >= width:
+                continue
+        first_y, first_x = row * samples, px * samples
+        face = ids[first_y, first_x]
+        block = False
+        if paired and number & 3 == 0:
+            blocked = False  # the pixels that follow belong to a block
+            if face >= 0 and px + 1 < width and _one_face(ids, first_y, first_x, 2 * samples, 2 * samples):
+                block = table[surface_of[face], CATCHER] <= 0.0 and _is_plain(faces, face, normals, colours)
+                blocked = block
+        elif paired and blocked:
             continue
-        alone = many > 1 and same  # one face fills the pixel: its mean place is that of the mean weights
-        inner, outer = 0.0, 0.0
-        if alone:
+        if block:
+            for r in range(2):
+                for c in range(3):
+                    image[r, px, c] = 0.0
+                    image[r, px + 1, c] = 0.0
+                coverage[r, px] = 1.0
+                coverage[r, px + 1] = 1.0
+        seen = many
+        if not block:
+            seen = 0
             for Y in range(first_y, first_y + samples):
                 for X in range(first_x, first_x + samples):
-                    inner += bary[Y, X, 0]
-                    outer += bary[Y, X, 1]
-            inner, outer = inner * share, outer * share
+                    seen += ids[Y, X] >= 0
+            bare = (many - seen) * share
+            for c in range(3):
+                image[row, px, c] = bare * background[row, px, c]
+            coverage[row, px] = 0.0
+            if seen == 0:
+                continue
+        # One face fills the pixel, or block: its mean place is that of the mean weights.
+        alone = block or (many > 1 and _one_face(ids, first_y, first_x, samples, samples))
+        inner, outer = 0.0, 0.0
+        if alone:
+            side = 2 * samples if block else samples
+            inner, outer = _mean_weights(bary, first_y, first_x, side, side)
         for sample in range(1 if alone else many):
             Y, X = first_y + sample // samples, first_x + sample % samples
             f = ids[Y, X]
@@ -376,43 +442,87 @@ def _gather(
             groups[NORMAL, found], groups[NORMAL + 1, found], groups[NORMAL + 2, found] = nx, ny, nz
             groups[VIEW, found], groups[VIEW + 1, found], groups[VIEW + 2, found] = vx, vy, vz
             groups[BREADTH, found] = footprint * math.sqrt(count) * size
-            groups[INNER, found], groups[OUTER, found] = inner, outer
-            whose[PIXEL, found], whose[SURFACE, found] = px, s
-            whose[MEMBERS, found], whose[COUNT, found] = members, -count if alone else count
+            whose[ROW, found], whose[PIXEL, found], whose[SURFACE, found] = row, px, s
+            whose[MEMBERS, found], whose[COUNT, found] = members, count
+            whose[KIND_OF, found] = BLOCK if block else (ALL if alone else SOME)
             found += 1
-            if not table[s, CATCHER] > 0.0:
-                coverage[px] += share * count
+            if not block and not table[s, CATCHER] > 0.0:
+                coverage[row, px] += share * count
     return found
 
 
 @kernel(fastmath=LOOSE)
 def _shadows(
-    row0, row, count, ids, bary, faces, vertices, samples, groups, whose, m, maps, frames, tiles, softness, kept
+    y0, count, ids, bary, faces, vertices, samples, groups, whose, m, maps, frames, tiles, softness, kept
 ):  # fmt: skip
-    """Part of a light, ``kept`` (0 to 1), that reaches each group; of half shadows the mean of its samples."""
+    """Part of a light, ``kept`` (4, count), that reaches each group's pixels; of half shadows the mean of samples.
+
+    The first rows of a light's frame give texels from the middle of its map, the third the depth, the fourth what the
+    first two are divided by: the distance along the axis of a lamp, or 1.
+    """
+    kept[:, :count] = 1.0
     if m < 0:
-        kept[:count] = 1.0
         return
+    n, last = maps.shape[1], tiles.shape[1] - 1
+    middle = 0.5 * (n - 1)
+    ux, uy, uz, u0 = frames[m, 0, 0], frames[m, 0, 1], frames[m, 0, 2], frames[m, 0, 3]
+    vx, vy, vz, v0 = frames[m, 1, 0], frames[m, 1, 1], frames[m, 1, 2], frames[m, 1, 3]
+    dx, dy, dz, d0 = frames[m, 2, 0], frames[m, 2, 1], frames[m, 2, 2], frames[m, 2, 3]
+    wx, wy, wz, w0 = frames[m, 3, 0], frames[m, 3, 1], frames[m, 3, 2], frames[m, 3, 3]
+    scale = math.sqrt(ux * ux + uy * uy + uz * uz)
     for e in range(count):
         nx, ny, nz = groups[NORMAL, e], groups[NORMAL + 1, e], groups[NORMAL + 2, e]
-        kept[e] = 1.0
-        if frames[m, 2, 0] * nx + frames[m, 2, 1] * ny + frames[m, 2, 2] * nz > -1e-6:
+        along = dx * nx + dy * ny + dz * nz
+        if along > -1e-6:
             continue  # turned away: unlit anyhow
-        px, members, taken, total = whose[PIXEL, e], whose[MEMBERS, e], 0, 0.0
-        for sample in range(samples * samples):
-            if not (members >> sample) & 1:
-                continue
-            Y, X = row * samples + sample // samples, px * samples + sample % samples
-            f = ids[Y, X]
-            x, y, z = _blended(
-                vertices, faces[f, 0], faces[f, 1], faces[f, 2], float(bary[Y, X, 0]), float(bary[Y, X, 1])
-            )
-            lit = _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, X, Y + row0 * samples)
-            total += lit
-            taken += 1
-            if taken == 1 and (lit <= 0.0 or lit >= 1.0):
-                break
-        kept[e] = total / taken
+        # How the depth of the surface itself changes from texel to texel, so that it does not hide itself.
+        across = -1.0 / (scale * along)
+        lean_u = min(max((ux * nx + uy * ny + uz * nz) * across, -3.0), 3.0)
+        lean_v = min(max((vx * nx + vy * ny + vz * nz) * across, -3.0), 3.0)
+        members = whose[MEMBERS, e]
+        for q in range(4 if whose[KIND_OF, e] == BLOCK else 1):
+            first_y = (whose[ROW, e] + (q >> 1)) * samples
+            first_x = (whose[PIXEL, e] + (q & 1)) * samples
+            taken, total = 0, 0.0
+            for sample in range(samples * samples):
+                if not (members >> sample) & 1:
+                    continue
+                Y, X = first_y + sample // samples, first_x + sample % samples
+                f = ids[Y, X]
+                x, y, z = _blended(
+                    vertices, faces[f, 0], faces[f, 1], faces[f, 2], float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                )
+                lit = 1.0
+                far = wx * x + wy * y + wz * z + w0
+                if far > 0.0:
+                    per_metre, texel = scale / far, far / scale  # texels, and their breadth
+                    x, y, z = x + 1.5 * texel * nx, y + 1.5 * texel * ny, z + 1.5 * texel * nz
+                    near = 1.0 / (wx * x + wy * y + wz * z + w0)
+                    u = (ux * x + uy * y + uz * z + u0) * near + middle
+                    v = (vx * x + vy * y + vz * z + v0) * near + middle
+                    d = dx * x + dy * y + dz * z + d0 - 0.5 * texel
+                    slope_u, slope_v = lean_u * texel, lean_v * texel
+                    reach = max(softness * per_metre * 0.8, 1.5)
+                    before = False
+                    if not (u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach):
+                        # Where nothing on the tiles around lies before the surface, no tap can find what does.
+                        limit = d + (abs(slope_u) + abs(slope_v)) * reach
+                        first_i, last_i = max(int(u - reach - 1.0) // TILE, 0), min(int(u + reach + 1.0) // TILE, last)
+                        for j in range(
+                            max(int(v - reach - 1.0) // TILE, 0), min(int(v + reach + 1.0) // TILE, last) + 1
+                        ):
+                            for i in range(first_i, last_i + 1):
+                                before = before or tiles[m, j, i] < limit
+                    if before:
+                        lit = _lit(
+                            maps, m, u, v, d, slope_u, slope_v, 0.5 * texel, reach, softness * per_metre, X,
+                            Y + y0 * samples,
+                        )  # fmt: skip
+                total += lit
+                taken += 1
+                if taken == 1 and (lit <= 0.0 or lit >= 1.0):
+                    break
+            kept[q, e] = total / taken
 
 
 @kernel(fastmath=LOOSE)
@@ -475,72 +585,47 @@ def _sky(count, groups, maps, table, bounds, near, out):
 
 @kernel(fastmath=LOOSE)
 def _colour(
-    row, count, ids, bary, faces, colours, places, uvs, table, texels, decode, lights, up, down, samples, groups,
-    whose, kept, open_part, background, image, coverage,
+    count, ids, bary, faces, colours, places, uvs, table, texels, decode, lights, up, down, samples, groups, whose,
+    kept, open_part, background, image,
 ):  # fmt: skip
-    """Add the light of a row's groups to ``image`` (W, 3)."""
+    """Add the light of the groups to ``image``, of one row or two."""
     share = 1.0 / (samples * samples)
-    albedo, texel, sky, open_sky = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    albedo, texel, sky, open_sky, ao = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    direct, shine = np.empty((lights.shape[0], 3)), np.empty(lights.shape[0])
     for e in range(count):
-        px, s, members, number = whose[PIXEL, e], whose[SURFACE, e], whose[MEMBERS, e], whose[COUNT, e]
-        alone, number = number < 0, abs(number)
-        part = share * number
+        s, members = whose[SURFACE, e], whose[MEMBERS, e]
+        part = share * whose[COUNT, e]
         x, y, z = groups[PLACE, e], groups[PLACE + 1, e], groups[PLACE + 2, e]
         nx, ny, nz = groups[NORMAL, e], groups[NORMAL + 1, e], groups[NORMAL + 2, e]
+        vx, vy, vz = groups[VIEW, e], groups[VIEW + 1, e], groups[VIEW + 2, e]
         for c in range(3):
             open_sky[c] = down[c] + (up[c] - down[c]) * open_part[1, e]
             sky[c] = open_sky[c] - down[c] * open_part[2, e] - (up[c] - down[c]) * open_part[3, e]
+            ao[c] = min(sky[c] / (open_sky[c] + 1e-12), 1.0)
+        gloss = table[s, GLOSS]
+        power = 8 + int(120.0 * gloss + 0.5)
+        for n in range(lights.shape[0]):
+            hx, hy, hz, fall = _towards(lights, n, x, y, z)
+            cosine = max(nx * hx + ny * hy + nz * hz, 0.0)
+            for c in range(3):
+                direct[n, c] = cosine * fall * lights[n, LAMP + c]
+            shine[n] = 0.0
+            if gloss > 0.0 and cosine > 0.0:
+                mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
+                half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
+                shine[n] = gloss * 0.04 * 0.125 * (power + 8.0) * _whole_power(half, power)
+        row, px = whose[ROW, e], whose[PIXEL, e]
         if table[s, CATCHER] > 0.0:
             total, rest = 1e-12, 1e-12
-            for n in range(lights.shape[0]):
-                hx, hy, hz, fall = _towards(lights, n, x, y, z)
-                lit = max(nx * hx + ny * hy + nz * hz, 0.0) * fall
-                bright = lit * (lights[n, LAMP] + lights[n, LAMP + 1] + lights[n, LAMP + 2])
-                total += bright
-                rest += bright * kept[n, e]
-            total += open_sky[0] + open_sky[1] + open_sky[2]
-            rest += sky[0] + sky[1] + sky[2]
             for c in range(3):
-                image[px, c] += part * background[px, c] * rest / total
+                for n in range(lights.shape[0]):
+                    total += direct[n, c]
+                    rest += direct[n, c] * kept[n, 0, e]
+                total += open_sky[c]
+                rest += sky[c]
+            for c in range(3):
+                image[row, px, c] += part * background[row, px, c] * rest / total
             continue
-        patterned, textured = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0
-        qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
-        red, green, blue, looks = 0.0, 0.0, 0.0, 0
-        once = alone and not textured
-        for sample in range(samples * samples):
-            if not (members >> sample) & 1:
-                continue
-            Y, X = row * samples + sample // samples, px * samples + sample % samples
-            f = ids[Y, X]
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            wj, wk = groups[INNER, e], groups[OUTER, e]
-            if not once:
-                wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
-            r, g, b = _blended(colours, i, j, k, wj, wk)
-            if textured:
-                wi = 1.0 - wj - wk
-                tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
-                tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
-                texel[0], texel[1], texel[2] = r, g, b
-                _texture(texels, decode, table, s, tu, tv, texel)
-                r, g, b = texel[0], texel[1], texel[2]
-            red, green, blue = red + r, green + g, blue + b
-            if patterned:
-                px_, py_, pz_ = _blended(places, i, j, k, wj, wk)
-                qx, qy, qz = qx + px_, qy + py_, qz + pz_
-                if looks == 0:
-                    gx, _, gz = _cross(places, i, j, k)
-            looks += 1
-            if once:
-                break
-        size = 1.0 / looks
-        albedo[0], albedo[1], albedo[2] = red * size, green * size, blue * size
-        if patterned:
-            second = _pattern(table, s, qx * size, qy * size, qz * size, gx, gz, groups[BREADTH, e])
-            for c in range(3):
-                albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
-        vx, vy, vz = groups[VIEW, e], groups[VIEW + 1, e], groups[VIEW + 2, e]
-        gloss = table[s, GLOSS]
         facing = max(nx * vx + ny * vy + nz * vz, 0.0)
         mirrored = 0.0
         if gloss > 0.0:
@@ -549,28 +634,56 @@ def _colour(
             mirrored = gloss * (0.04 + 0.96 * grazing)
         # The sky mirrored, where the surface is open to it.
         ry = 0.5 + 0.5 * min(max(2.0 * facing * ny - vy, -1.0), 1.0)
-        for c in range(3):
-            ao = min(sky[c] / (open_sky[c] + 1e-12), 1.0)
-            texel[c] = albedo[c] * open_sky[c] * _bounced(ao, albedo[c])
-            texel[c] += mirrored * ao * (down[c] + (up[c] - down[c]) * ry)
-        power = 8 + int(120.0 * gloss + 0.5)
-        for n in range(lights.shape[0]):
-            if kept[n, e] <= 0.0:
-                continue
-            hx, hy, hz, fall = _towards(lights, n, x, y, z)
-            cosine = nx * hx + ny * hy + nz * hz
-            if cosine <= 0.0:
-                continue
-            shine = 0.0
-            if gloss > 0.0:
-                mid = math.sqrt((hx + vx) ** 2 + (hy + vy) ** 2 + (hz + vz) ** 2) + 1e-20
-                half = max((nx * (hx + vx) + ny * (hy + vy) + nz * (hz + vz)) / mid, 0.0)
-                shine = gloss * 0.04 * 0.125 * (power + 8.0) * _whole_power(half, power)
-            lit = kept[n, e] * cosine * fall
+        patterned, textured, kind = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0, whose[KIND_OF, e]
+        for q in range(4 if kind == BLOCK else 1):
+            first_y, first_x = (row + (q >> 1)) * samples, (px + (q & 1)) * samples
+            if patterned or textured or q == 0:
+                once = kind != SOME and not textured
+                inner, outer = 0.0, 0.0
+                if once and (patterned or kind == ALL):
+                    inner, outer = _mean_weights(bary, first_y, first_x, samples, samples)
+                qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
+                red, green, blue, looks = 0.0, 0.0, 0.0, 0
+                for sample in range(samples * samples):
+                    if not (members >> sample) & 1:
+                        continue
+                    Y, X = first_y + sample // samples, first_x + sample % samples
+                    f = ids[Y, X]
+                    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+                    wj, wk = inner, outer
+                    if not once:
+                        wj, wk = float(bary[Y, X, 0]), float(bary[Y, X, 1])
+                    r, g, b = _blended(colours, i, j, k, wj, wk)
+                    if textured:
+                        wi = 1.0 - wj - wk
+                        tu = wi * uvs[i, 0] + wj * uvs[j, 0] + wk * uvs[k, 0]
+                        tv = wi * uvs[i, 1] + wj * uvs[j, 1] + wk * uvs[k, 1]
+                        texel[0], texel[1], texel[2] = r, g, b
+                        _texture(texels, decode, table, s, tu, tv, texel)
+                        r, g, b = texel[0], texel[1], texel[2]
+                    red, green, blue = red + r, green + g, blue + b
+                    if patterned:
+                        ax, ay, az = _blended(places, i, j, k, wj, wk)
+                        qx, qy, qz = qx + ax, qy + ay, qz + az
+                        if looks == 0:
+                            gx, _, gz = _cross(places, i, j, k)
+                    looks += 1
+                    if once:
+                        break
+                size = 1.0 / looks
+                albedo[0], albedo[1], albedo[2] = red * size, green * size, blue * size
+                if patterned:
+                    second = _pattern(table, s, qx * size, qy * size, qz * size, gx, gz, groups[BREADTH, e])
+                    for c in range(3):
+                        albedo[c] += second * (table[s, COLOUR + c] - albedo[c])
+                for c in range(3):
+                    texel[c] = albedo[c] * open_sky[c] * _bounced(ao[c], albedo[c])
+                    texel[c] += mirrored * ao[c] * (down[c] + (up[c] - down[c]) * ry)
             for c in range(3):
-                texel[c] += lit * lights[n, LAMP + c] * (albedo[c] + shine)
-        for c in range(3):
-            image[px, c] += part * texel[c]
+                value = texel[c]
+                for n in range(lights.shape[0]):
+                    value += kept[n, q, e] * direct[n, c] * (albedo[c] + shine[n])
+                image[row + (q >> 1), px + (q & 1), c] += part * value
 
 
 @kernel(inline="always")
@@ -620,49 +733,17 @@ def _bounced(ao, albedo):
 
 
 @kernel(fastmath=LOOSE)
-def _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, px, py):
-    """Part of a light (0 to 1) that reaches a point: softer the farther what hides it (Fernando 2005, PCSS).
+def _lit(maps, m, u, v, d, slope_u, slope_v, bias, reach, softness, px, py):
+    """Part of a light (0 to 1) that reaches a place: softer the farther what hides it (Fernando 2005, PCSS).
 
-    The first rows of a frame give texels from the middle of the map, the third the depth, the fourth what the first
-    two are divided by: the distance along the axis of a lamp, or 1.
+    ``d`` is the depth less ``bias``, ``softness`` in texels for each metre that what hides it lies before.
     """
     n = maps.shape[1]
-    far = frames[m, 3, 0] * x + frames[m, 3, 1] * y + frames[m, 3, 2] * z + frames[m, 3, 3]
-    if far <= 0.0:
-        return 1.0
-    per_metre = math.sqrt(frames[m, 0, 0] ** 2 + frames[m, 0, 1] ** 2 + frames[m, 0, 2] ** 2) / far  # texels
-    step = 1.5 / per_metre
-    x, y, z = x + step * nx, y + step * ny, z + step * nz
-    far = frames[m, 3, 0] * x + frames[m, 3, 1] * y + frames[m, 3, 2] * z + frames[m, 3, 3]
-    u = (frames[m, 0, 0] * x + frames[m, 0, 1] * y + frames[m, 0, 2] * z + frames[m, 0, 3]) / far + 0.5 * (n - 1)
-    v = (frames[m, 1, 0] * x + frames[m, 1, 1] * y + frames[m, 1, 2] * z + frames[m, 1, 3]) / far + 0.5 * (n - 1)
-    d = frames[m, 2, 0] * x + frames[m, 2, 1] * y + frames[m, 2, 2] * z + frames[m, 2, 3]
-    # How the depth of the surface itself changes from texel to texel, so that it does not hide itself.
-    across_u = (frames[m, 0, 0] * nx + frames[m, 0, 1] * ny + frames[m, 0, 2] * nz) / (far * per_metre)
-    across_v = (frames[m, 1, 0] * nx + frames[m, 1, 1] * ny + frames[m, 1, 2] * nz) / (far * per_metre)
-    along = frames[m, 2, 0] * nx + frames[m, 2, 1] * ny + frames[m, 2, 2] * nz
-    if along > -1e-6:
-        return 1.0  # turned away: unlit anyhow
-    slope_u = min(max(-across_u / along, -3.0), 3.0) / per_metre
-    slope_v = min(max(-across_v / along, -3.0), 3.0) / per_metre
-    bias = 0.5 / per_metre
-    reach = max(softness * per_metre * 0.8, 1.5)
-    if u < -reach or v < -reach or u > n - 1 + reach or v > n - 1 + reach:
-        return 1.0
-    # Where nothing on the tiles around lies before the surface, no tap can find what does.
-    limit = d + (abs(slope_u) + abs(slope_v)) * reach - bias
-    last, before = tiles.shape[1] - 1, False
-    for j in range(max(int(v - reach - 1.0) // TILE, 0), min(int(v + reach + 1.0) // TILE, last) + 1):
-        for i in range(max(int(u - reach - 1.0) // TILE, 0), min(int(u + reach + 1.0) // TILE, last) + 1):
-            before = before or tiles[m, j, i] < limit
-    if not before:
-        return 1.0
-    turn = (
-        0.06711056 * px + 0.00583715 * py
-    )  # interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart
+    # Interleaved gradient noise (Jimenez 2014): neighbours turn the taps apart.
+    turn = 0.06711056 * px + 0.00583715 * py
     turn = 52.9829189 * (turn - math.floor(turn))
-    turn = 6.283185307179586 * (turn - math.floor(turn))
-    turn_x, turn_y = math.cos(turn), math.sin(turn)
+    number = int(TURNS * (turn - math.floor(turn)))
+    turn_x, turn_y = TURN[number, 0], TURN[number, 1]
     blockers, total = 0, 0.0
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
@@ -670,18 +751,18 @@ def _lit(maps, m, frames, tiles, x, y, z, nx, ny, nz, softness, px, py):
         iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
         if iu < 0 or iv < 0 or iu >= n or iv >= n:
             continue
-        if maps[m, iv, iu] < d + slope_u * du + slope_v * dv - bias:
+        if maps[m, iv, iu] < d + slope_u * du + slope_v * dv:
             blockers += 1
             total += maps[m, iv, iu]
     if blockers == 0:
         return 1.0
-    reach = min(max(softness * (d - total / blockers) * per_metre, 1.0), reach)
+    reach = min(max(softness * (d + bias - total / blockers), 1.0), reach)
     lit = 0.0
     for t in range(TAPS):
         du = reach * (DISC[t, 0] * turn_x - DISC[t, 1] * turn_y)
         dv = reach * (DISC[t, 0] * turn_y + DISC[t, 1] * turn_x)
         iu, iv = math.floor(u + du + 0.5), math.floor(v + dv + 0.5)
-        if iu < 0 or iv < 0 or iu >= n or iv >= n or maps[m, iv, iu] >= d + slope_u * du + slope_v * dv - bias:
+        if iu < 0 or iv < 0 or iu >= n or iv >= n or maps[m, iv, iu] >= d + slope_u * du + slope_v * dv:
             lit += 1.0
     return lit / TAPS
 
@@ -763,18 +844,20 @@ def _octave(x, y, z, seed):
     x0, y0, z0 = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = x - x0, y - y0, z - z0
     fx, fy, fz = fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy), fz * fz * (3.0 - 2.0 * fz)
-    total = 0.0
-    for corner in range(8):
-        i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
-        w = (fx if i else 1.0 - fx) * (fy if j else 1.0 - fy) * (fz if k else 1.0 - fz)
-        total += w * _hash(int(x0) + i, int(y0) + j, int(z0) + k, seed)
-    return total
+    # what the hash makes of each coordinate, and of the next
+    i, j, k = int(x0) * HASH_X, int(y0) * HASH_Y, int(z0) * HASH_Z ^ seed * HASH_SEED
+    i1, j1, k1 = i + HASH_X, j + HASH_Y, (int(z0) + 1) * HASH_Z ^ seed * HASH_SEED
+    ax = (1.0 - fx) * _hash(i ^ j ^ k) + fx * _hash(i1 ^ j ^ k)
+    bx = (1.0 - fx) * _hash(i ^ j1 ^ k) + fx * _hash(i1 ^ j1 ^ k)
+    cx = (1.0 - fx) * _hash(i ^ j ^ k1) + fx * _hash(i1 ^ j ^ k1)
+    dx = (1.0 - fx) * _hash(i ^ j1 ^ k1) + fx * _hash(i1 ^ j1 ^ k1)
+    return (1.0 - fz) * ((1.0 - fy) * ax + fy * bx) + fz * ((1.0 - fy) * cx + fy * dx)
 
 
 @kernel(inline="always")
-def _hash(i, j, k, seed):
-    """A number in [0, 1) that looks random, from four whole numbers."""
-    h = ((i * 73856093) ^ (j * 19349663) ^ (k * 83492791) ^ (seed * 40503)) & 0xFFFFFFFF
+def _hash(h):
+    """A number in [0, 1) that looks random, from a whole number."""
+    h &= 0xFFFFFFFF
     h = ((h ^ (h >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
     h = ((h ^ (h >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
-    return (h ^ (h >> 16)) / 4294967296.0
+    return (h ^ (h >> 16)) * (1.0 / 4294967296.0)

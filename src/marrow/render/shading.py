@@ -178,8 +178,8 @@ def shade(
             coverage,
         )
 
-    bands = min(height, max(threads, -(-width * height * supersample**2 // _BAND)))
-    rows = np.linspace(0, height, bands + 1).astype(int).tolist()
+    bands = min((height + 1) // 2, max(threads, -(-width * height * supersample**2 // _BAND)))
+    rows = (np.linspace(0, (height + 1) // 2, bands + 1).astype(int) * 2).clip(max=height).tolist()  # pairs of rows
     if threads <= 1:
         for row0, row1 in itertools.pairwise(rows):
             draw(row0, row1)
