@@ -38,6 +38,8 @@ NEAR, FAR = 0.6, 2.0
 #: Sums may be taken in another order; infinite depths must stay.
 LOOSE = {"contract", "reassoc", "arcp", "nsz"}
 TAPS = 16
+#: Number of the one pattern without edges, ``"noise"``; blocks of pixels share it.
+NOISE = 5
 #: Whole numbers that mix a place and a seed.
 HASH_X, HASH_Y, HASH_Z, HASH_SEED = 73856093, 19349663, 83492791, 40503
 #: Texels along a side of the tiles of a light's map.
@@ -254,7 +256,7 @@ def shade_rows(
 
     Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
     one at their mean; only textures and half shadows are looked up for each. Where one plain face fills a block of 2 by
-    2 pixels (from even ones on), these share all but shadows, patterns and textures. The groups of two rows are
+    2 pixels (from even ones on), these share all but shadows, textures and patterns with edges. The groups of two rows are
     gathered first, then looked up together in one map after the other.
     """
     many = samples * samples
@@ -635,13 +637,15 @@ def _colour(
         # The sky mirrored, where the surface is open to it.
         ry = 0.5 + 0.5 * min(max(2.0 * facing * ny - vy, -1.0), 1.0)
         patterned, textured, kind = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0, whose[KIND_OF, e]
+        sharp = textured or (patterned and table[s, KIND] != NOISE)
         for q in range(4 if kind == BLOCK else 1):
             first_y, first_x = (row + (q >> 1)) * samples, (px + (q & 1)) * samples
-            if patterned or textured or q == 0:
+            if sharp or q == 0:
                 once = kind != SOME and not textured
                 inner, outer = 0.0, 0.0
                 if once and (patterned or kind == ALL):
-                    inner, outer = _mean_weights(bary, first_y, first_x, samples, samples)
+                    side = samples if sharp or kind == ALL else 2 * samples
+                    inner, outer = _mean_weights(bary, first_y, first_x, side, side)
                 qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
                 red, green, blue, looks = 0.0, 0.0, 0.0, 0
                 for sample in range(samples * samples):
@@ -809,7 +813,7 @@ def _pattern(table, s, x, y, z, gx, gz, width):
         dot = min(max((0.3 - r) / width + 0.5, 0.0), 1.0)
         fade = min(max(2.0 * width - 0.5, 0.0), 1.0)
         return dot + fade * (0.2827 - dot)
-    if kind == 5:
+    if kind == NOISE:
         value = min(max(2.0 * _noise(x / size, y / size, z / size, seed) - 0.5, 0.0), 1.0)
         return value * value * (3.0 - 2.0 * value)
     if kind == 6:

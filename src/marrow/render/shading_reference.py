@@ -57,11 +57,13 @@ def shade_reference(
     view, width = view_of(x)
     behind = (cross(ready.mesh.vertices) * view).sum(-1) < 0
     n = np.where(((ready.table[surface, columns.TWO_SIDED] > 0) & behind)[:, None], -n, n)
-    place = np.argwhere(seen)
-    pixel = place[:, ::-1].astype(float)
+    at_sample = np.argwhere(seen)
+    pixel = at_sample[:, ::-1].astype(float)
     in_pixel = raster.ids.reshape(camera.size[1], s, camera.size[0], s)
     alone = (in_pixel == in_pixel[:, :1, :, :1]).all((1, 3))
-    group = _groups(place // s @ [camera.size[0], 1], place % s @ [s, 1], surface, x, _unit(n), width, alone.ravel())
+    group = _groups(
+        at_sample // s @ [camera.size[0], 1], at_sample % s @ [s, 1], surface, x, _unit(n), width, alone.ravel()
+    )
     first = np.unique(group, return_index=True)[1]
     count = np.bincount(group).astype(float)
 
@@ -94,9 +96,10 @@ def shade_reference(
     albedo[textured] *= _texture(ready, each[textured], blend(ready.uvs)[textured])
     albedo = mean(albedo)
     patterned = row[:, columns.KIND] > 0
-    part = np.zeros(len(x))
+    part, place = np.zeros(len(x)), mean(blend(ready.places))
+    place = np.where(row[:, columns.KIND, None] == columns.NOISE, _shared(place, block), place)
     part[patterned] = _pattern(
-        row[patterned], mean(blend(ready.places))[patterned], cross(ready.places)[first][patterned], width[patterned]
+        row[patterned], place[patterned], cross(ready.places)[first][patterned], width[patterned]
     )
     albedo += part[:, None] * (row[:, columns.COLOUR : columns.COLOUR + 3] - albedo)
 

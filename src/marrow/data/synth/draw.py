@@ -75,7 +75,7 @@ def set_stage(scene: Scene, frame: int = 0) -> Stage:
     people = tuple(_posed(actor, number, frame) for number, actor in enumerate(scene.actors))
     centre = np.mean([person.p[0] for person in people], axis=0) if people else np.zeros(3)
     bent = any(view[frame].lens == "fisheye" for view in scene.cameras)
-    scenery = places.surfaces_of(scene.place, LABELS.index("scenery"), centre, 64 if bent else 20)
+    scenery = places.surfaces_of(scene.place, LABELS.index("scenery"), centre, 64 if bent else 8)
     surfaces = tuple(surface for person in people for surface in person.surfaces) + tuple(scenery)
     return Stage(scene, frame, people, surfaces, merged(surfaces))
 

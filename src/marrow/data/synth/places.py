@@ -139,13 +139,13 @@ def furnished(
     return replace(place, things=tuple(things))
 
 
-def surfaces_of(place: Place, label: int, around: Float64, cells: int = 20) -> list[Surface]:
+def surfaces_of(place: Place, label: int, around: Float64, cells: int = 8) -> list[Surface]:
     """Floor, walls and things.
 
     Args:
         label: marks them as scenery.
         around: (3,) the floor's middle.
-        cells: squares along a side of the floor; a lens that bends lines needs more.
+        cells: squares along a side of floor and walls; a lens that bends lines needs more.
     """
     out = []
     if place.floor is not None:
@@ -153,7 +153,7 @@ def surfaces_of(place: Place, label: int, around: Float64, cells: int = 20) -> l
         floor, squares = _grid(reach, around if place.kind != "room" else np.zeros(3), cells)
         out.append(_plain(floor, squares, place.floor, place.floor_pattern, label))
     if place.kind == "room":
-        out += [_plain(*wall, place.wall, place.wall_pattern, label) for wall in _walls(*place.walls)]
+        out += [_plain(*wall, place.wall, place.wall_pattern, label) for wall in _walls(*place.walls, cells)]
         ceiling = floor + np.array([0.0, place.walls[2], 0.0], np.float32)
         out.append(_plain(ceiling, squares, (0.8, 0.8, 0.78), None, label))
     for thing in place.things:
@@ -424,8 +424,7 @@ def _cells(cells: int) -> NDArray[np.int32]:
     )
 
 
-def _walls(half_x: float, half_z: float, height: float) -> list[tuple[Float32, NDArray[np.int32]]]:
-    cells = 12
+def _walls(half_x: float, half_z: float, height: float, cells: int) -> list[tuple[Float32, NDArray[np.int32]]]:
     t, y = np.meshgrid(np.linspace(-1, 1, cells + 1), np.linspace(0, height, cells + 1), indexing="ij")
     still = np.ones_like(t)
     sides = [
