@@ -38,8 +38,6 @@ NEAR, FAR = 0.6, 2.0
 #: Sums may be taken in another order; infinite depths must stay.
 LOOSE = {"contract", "reassoc", "arcp", "nsz"}
 TAPS = 16
-#: Number of the one pattern without edges, ``"noise"``; blocks of pixels share it.
-NOISE = 5
 #: Whole numbers that mix a place and a seed.
 HASH_X, HASH_Y, HASH_Z, HASH_SEED = 73856093, 19349663, 83492791, 40503
 #: Texels along a side of the tiles of a light's map.
@@ -256,7 +254,7 @@ def shade_rows(
 
     Samples of a pixel that all see one face, or see one surface close together and from nearly one side, are shaded as
     one at their mean; only textures and half shadows are looked up for each. Where one plain face fills a block of 2 by
-    2 pixels (from even ones on), these share all but shadows, textures and patterns with edges. The groups of two rows are
+    2 pixels (from even ones on), these share all but shadows, patterns and textures. The groups of two rows are
     gathered first, then looked up together in one map after the other.
     """
     many = samples * samples
@@ -637,15 +635,13 @@ def _colour(
         # The sky mirrored, where the surface is open to it.
         ry = 0.5 + 0.5 * min(max(2.0 * facing * ny - vy, -1.0), 1.0)
         patterned, textured, kind = table[s, KIND] > 0.0, table[s, TEXTURE] >= 0.0, whose[KIND_OF, e]
-        sharp = textured or (patterned and table[s, KIND] != NOISE)
         for q in range(4 if kind == BLOCK else 1):
             first_y, first_x = (row + (q >> 1)) * samples, (px + (q & 1)) * samples
-            if sharp or q == 0:
+            if patterned or textured or q == 0:
                 once = kind != SOME and not textured
                 inner, outer = 0.0, 0.0
                 if once and (patterned or kind == ALL):
-                    side = samples if sharp or kind == ALL else 2 * samples
-                    inner, outer = _mean_weights(bary, first_y, first_x, side, side)
+                    inner, outer = _mean_weights(bary, first_y, first_x, samples, samples)
                 qx, qy, qz, gx, gz = 0.0, 0.0, 0.0, 0.0, 0.0
                 red, green, blue, looks = 0.0, 0.0, 0.0, 0
                 for sample in range(samples * samples):
@@ -792,7 +788,7 @@ def _texture(texels, decode, table, s, u, v, albedo):
         albedo[c] *= (1.0 - fy) * top + fy * low
 
 
-@kernel()
+@kernel(fastmath=LOOSE)
 def _pattern(table, s, x, y, z, gx, gz, width):
     """Share (0 to 1) of the second colour at an undeformed place whose surface faces (gx, ., gz)."""
     kind, size, seed = int(table[s, KIND]), table[s, SIZE], int(table[s, SEED])
@@ -813,7 +809,7 @@ def _pattern(table, s, x, y, z, gx, gz, width):
         dot = min(max((0.3 - r) / width + 0.5, 0.0), 1.0)
         fade = min(max(2.0 * width - 0.5, 0.0), 1.0)
         return dot + fade * (0.2827 - dot)
-    if kind == NOISE:
+    if kind == 5:
         value = min(max(2.0 * _noise(x / size, y / size, z / size, seed) - 0.5, 0.0), 1.0)
         return value * value * (3.0 - 2.0 * value)
     if kind == 6:
@@ -837,13 +833,13 @@ def _band(t, width):
     return min(max((0.5 - abs(2.0 * u - 1.0)) / (2.0 * width) + 0.5, 0.0), 1.0)
 
 
-@kernel()
+@kernel(fastmath=LOOSE)
 def _noise(x, y, z, seed):
     """Value noise of two octaves, 0 to 1."""
     return 0.67 * _octave(x, y, z, seed) + 0.33 * _octave(2.03 * x, 2.03 * y, 2.03 * z, seed + 101)
 
 
-@kernel()
+@kernel(fastmath=LOOSE)
 def _octave(x, y, z, seed):
     x0, y0, z0 = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = x - x0, y - y0, z - z0

@@ -96,10 +96,9 @@ def shade_reference(
     albedo[textured] *= _texture(ready, each[textured], blend(ready.uvs)[textured])
     albedo = mean(albedo)
     patterned = row[:, columns.KIND] > 0
-    part, place = np.zeros(len(x)), mean(blend(ready.places))
-    place = np.where(row[:, columns.KIND, None] == columns.NOISE, _shared(place, block), place)
+    part = np.zeros(len(x))
     part[patterned] = _pattern(
-        row[patterned], place[patterned], cross(ready.places)[first][patterned], width[patterned]
+        row[patterned], mean(blend(ready.places))[patterned], cross(ready.places)[first][patterned], width[patterned]
     )
     albedo += part[:, None] * (row[:, columns.COLOUR : columns.COLOUR + 3] - albedo)
 
