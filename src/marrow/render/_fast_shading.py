@@ -16,8 +16,8 @@ COLUMNS = 24
 # Columns of the table of lights (L, LIGHT_COLUMNS).
 AT, LAMP, POINT, SOFTNESS, MAP = 0, 3, 6, 7, 8
 LIGHT_COLUMNS = 9
-# Columns of the table of the sky's axes (D, SKY_COLUMNS), whose first three are the axis: how far a place is moved along
-# its normal, metres, and three rows of the axis' frame.
+# Columns of the table of the sky's axes (D, SKY_COLUMNS), whose first three are the axis: how far a place is moved
+# along its normal, metres, and three rows of the axis' frame.
 STEP, ROWS = 3, 4
 SKY_COLUMNS = 16
 # Rows of what is known about the groups of samples that are shaded as one: floats, and whole numbers (ROW: 0 or 1 of a
@@ -78,7 +78,7 @@ def casters(vertices, faces, casts, number, points, corners):
 
 @kernel()
 def widest_tangent(points, R, place):
-    """The least depth of points (N, 3) along the last of the axes ``R`` (rows) about ``place``, and their widest tangent.
+    """Least depth of points (N, 3) along the last of the axes ``R`` (rows) about ``place``, and their widest tangent.
 
     The tangent, of x or y over z, is infinite where z is not above zero.
     """
@@ -269,8 +269,8 @@ def shade_rows(
         y = row0 + row
         behind, out = background[y : y + rows], image[y : y + rows]
         count = _gather(
-            fine, weights, faces, surface_of, vertices, normals, colours, table, eye, axis, footprint, samples, on, each,
-            groups, whose, behind, out, coverage[y : y + rows],
+            fine, weights, faces, surface_of, vertices, normals, colours, table, eye, axis, footprint, samples, on,
+            each, groups, whose, behind, out, coverage[y : y + rows],
         )  # fmt: skip
         for n in range(lights.shape[0]):
             _shadows(

@@ -111,7 +111,9 @@ def gaussian_blur(image_linear: Float32, sigma: float) -> Float32:
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     weights /= weights.sum()
     image = np.ascontiguousarray(image_linear, np.float32)
-    return cv2.sepFilter2D(image, -1, weights, weights, borderType=cv2.BORDER_REPLICATE)
+    out = np.empty_like(image)
+    cv2.sepFilter2D(image, -1, weights, weights, dst=out, borderType=cv2.BORDER_REPLICATE)
+    return out
 
 
 def motion_blur(image_linear: Float32, length: float, angle: float) -> Float32:

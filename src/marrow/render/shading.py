@@ -2,7 +2,8 @@
 
 One pass of the rasteriser at ``supersample`` times the resolution; samples of a pixel that lie close together on one
 surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with
-Schlick's reflectance) and by a sky from above and below. Lamps cast soft shadows from depth maps (Fernando 2005,
+Schlick's reflectance) and by a sky from above and below. Where one flat face of one colour fills a block of two by two
+pixels, these share all but shadows, patterns and textures. Lamps cast soft shadows from depth maps (Fernando 2005,
 Percentage-Closer Soft Shadows). How much of the sky a place sees comes from low depth maps along axes spread over the
 sphere, each of which serves both its ends; so it is dark where an arm meets the trunk and under the feet; what is more
 than 2 m away hides nothing. Light between near surfaces of one colour is put back after Jimenez et al. 2016.

@@ -126,7 +126,8 @@ def _fixed(mesh: ClothMesh) -> _Fixed:
     x, y, z = np.ascontiguousarray(mesh.place.astype(np.float64).T)
     leg, arm, of_leg, of_arm = (v.max(1) for v in (mesh.leg, mesh.arm, mesh.of_leg, mesh.of_arm))
     soft_leg, soft_arm = (
-        np.where(share > 0.02, 0.6 * (1 - smoothstep(share, 0.02, 0.35)), np.inf) for share in (mesh.of_leg.T, mesh.of_arm.T)
+        np.where(share > 0.02, 0.6 * (1 - smoothstep(share, 0.02, 0.35)), np.inf)
+        for share in (mesh.of_leg.T, mesh.of_arm.T)
     )
     knees = 0.35 + 0.9 * np.exp(-(((leg - 1.0) / 0.22) ** 2)) + 0.9 * np.exp(-(((leg - 1.9) / 0.2) ** 2))
     knees += 0.5 * np.exp(-(((leg - 0.1) / 0.2) ** 2))
