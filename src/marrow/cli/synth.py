@@ -20,7 +20,9 @@ def run(
     count: Annotated[int | None, option("How many pictures or clips; by default the whole standard set.", "N")] = None,
     seed: Annotated[int, option("Another seed gives other people in other places.", "S")] = 0,
     workers: Annotated[int, option("Processes; the files do not depend on it.", "K")] = 1,
-    size: Annotated[str | None, option("Width and height in pixels, such as 256 or 640x360.", "WxH")] = None,
+    size: Annotated[
+        tuple[str, ...] | None, option("Width and height in pixels: 640 360, 640x360, or 256 for both.", "W H")
+    ] = None,
     views: Annotated[int, option("Cameras around each scene.", "N")] = 1,
     layout: Annotated[
         str, option("shards: tar files as WebDataset reads them; folder: a file for each picture.", "shards|folder")
@@ -125,16 +127,16 @@ def _list(as_json: bool) -> int:
     return 0
 
 
-def _size(words: str | None) -> tuple[int, int] | None:
-    """``256`` or ``640x360`` as (width, height)."""
+def _size(words: tuple[str, ...] | None) -> tuple[int, int] | None:
+    """``256``, ``640 360`` or ``640x360`` as (width, height)."""
     from marrow.errors import InputError
 
     if words is None:
         return None
     try:
-        numbers = [int(word) for word in words.lower().split("x")]
+        numbers = [int(number) for word in words for number in word.lower().split("x")]
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 2):
-        raise InputError(f"--size: expected pixels such as 256 or 640x360, got {words!r}")
+        raise InputError(f"--size: expected pixels such as 256, 640 360 or 640x360, got {' '.join(words)!r}")
     return numbers[0], numbers[-1]

@@ -79,6 +79,15 @@ def project(vertices_cam, K, lens, distortion, max_radius2, fisheye_limit, near,
 
 
 @kernel()
+def homogeneous(vertices_cam, K, out):
+    """Homogeneous pixels ``out`` (V, 3) of camera points (V, 3)."""
+    for i in range(vertices_cam.shape[0]):
+        x, y, z = float(vertices_cam[i, 0]), float(vertices_cam[i, 1]), float(vertices_cam[i, 2])
+        for r in range(3):
+            out[i, r] = K[r, 0] * x + K[r, 1] * y + K[r, 2] * z
+
+
+@kernel()
 def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0, row1, ids, bary, depth):
     """Fill rows ``row0 <= y < row1`` of ``ids`` (H, W), ``bary`` (H, W, 2) and ``depth`` (H, W).
 
@@ -98,7 +107,19 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0,
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         zi, zj, zk = inverse_depth[i], inverse_depth[j], inverse_depth[k]
         if zi > 0.0 and zj > 0.0 and zk > 0.0:
-            _draw_triangle(f, xy[i], xy[j], xy[k], zi, zj, zk, near, far, cull[f], row0, row1, ids, bary, depth)
+            ay, by, cy = xy[i, 1], xy[j, 1], xy[k, 1]
+            y_first, y_last = max(row0, math.ceil(min(ay, by, cy))), min(row1 - 1, math.floor(max(ay, by, cy)))
+            if y_first > y_last:
+                continue
+            ax, bx, cx = xy[i, 0], xy[j, 0], xy[k, 0]
+            x_first, x_last = max(0, math.ceil(min(ax, bx, cx))), min(width - 1, math.floor(max(ax, bx, cx)))
+            area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+            if x_first > x_last or area == 0.0 or (cull[f] and area > 0.0):
+                continue
+            _draw_triangle(
+                f, ax, ay, bx, by, cx, cy, area, zi, zj, zk, near, far, x_first, x_last, y_first, y_last, ids, bary,
+                depth,
+            )  # fmt: skip
         elif (zi > 0.0 or zj > 0.0 or zk > 0.0) and zi != UNSEEN and zj != UNSEEN and zk != UNSEEN:
             _draw_clipped(
                 f, vertices_px[i], vertices_px[j], vertices_px[k], near, cull[f], row0, row1, ids, bary, depth
@@ -114,16 +135,10 @@ def rasterize_rows(xy, inverse_depth, vertices_px, faces, near, far, cull, row0,
 
 
 @kernel(inline="always")
-def _draw_triangle(f, a, b, c, za, zb, zc, near, far, cull, row0, row1, ids, bary, depth):
+def _draw_triangle(
+    f, ax, ay, bx, by, cx, cy, area, za, zb, zc, near, far, x_first, x_last, y_first, y_last, ids, bary, depth
+):  # fmt: skip
     """A triangle wholly in front of the near plane, or orthographic: exact edge functions on snapped positions."""
-    ax, ay, bx, by, cx, cy = a[0], a[1], b[0], b[1], c[0], c[1]
-    y_first = max(row0, math.ceil(min(ay, by, cy)))
-    y_last = min(row1 - 1, math.floor(max(ay, by, cy)))
-    x_first = max(0, math.ceil(min(ax, bx, cx)))
-    x_last = min(ids.shape[1] - 1, math.floor(max(ax, bx, cx)))
-    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-    if x_first > x_last or y_first > y_last or area == 0.0 or (cull and area > 0.0):
-        return
     s = 1.0 if area > 0.0 else -1.0
     dxa, dya = s * (cx - bx), s * (cy - by)  # the edge opposite a, and so on
     dxb, dyb = s * (ax - cx), s * (ay - cy)
@@ -135,11 +150,19 @@ def _draw_triangle(f, a, b, c, za, zb, zc, near, far, cull, row0, row1, ids, bar
     za, zb, zc = za * scale, zb * scale, zc * scale
     flat = far > 0.0  # orthographic: weights are those on the screen, and the near plane is looked at in each pixel
     limit = np.float32(far - near) if flat else np.float32(np.inf)
+    wide = x_last - x_first > 8
     for y in range(y_first, y_last + 1):
-        ea = dxa * (y - by) - dya * (x_first - bx)
-        eb = dxb * (y - cy) - dyb * (x_first - cx)
-        ec = dxc * (y - ay) - dyc * (x_first - ax)
-        for x in range(x_first, x_last + 1):
+        first, last = x_first, x_last
+        if wide:  # straight to where the edges cross the row; a pixel more on either side is looked at exactly
+            low, high = float(x_first), float(x_last)
+            low, high = _cut(dxa * (y - by) + dya * bx, dya, low, high)
+            low, high = _cut(dxb * (y - cy) + dyb * cx, dyb, low, high)
+            low, high = _cut(dxc * (y - ay) + dyc * ax, dyc, low, high)
+            first, last = max(first, math.floor(low)), min(last, math.ceil(high))
+        ea = dxa * (y - by) - dya * (first - bx)
+        eb = dxb * (y - cy) - dyb * (first - cx)
+        ec = dxc * (y - ay) - dyc * (first - ax)
+        for x in range(first, last + 1):
             if ea > limit_a and eb > limit_b and ec > limit_c:
                 iz = ea * za + eb * zb + ec * zc
                 iz32 = np.float32(iz)
@@ -150,11 +173,24 @@ def _draw_triangle(f, a, b, c, za, zb, zc, near, far, cull, row0, row1, ids, bar
                         bary[y, x, 0] = eb * scale
                         bary[y, x, 1] = ec * scale
                     else:
-                        bary[y, x, 0] = eb * zb / iz
-                        bary[y, x, 1] = ec * zc / iz
+                        z = 1.0 / iz
+                        bary[y, x, 0] = eb * zb * z
+                        bary[y, x, 1] = ec * zc * z
             ea -= dya
             eb -= dyb
             ec -= dyc
+
+
+@kernel(inline="always")
+def _cut(e, de, low, high):
+    """The part of ``low`` to ``high`` where ``e - de x`` is not below 0."""
+    if de == 0.0 and e < 0.0:
+        return low, low - 2.0
+    if de > 0.0:
+        return low, min(high, e / de)
+    if de < 0.0:
+        return max(low, e / de), high
+    return low, high
 
 
 @kernel()
@@ -208,13 +244,17 @@ def _draw_clipped(f, a, b, c, near, cull, row0, row1, ids, bary, depth):
     volume = a[0] * na0 + a[1] * na1 + a[2] * na2
     if volume == 0.0 or (cull and volume > 0.0):
         return
+    scale, most = 1.0 / volume, 1.0 / near
+    na0, na1, na2 = na0 * scale, na1 * scale, na2 * scale
+    nb0, nb1, nb2 = nb0 * scale, nb1 * scale, nb2 * scale
+    nc0, nc1, nc2 = nc0 * scale, nc1 * scale, nc2 * scale
     for y in range(y_first, y_last + 1):
         for x in range(x_first, x_last + 1):
-            wa = (na0 * x + na1 * y + na2) / volume
-            wb = (nb0 * x + nb1 * y + nb2) / volume
-            wc = (nc0 * x + nc1 * y + nc2) / volume
+            wa = na0 * x + na1 * y + na2
+            wb = nb0 * x + nb1 * y + nb2
+            wc = nc0 * x + nc1 * y + nc2
             iz = wa + wb + wc
-            if wa >= 0.0 and wb >= 0.0 and wc >= 0.0 and 0.0 < iz <= 1.0 / near:
+            if wa >= 0.0 and wb >= 0.0 and wc >= 0.0 and 0.0 < iz <= most:
                 iz32 = np.float32(iz)
                 if iz32 > depth[y, x]:
                     depth[y, x] = iz32

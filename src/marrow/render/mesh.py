@@ -303,7 +303,9 @@ def _project(vertices: Float32, camera: Camera, near: float, x0: int, y0: int) -
         return xy, inverse_depth, np.zeros((0, 3))
     K[0] -= x0 * K[2]
     K[1] -= y0 * K[2]
-    return xy, inverse_depth, vertices.astype(float) @ K.T
+    vertices_px = np.empty((len(vertices), 3))
+    _fast_mesh.homogeneous(vertices, K, vertices_px)
+    return xy, inverse_depth, vertices_px
 
 
 def _far(vertices: Float32, camera: Camera) -> float:

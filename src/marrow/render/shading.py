@@ -2,7 +2,8 @@
 
 One pass of the rasteriser at ``supersample`` times the resolution; samples of a pixel that lie close together on one
 surface are lit as one, with the normal blended from the vertices, by lamps (Lambert, a mild gloss after Blinn 1977 with
-Schlick's reflectance) and by a sky from above and below. Lamps cast soft shadows from depth maps (Fernando 2005,
+Schlick's reflectance) and by a sky from above and below. Where one flat face of one colour fills a block of two by two
+pixels, these share all but shadows, patterns and textures. Lamps cast soft shadows from depth maps (Fernando 2005,
 Percentage-Closer Soft Shadows). How much of the sky a place sees comes from low depth maps along axes spread over the
 sphere, each of which serves both its ends; so it is dark where an arm meets the trunk and under the feet; what is more
 than 2 m away hides nothing. Light between near surfaces of one colour is put back after Jimenez et al. 2016.
@@ -32,7 +33,10 @@ from marrow.types import Camera, Float32, Float64
 _BAND = 4_000_000
 
 #: Faces with edges shorter than this, in texels of the sky's maps, are drawn there by their corners.
-_DOT = 0.75
+_DOT = 1.0
+
+#: Metres that the sky's maps span at the least: what hides the sky is smooth, and finer maps only take longer.
+_SPAN = 3.2
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,8 @@ def shade(
             coverage,
         )
 
-    bands = min(height, max(threads, -(-width * height * supersample**2 // _BAND)))
-    rows = np.linspace(0, height, bands + 1).astype(int).tolist()
+    bands = min((height + 1) // 2, max(threads, -(-width * height * supersample**2 // _BAND)))
+    rows = (np.linspace(0, (height + 1) // 2, bands + 1).astype(int) * 2).clip(max=height).tolist()  # pairs of rows
     if threads <= 1:
         for row0, row1 in itertools.pairwise(rows):
             draw(row0, row1)
@@ -204,7 +208,7 @@ class Prepared:
         lights: (L, 9); ``light_maps`` (M, n, n) depths nearest to them, ``light_frames`` (M, 4, 4), and
             ``light_nearest`` (M, t, t) the least of each tile of the maps.
         sky_axes: (D, 3); ``sky_maps`` (D, 2, n, n) lowest and highest depths, ``sky_frames`` (D, 4, 4).
-        sky_table: (D, 22) of these for the kernel; ``sky_bounds`` (2, 3) beyond which nothing hides the sky.
+        sky_table: (D, 16) of these for the kernel; ``sky_bounds`` (2, 3) beyond which nothing hides the sky.
         up, down: (3,) colours of the sky.
     """
 
@@ -254,7 +258,7 @@ def prepare(
     light_nearest = np.empty((len(light_maps), tiles, tiles), np.float32)
     _fast_shading.tile_nearest(light_maps, light_nearest)
     axes = sphere_axes(sky.axes) if len(casters.points) else np.zeros((0, 3))
-    sky_frames = np.array([_frame_along(-axis, casters.points, sky_size) for axis in axes]).reshape(-1, 4, 4)
+    sky_frames = _frames_along(-axes, casters.points, sky_size, _SPAN)
     sky_maps = np.empty((len(axes), 2, sky_size, sky_size), np.float32)
     texel = 1 / max((float(np.linalg.norm(frame[0, :3])) for frame in sky_frames), default=1.0)
     long = np.empty_like(casters.faces)
@@ -282,7 +286,7 @@ def prepare(
         axes,
         sky_maps,
         sky_frames,
-        _sky_table(sky, axes, sky_frames, sky_size),
+        _sky_table(axes, sky_frames, sky_size),
         _fast_shading.FAR * np.array([[-1.0], [1]]) + bounds(casters.points),
         np.array(sky.up, float),
         np.array(sky.down, float),
@@ -294,23 +298,20 @@ def bounds(points: Float32) -> Float64:
     from marrow.render import _fast_shading
 
     out = np.empty((2, 3))
-    _fast_shading.extent(points, np.eye(3), np.zeros(3), out[0], out[1])
+    _fast_shading.extents(points, np.eye(3), out[0], out[1])
     return out
 
 
-def _sky_table(sky: Sky, axes: Float64, frames: Float64, size: int) -> Float64:
+def _sky_table(axes: Float64, frames: Float64, size: int) -> Float64:
     from marrow.render import _fast_shading as fast
 
     table = np.zeros((len(axes), fast.SKY_COLUMNS))
-    up, down = np.array(sky.up, float), np.array(sky.down, float)
     for row, axis, frame in zip(table, axes, frames, strict=True):
         row[:3] = axis
         row[fast.STEP] = 1.2 / np.linalg.norm(frame[0, :3])
         row[fast.ROWS : fast.ROWS + 12] = frame[:3].ravel()
         row[fast.ROWS + 3] += 0.5 * (size - 1)
         row[fast.ROWS + 7] += 0.5 * (size - 1)
-        row[fast.AHEAD : fast.AHEAD + 3] = down + (up - down) * (0.5 + 0.5 * axis[1])
-        row[fast.BACK : fast.BACK + 3] = down + (up - down) * (0.5 - 0.5 * axis[1])
     return table
 
 
@@ -359,7 +360,10 @@ def _lights(lights: Sequence[Light], casters: _Casters, size: int) -> tuple[Floa
         if not light.shadows or not len(casters.points):
             continue
         points = casters.points
-        frame = _frame_along(-row[:3], points, size) if light.position is None else _frame_from(row[:3], points, size)
+        if light.position is None:
+            frame = _frames_along(-row[None, :3], points, size)[0]
+        else:
+            frame = _frame_from(row[:3], points, size)
         if frame is None:
             continue
         row[fast.MAP] = len(frames)
@@ -372,19 +376,23 @@ def _lights(lights: Sequence[Light], casters: _Casters, size: int) -> tuple[Floa
     return table, maps, np.array(frames).reshape(-1, 4, 4)
 
 
-def _frame_along(ahead: Float64, points: Float32, size: int) -> Float64:
-    """(4, 4) from the world to texels and depth of a view along ``ahead`` that holds all points (N, 3)."""
+def _frames_along(ahead: Float64, points: Float32, size: int, least: float = 1e-6) -> Float64:
+    """(D, 4, 4) from the world to texels and depth of views along ``ahead`` (D, 3) that hold all points (N, 3).
+
+    ``least`` is how many metres the maps span at the least.
+    """
     from marrow.render import _fast_shading
 
-    R, low, high = _looking(ahead), np.empty(3), np.empty(3)
-    _fast_shading.extent(points, R, np.zeros(3), low, high)
-    scale = (size - 4) / max(float((high - low)[:2].max()), 1e-6)
-    frame = np.zeros((4, 4))
-    frame[:2, :3] = scale * R[:2]
-    frame[:2, 3] = -scale * (low + high)[:2] / 2
-    frame[2, :3] = R[2]
-    frame[3, 3] = 1
-    return frame
+    R = _looking(ahead)
+    low, high = np.empty((2, len(R), 2))
+    _fast_shading.extents(points, R[:, :2].reshape(-1, 3), low.reshape(-1), high.reshape(-1))
+    scale = (size - 4) / np.maximum((high - low).max(-1, initial=0.0), least)[:, None]
+    frames = np.zeros((len(R), 4, 4))
+    frames[:, :2, :3] = scale[..., None] * R[:, :2]
+    frames[:, :2, 3] = -scale * (low + high) / 2
+    frames[:, 2, :3] = R[:, 2]
+    frames[:, 3, 3] = 1
+    return frames
 
 
 def _frame_from(place: Float64, points: Float32, size: int) -> Float64 | None:
@@ -394,23 +402,23 @@ def _frame_from(place: Float64, points: Float32, size: int) -> Float64 | None:
     middle = bounds(points).mean(0)
     if np.linalg.norm(middle - place) < 1e-6:
         return None
-    R, low, high = _looking(middle - place), np.empty(3), np.empty(3)
-    tangent = max(_fast_shading.extent(points, R, place, low, high), 1e-6)
-    if low[2] < 0.05:
+    R = _looking((middle - place)[None])[0]
+    nearest, tangent = _fast_shading.widest_tangent(points, R, place)
+    if nearest < 0.05:
         return None
     frame = np.zeros((4, 4))
-    frame[:2, :3] = (size - 4) / 2 / tangent * R[:2]
+    frame[:2, :3] = (size - 4) / 2 / max(tangent, 1e-6) * R[:2]
     frame[2, :3] = frame[3, :3] = R[2]
     frame[:, 3] = -frame[:, :3] @ place
     return frame
 
 
 def _looking(ahead: Float64) -> Float64:
-    """(3, 3) rows right, down and ahead of a view; which way is right does not matter."""
-    z = ahead / np.linalg.norm(ahead)
-    x = np.cross(z, np.eye(3)[int(np.argmin(np.abs(z)))])
-    x /= np.linalg.norm(x)
-    return np.array([x, np.cross(z, x), z], float)
+    """(D, 3, 3) rows right, down and ahead of views along ``ahead`` (D, 3); which way is right does not matter."""
+    z = ahead / np.sqrt((ahead * ahead).sum(-1, keepdims=True))
+    x = np.cross(z, np.eye(3)[np.abs(z).argmin(-1)])
+    x /= np.sqrt((x * x).sum(-1, keepdims=True))
+    return np.stack([x, np.cross(z, x), z], 1)
 
 
 def _per_vertex(surfaces: Sequence[Surface], mesh: Merged, name: str) -> Float32:

@@ -57,11 +57,13 @@ def shade_reference(
     view, width = view_of(x)
     behind = (cross(ready.mesh.vertices) * view).sum(-1) < 0
     n = np.where(((ready.table[surface, columns.TWO_SIDED] > 0) & behind)[:, None], -n, n)
-    place = np.argwhere(seen)
-    pixel = place[:, ::-1].astype(float)
+    at_sample = np.argwhere(seen)
+    pixel = at_sample[:, ::-1].astype(float)
     in_pixel = raster.ids.reshape(camera.size[1], s, camera.size[0], s)
     alone = (in_pixel == in_pixel[:, :1, :, :1]).all((1, 3))
-    group = _groups(place // s @ [camera.size[0], 1], place % s @ [s, 1], surface, x, _unit(n), width, alone.ravel())
+    group = _groups(
+        at_sample // s @ [camera.size[0], 1], at_sample % s @ [s, 1], surface, x, _unit(n), width, alone.ravel()
+    )
     first = np.unique(group, return_index=True)[1]
     count = np.bincount(group).astype(float)
 
@@ -71,8 +73,9 @@ def shade_reference(
         return out / count.reshape(-1, *(1,) * (values.ndim - 1))
 
     row, each = ready.table[surface[first]], ready.table[surface]
-    at, normal = x, _unit(mean(n))
-    x, n = mean(x), normal
+    block = _blocks(raster.ids, s, ready)[seen][first]
+    at, x, n = x, _shared(mean(x), block), _unit(_shared(mean(n), block))
+    normal = n
     view, width = view_of(x)
     width = width * np.sqrt(count)
     direct, kept = [], []
@@ -105,7 +108,7 @@ def shade_reference(
     height = np.clip(2 * facing * n[:, 1:2] - view[:, 1:2], -1, 1)
     mirrored = ready.down + (ready.up - ready.down) * (0.5 + 0.5 * height)
     out = albedo * open_sky * _bounced(ao, albedo) + gloss * (0.04 + 0.96 * (1 - facing) ** 5) * ao * mirrored
-    power = 8 + 120 * gloss
+    power = 8 + np.floor(120 * gloss + 0.5)
     total, left = 1e-12 + open_sky.sum(-1), 1e-12 + under_sky.sum(-1)
     for light, (towards, lit), share in zip(ready.lights, direct, kept, strict=True):
         lamp = light[columns.LAMP : columns.LAMP + 3]
@@ -123,6 +126,31 @@ def shade_reference(
         shown.reshape(*blocks, 3).mean((1, 3)),
         coverage.reshape(blocks).mean((1, 3)),
     )
+
+
+def _blocks(ids: NDArray[np.int32], s: int, ready: Prepared) -> NDArray[np.intp]:
+    """(h, w) number of the block of 2 by 2 pixels that a sample shares its light with; -1 for those that share none."""
+    faces = ready.mesh.faces
+    alike = np.abs(ready.normals[faces] - ready.normals[faces[:, :1]]).max((1, 2)) < columns.PLAIN
+    plain = alike & (ready.colours[faces] == ready.colours[faces[:, :1]]).all((1, 2))
+    plain &= ready.table[ready.mesh.surface, columns.CATCHER] <= 0
+    side = 2 * s
+    out = np.full(ids.shape, -1)
+    high, wide = ids.shape[0] // side, ids.shape[1] // side
+    tiles = ids[: high * side, : wide * side].reshape(high, side, wide, side).transpose(0, 2, 1, 3)
+    face = tiles[:, :, :1, :1]
+    whole = (tiles == face).all((2, 3)) & (face[..., 0, 0] >= 0) & np.append(plain, False)[face[..., 0, 0]]
+    number = np.where(whole, np.arange(high * wide).reshape(high, wide), -1)
+    out[: high * side, : wide * side] = np.repeat(np.repeat(number, side, 0), side, 1)
+    return out
+
+
+def _shared(values: Float64, block: NDArray[np.intp]) -> Float64:
+    """Values (G, 3) of groups, those of each block replaced by their mean."""
+    out = values.copy()
+    for number in np.unique(block[block >= 0]):
+        out[block == number] = values[block == number].mean(0)
+    return out
 
 
 def _groups(
@@ -184,8 +212,10 @@ def _lit(depths: Float32, frame: Float64, x: Float64, n: Float64, softness: floa
     along = n @ frame[2, :3]
     away = along > -1e-6
     along = np.where(away, -1.0, along)
-    slopes = np.clip(-(n @ frame[:2, :3].T) / (far * per_metre * along)[:, None], -3, 3) / per_metre[:, None]
-    turn = np.modf(52.9829189 * np.modf(pixel @ [0.06711056, 0.00583715])[0])[0] * 2 * np.pi
+    lean = np.clip(-(n @ frame[:2, :3].T) / (np.linalg.norm(frame[0, :3]) * along)[:, None], -3, 3)
+    slopes = lean / per_metre[:, None]
+    turn = np.modf(52.9829189 * np.modf(pixel @ [0.06711056, 0.00583715])[0])[0]
+    turn = np.floor(columns.TURNS * turn) / columns.TURNS * 2 * np.pi
     taps = np.stack(
         [
             columns.DISC[:, 0] * np.cos(turn)[:, None] - columns.DISC[:, 1] * np.sin(turn)[:, None],

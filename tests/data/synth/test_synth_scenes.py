@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from marrow.body import load_body
+from marrow.data.synth import places
 from marrow.data.synth.draw import set_stage
+from marrow.data.synth.places import Thing
 from marrow.data.synth.presets import PRESETS, preset
 from marrow.data.synth.samples import Recipe, scene_of
 from marrow.data.synth.scenes import CLEARANCE, Choices, turned
@@ -104,3 +106,25 @@ def test_presets_are_told_by_name():
 def test_impossible_recipes_are_refused(given, needle):
     with pytest.raises(InputError, match=needle):
         Recipe("clean", **given)
+
+
+def test_a_thing_hides_what_is_behind_it():
+    board = Thing("shelf", (("box", (0.0, 1.0, 0.0), (1.0, 2.0, 0.1)),), (0.0, 0.0, 1.0), np.pi / 2, (0.5, 0.5, 0.5))
+    eyes = np.array([[2.0, 1, 1], [0, 1, 3]])
+    people = np.array([[-1.0, 1, 1], [-1, 1, 2.5], [1, 1, 1], [-3, 6, 1]])
+    # turned by a quarter, it is seen from its broad side along x and from its narrow one along z
+    np.testing.assert_array_equal(places._hidden(board, eyes, people)[0], [True, False, False, False])
+    np.testing.assert_array_equal(places._hidden(board, eyes, np.array([[0.0, 1, -1], [0.5, 1, -1]]))[1], [True, False])
+
+
+def test_things_between_leave_something_of_people_to_be_seen():
+    people = np.stack(np.meshgrid([-0.2, 0.0, 0.2], np.linspace(0, 1.7, 9), [0.0]), -1).reshape(-1, 3)
+    eyes = np.array([[0.0, 1.2, 4.0], [3.0, 1.0, 3.0]])
+    most = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        place = places.furnished(rng, places.sample_place(rng, eyes, people, False, ()), eyes, people, 0, 12)
+        hidden = np.any([places._hidden(thing, eyes, people) for thing in place.things], axis=0)
+        most.append(hidden.mean(1).max())
+    assert max(most) <= places._MOST_HIDDEN
+    assert max(most) > 0.3  # things do stand between

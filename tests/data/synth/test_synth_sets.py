@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from marrow.cli import main
+from marrow.cli import synth as synth_verb
 from marrow.data.synth import making
 from marrow.data.synth.annotations import MAPS
 from marrow.data.synth.making import make_set
@@ -209,6 +210,19 @@ def test_a_damaged_record_is_told_with_its_cure(tmp_path):
         list(read_records(tmp_path))
 
 
+def test_what_a_killed_process_left_is_removed(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "SHARD", 2)
+    folder = make_set(SMALL, tmp_path / "again", 5)
+    (folder / ".clean-000001.12ab34cd.part.tar").write_bytes(b"half a shard")
+    assert contents(make_set(SMALL, folder, 5)) == contents(made)
+
+
+@pytest.mark.parametrize("words", ["48 32", "48x32", "48X32"])
+def test_the_size_is_told_in_either_form(words):
+    assert synth_verb._size(tuple(words.split())) == (48, 32)
+    assert synth_verb._size(("48",)) == (48, 48)
+
+
 def test_files_of_a_shard_come_back(tmp_path):
     samples = [("a", {"jpg": b"1", "x.png": b"22"}), ("b", {"json": b"{}"})]
     assert write_shard(tmp_path / "s.tar", iter(samples)) == 2
@@ -217,7 +231,8 @@ def test_files_of_a_shard_come_back(tmp_path):
 
 def test_the_command_makes_a_set_and_tells_of_it(tmp_path, capsys):
     out = tmp_path / "set"
-    words = ["synth", "--preset", "clean", "--count", "1", "--size", "32", "--layout", "folder", "--out", str(out)]
+    words = ["synth", "--preset", "clean", "--count", "1", "--size", "32", "32", "--layout", "folder"]
+    words += ["--out", str(out)]
     assert main([*words, "--maps", "mask", "--dense", "20", "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[-1]["event"] == "done"
@@ -237,6 +252,7 @@ def test_the_command_makes_a_set_and_tells_of_it(tmp_path, capsys):
         ("--preset clean", "say where to"),
         ("--preset clean --out x --size 12ab", "--size: expected pixels"),
         ("--preset clean --out x --size 0x40", "16 to 8192"),
+        ("--preset clean --out x --size 16 16 16", "--size: expected pixels"),
         ("--preset clean --out x --photos nowhere", "no such folder"),
         ("--preset clean --out x --photos torn --count 1 --size 16", "a.jpg: not a picture"),
         ("--preset clean --out x --textures torn --count 1 --size 16", "a.jpg cannot be read"),

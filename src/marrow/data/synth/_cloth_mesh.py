@@ -93,6 +93,25 @@ class ClothMesh:
         return out
 
 
+def cut_along(
+    field: Float32, faces: NDArray[np.int32], face_edges: NDArray[np.int32], edges: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """A triangle mesh where ``field`` (M,) is positive, split along its zero.
+
+    Returns:
+        (k,) vertices kept; (r,) ends of the edges cut, one and other; (F, 3) faces and (p, 2) pieces of the rim, of the
+        new vertices: those kept, then those on the edges cut.
+    """
+    vertex, edge = np.full(len(field), -1, np.int32), np.full(len(edges), -1, np.int32)
+    order, crossed = np.empty(len(field), np.int64), np.empty(len(edges), np.int32)
+    out, rim = np.empty((2 * len(faces), 3), np.int32), np.empty((len(faces), 2), np.int32)
+    kept, on_rim, count, pieces = _fast_cloth.cut(
+        field, faces, face_edges, edges, vertex, edge, order, crossed, out, rim
+    )
+    i, j = edges[crossed[:on_rim]].astype(np.int64).T
+    return order[:kept].copy(), i, j, out[:count], rim[:pieces]
+
+
 def smoothstep(x: NDArray, low: float, high: float) -> NDArray:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)

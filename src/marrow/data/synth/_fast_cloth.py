@@ -166,12 +166,13 @@ def push_out(points, ids, base, normal, gap, floor):
 
 
 @kernel()
-def cut(field, faces, face_edges, edges, vertex, edge, out_faces, out_rim):
+def cut(field, faces, face_edges, edges, vertex, edge, order, crossed, out_faces, out_rim):
     """Keep where ``field`` is positive and split the triangles along its zero.
 
     Args:
         field: (M,); faces: (F, 3); face_edges: (F, 3) edge of corners 0-1, 1-2, 2-0; edges: (E, 2).
         vertex, edge: (M,) and (E,) int32, filled with -1; become numbers of the new vertices (kept ones first).
+        order, crossed: (M,) and (E,); become the vertices kept and the edges cut, in the order of the new vertices.
         out_faces: (2 F, 3); out_rim: (F, 2) pieces of the rim, along the faces' direction.
     Returns:
         counts: kept vertices, vertices on the rim, faces, rim pieces.
@@ -184,6 +185,7 @@ def cut(field, faces, face_edges, edges, vertex, edge, out_faces, out_rim):
                 v = faces[f, c]
                 if field[v] > 0 and vertex[v] < 0:
                     vertex[v] = kept
+                    order[kept] = v
                     kept += 1
     on_rim = 0
     count = 0
@@ -204,6 +206,7 @@ def cut(field, faces, face_edges, edges, vertex, edge, out_faces, out_rim):
             e = face_edges[f, c]
             if (field[edges[e, 0]] > 0) != (field[edges[e, 1]] > 0) and edge[e] < 0:
                 edge[e] = kept + on_rim
+                crossed[on_rim] = e
                 on_rim += 1
         first = 0
         for c in range(3):

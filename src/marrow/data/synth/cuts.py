@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from marrow.data.synth import _fast_cloth
 from marrow.data.synth._cloth_mesh import (
     ARM_BINS,
     LEG_BINS,
@@ -20,6 +19,7 @@ from marrow.data.synth._cloth_mesh import (
     TRUNK_BOTTOM,
     TRUNK_TOP,
     ClothMesh,
+    cut_along,
     smoothstep,
 )
 from marrow.data.synth.wardrobe import Garment
@@ -97,6 +97,45 @@ class Shape:
     cuts: tuple[Cut, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Fixed:
+    """What all garments are made from: columns of the cloth mesh, one after the other in memory.
+
+    Attributes:
+        x, y, z: (M,) place on the average body, metres.
+        leg, arm, of_leg, of_arm: (M,) the larger of the right and the left side's.
+        soft_leg, soft_arm: (2, M) metres that are added to a limb's field where the limb fades; infinite off it.
+        creased_leg, creased_arm: (M,) where folds of trousers and of sleeves are.
+    """
+
+    x: Float64
+    y: Float64
+    z: Float64
+    leg: Float64
+    arm: Float64
+    of_leg: Float64
+    of_arm: Float64
+    soft_leg: Float64
+    soft_arm: Float64
+    creased_leg: Float64
+    creased_arm: Float64
+
+
+@functools.cache
+def _fixed(mesh: ClothMesh) -> _Fixed:
+    x, y, z = np.ascontiguousarray(mesh.place.astype(np.float64).T)
+    leg, arm, of_leg, of_arm = (v.max(1) for v in (mesh.leg, mesh.arm, mesh.of_leg, mesh.of_arm))
+    soft_leg, soft_arm = (
+        np.where(share > 0.02, 0.6 * (1 - smoothstep(share, 0.02, 0.35)), np.inf)
+        for share in (mesh.of_leg.T, mesh.of_arm.T)
+    )
+    knees = 0.35 + 0.9 * np.exp(-(((leg - 1.0) / 0.22) ** 2)) + 0.9 * np.exp(-(((leg - 1.9) / 0.2) ** 2))
+    knees += 0.5 * np.exp(-(((leg - 0.1) / 0.2) ** 2))
+    elbows = 0.45 + 0.9 * np.exp(-(((arm - 1.0) / 0.3) ** 2)) * (of_arm > 0.4)
+    elbows += 0.7 * smoothstep(-y, -1.12, -0.95)
+    return _Fixed(x, y, z, leg, arm, of_leg, of_arm, soft_leg, soft_arm, knees, elbows)
+
+
 def shape_of(mesh: ClothMesh, garment: Garment) -> Shape:
     """The shape of a garment; kept for one of the same numbers that follows soon."""
     g = garment
@@ -105,14 +144,14 @@ def shape_of(mesh: ClothMesh, garment: Garment) -> Shape:
 
 @functools.lru_cache(maxsize=16)  # about a megabyte each, and few are asked for twice
 def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float, neck: str, opened: bool) -> Shape:
-    place = mesh.place.astype(np.float64)
-    x, y, z = place.T
+    fixed = _fixed(mesh)
+    x, y, z = fixed.x, fixed.y, fixed.z
     legs = hips = arms = trunk = None
     hides = 0.03
     smoothing = 5
     if kind in BOTTOMS:
         waist = 1.005 - 0.03 * (kind in ("jeans", "trousers"))
-        field = np.minimum(waist - 0.15 * (z + 0.05) - y, _limb_field(mesh.leg, mesh.of_leg, length, 0.40))
+        field = np.minimum(waist - 0.15 * (z + 0.05) - y, _limb_field(mesh.leg, fixed.soft_leg, length, 0.40))
         gap = np.full(len(x), {"leggings": 0.0025, "under": 0.002, "socks": 0.002}.get(kind, 0.004))
         if kind not in ("leggings", "under"):
             slope = 0.16 - 0.15 * min(fit, 1.0)
@@ -121,11 +160,9 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         else:
             smoothing = 3
         folds = 0.0025 + 0.005 * fit if legs is not None else 0.0
-        knees = _either(mesh.leg)
-        creases = 0.35 + 0.9 * np.exp(-(((knees - 1.0) / 0.22) ** 2)) + 0.9 * np.exp(-(((knees - 1.9) / 0.2) ** 2))
-        creases += 0.5 * np.exp(-(((knees - 0.1) / 0.2) ** 2))
+        creases = fixed.creased_leg
     elif kind == "socks":
-        field = np.minimum(_limb_field(2.4 - mesh.leg, mesh.of_leg, length, 0.40), (_either(mesh.leg) - 1.2) * 0.4)
+        field = np.minimum(_limb_field(2.4 - mesh.leg, fixed.soft_leg, length, 0.40), (fixed.leg - 1.2) * 0.4)
         gap = np.full(len(x), 0.002)
         folds, creases, smoothing = 0.0, np.zeros(len(x)), 2
     elif kind in STRAPS:
@@ -135,7 +172,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
             a, b = np.array([-0.095, 1.42]), np.array([0.16, 0.90])
             n = np.array([(b - a)[1], -(b - a)[0]]) / np.linalg.norm(b - a)
             field = np.minimum(0.017 - np.abs((x - a[0]) * n[0] + (y - a[1]) * n[1]), y - 0.92)
-        field = np.minimum(field, 2.0 * (0.5 - _either(mesh.of_arm)))
+        field = np.minimum(field, 2.0 * (0.5 - fixed.of_arm))
         gap = np.full(len(x), 0.005)
         folds, creases, smoothing = 0.0, np.zeros(len(x)), 4
         hides = 9.0
@@ -144,9 +181,9 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
         field = np.minimum(y - hem - 0.1 * (z + 0.05), _neckline(mesh, neck))
         if kind in ("tank", "dress-tank"):
             field = np.minimum(field, 0.118 + 0.42 * np.maximum(1.405 - y, 0.0) - np.abs(x))
-            field = np.minimum(field, 2.0 * (0.6 - _either(mesh.of_arm)))
+            field = np.minimum(field, 2.0 * (0.6 - fixed.of_arm))
         else:
-            field = np.minimum(field, _limb_field(mesh.arm, mesh.of_arm, sleeve, 0.26))
+            field = np.minimum(field, _limb_field(mesh.arm, fixed.soft_arm, sleeve, 0.26))
         if opened:
             width = 0.012 + 0.055 * smoothstep(1.42 - y, 0.0, 0.45) * (0.4 + fit)
             field = np.minimum(field, np.where(z > -0.05, np.abs(x) - width, 1.0))
@@ -162,9 +199,7 @@ def _shape(mesh: ClothMesh, kind: str, length: float, sleeve: float, fit: float,
             (0.16 - 0.12 * fit) * _ARM_STEP,
         )
         folds = 0.003 + 0.005 * fit
-        elbow = _either(mesh.arm)
-        creases = 0.45 + 0.9 * np.exp(-(((elbow - 1.0) / 0.3) ** 2)) * (_either(mesh.of_arm) > 0.4)
-        creases += 0.7 * smoothstep(-y, -1.12, -0.95)
+        creases = fixed.creased_arm
         if kind == "dress-tank" or kind == "dress":
             trunk = _hang(TRUNK_BINS[0], thick, thick + 0.004, 0.8 * _TRUNK_STEP)
     field = field.astype(np.float32)
@@ -191,22 +226,16 @@ def _hang(levels: int, first: float, last: float, taper: float) -> Hang:
     return np.linspace(first, last, levels), np.full(levels, taper)
 
 
-def _limb_field(along: Float64, share: Float64, end: float, metres: float) -> Float64:
-    """Metres to the end of a sleeve or leg at ``end`` along the limb; large off the limbs."""
-    own = (end - along) * metres
-    each = np.where(share > 0.02, own + 0.6 * (1 - smoothstep(share, 0.02, 0.35)), 1.0)
-    return np.minimum(each[:, 0], each[:, 1])
-
-
-def _either(values: Float64) -> Float64:
-    """(M,) the larger of the right and the left side's (M, 2)."""
-    return np.maximum(values[:, 0], values[:, 1])
+def _limb_field(along: Float64, soft: Float64, end: float, metres: float) -> Float64:
+    """Metres to the end of a sleeve or leg at ``end`` along the limb (M, 2); large off the limbs."""
+    right, left = (end - along.T) * metres + soft
+    return np.minimum(np.minimum(right, left), 1.0)
 
 
 @functools.cache
 def _neckline(mesh: ClothMesh, neck: str) -> Float64:
     """Metres outside the hole for the neck."""
-    x, y, z = mesh.place.astype(np.float64).T
+    x, y, z = _fixed(mesh).x, _fixed(mesh).y, _fixed(mesh).z
     if neck == "high":
         return np.where(y > 1.36, 1.468 + 0.35 * (0.0 - z) - y, 1.0) + 0.0
     low = {"crew": 0.0, "scoop": 0.035, "wide": 0.02, "v": 0.0, "collar": -0.012, "lapel": 0.02}[neck]
@@ -225,12 +254,13 @@ def _neckline(mesh: ClothMesh, neck: str) -> Float64:
 
 def _trims(mesh: ClothMesh, kind: str, field: Float32, opened: bool, neck: str):
     """(field, colour, lift, printed) of bands and strips on a garment."""
-    x, y, z = mesh.place.astype(np.float64).T
+    fixed = _fixed(mesh)
+    x, y, z = fixed.x, fixed.y, fixed.z
     front = np.where(z > -0.03, 1.0, -1.0)
     if kind in ("jeans", "trousers", "shorts"):
         yield np.where(y > 0.88, np.minimum(field, 0.036 - field), -1.0), 1, 0.0022, False
     if kind in ("jumper", "hoodie", "jacket") and not opened:
-        arm_end = _either(mesh.of_arm) > 0.5
+        arm_end = fixed.of_arm > 0.5
         band = np.minimum(field + 0.0, (0.045 if kind != "jacket" else 0.03) - field)
         yield np.where(arm_end | (y < 1.1), band, -1.0), 1, 0.002, False
     if neck in ("crew", "scoop", "v", "wide") and kind in ("t-shirt", "long-sleeve", "jumper", "hoodie"):
@@ -254,21 +284,9 @@ def _trims(mesh: ClothMesh, kind: str, field: Float32, opened: bool, neck: str):
 
 def _cut(mesh: ClothMesh, field: Float32, colour: int, lift: float, printed: bool) -> Cut:
     field = np.where(np.abs(field) < 1e-5, np.float32(1e-5), field)
-    vertex = np.full(len(field), -1, np.int32)
-    edge = np.full(len(mesh.edges), -1, np.int32)
-    faces = np.empty((2 * len(mesh.faces), 3), np.int32)
-    rim = np.empty((len(mesh.faces), 2), np.int32)
-    kept, on_rim, count, pieces = _fast_cloth.cut(
-        field, mesh.faces, mesh.face_edges, mesh.edges, vertex, edge, faces, rim
-    )
-    order = np.empty(kept, np.int64)
-    used = np.flatnonzero(vertex >= 0)
-    order[vertex[used]] = used
-    crossed = np.flatnonzero(edge >= 0)
-    crossed = crossed[np.argsort(edge[crossed])]
-    i, j = mesh.edges[crossed].astype(np.int64).T
+    order, i, j, faces, rim = cut_along(field, mesh.faces, mesh.face_edges, mesh.edges)
+    kept, on_rim = len(order), len(i)
     share = (field[i] / (field[i] - field[j])).astype(np.float32)
-    faces, rim = faces[:count], rim[:pieces]
     at = mesh.place[i] + share[:, None] * (mesh.place[j] - mesh.place[i])
     place = np.concatenate([mesh.place[order], at] if lift else [mesh.place[order], at, at]).astype(np.float32)
     if not lift:

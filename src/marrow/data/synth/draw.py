@@ -75,7 +75,7 @@ def set_stage(scene: Scene, frame: int = 0) -> Stage:
     people = tuple(_posed(actor, number, frame) for number, actor in enumerate(scene.actors))
     centre = np.mean([person.p[0] for person in people], axis=0) if people else np.zeros(3)
     bent = any(view[frame].lens == "fisheye" for view in scene.cameras)
-    scenery = places.surfaces_of(scene.place, LABELS.index("scenery"), centre, 64 if bent else 20)
+    scenery = places.surfaces_of(scene.place, LABELS.index("scenery"), centre, 64 if bent else 8)
     surfaces = tuple(surface for person in people for surface in person.surfaces) + tuple(scenery)
     return Stage(scene, frame, people, surfaces, merged(surfaces))
 
@@ -87,7 +87,7 @@ def draw(stage: Stage, view: int = 0) -> Drawn:
     long = max(camera.size)
     picture = shade(
         stage.surfaces, camera, scene.place.lights, replace(scene.place.sky, axes=_AXES), behind, mesh=stage.mesh,
-        shadow_size=int(np.clip(2 * long, 512, 2048)), sky_size=int(np.clip(long // 2, 128, 320)),
+        shadow_size=int(np.clip(1.5 * long, 384, 2048)), sky_size=int(np.clip(long // 2, 128, 320)),
     )  # fmt: skip
     rng = stream(scene.preset, scene.seed, scene.index, f"noise {view} {stage.frame}")
     light = gaussian_blur(picture.image_linear, scene.disturbance.blur)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from marrow.body import DefaultBody, Rest
 from marrow.body.skinning import SkinWeights, skin
 from marrow.data.synth import _fast_cloth
-from marrow.data.synth._cloth_mesh import _edges, _subdivided, smoothstep
+from marrow.data.synth._cloth_mesh import _edges, _subdivided, cut_along, smoothstep
 from marrow.data.synth._head import COLUMNS, ROWS, HeadGrid, filled, hairline, head_centre, head_grid, skin_marks
 from marrow.data.synth.sheets import _finer, _grid_faces
 from marrow.data.synth.wardrobe import Hair
@@ -358,17 +358,9 @@ def _strand_place(around: Float64, along: Float64) -> Float64:
 def _cut_grid(field: Float32, mesh) -> tuple[NDArray, NDArray, NDArray, Float64, NDArray[np.int32]]:
     """Kept vertices, ends and shares of the rim's edges, faces."""
     field = np.where(np.abs(field) < 1e-5, np.float32(1e-5), field)
-    vertex, edge = np.full(len(field), -1, np.int32), np.full(len(mesh.edges), -1, np.int32)
-    faces, rim = np.empty((2 * len(mesh.faces), 3), np.int32), np.empty((len(mesh.faces), 2), np.int32)
-    kept, _, count, _ = _fast_cloth.cut(field, mesh.faces, mesh.face_edges, mesh.edges, vertex, edge, faces, rim)
-    keep = np.empty(kept, np.int64)
-    used = np.flatnonzero(vertex >= 0)
-    keep[vertex[used]] = used
-    crossed = np.flatnonzero(edge >= 0)
-    crossed = crossed[np.argsort(edge[crossed])]
-    i, j = mesh.edges[crossed].astype(np.int64).T
+    keep, i, j, faces, _ = cut_along(field, mesh.faces, mesh.face_edges, mesh.edges)
     t = (field[i] / (field[i] - field[j])).astype(np.float64)
-    return keep, i, j, t, faces[:count].copy()
+    return keep, i, j, t, faces.copy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from marrow.progress import Progress, silent
 #: Numbers in one shard, and at a time on one worker.
 SHARD = 100
 #: Counts up when the same seed gives other pictures.
-VERSION = 1
+VERSION = 2
 
 
 def make_set(
@@ -47,7 +47,7 @@ def make_set(
     """Make a set of samples, or what is missing of it.
 
     The files do not depend on ``workers``. An interrupted set is gone on with by the same call; finished shards (in
-    folders: finished samples) are kept.
+    folders: finished samples) are kept, and half-written files removed: one call at a time works in a folder.
 
     Args:
         recipe: what of.
@@ -72,6 +72,8 @@ def make_set(
         list_textures(recipe.choices.textures)  # a mistake is told before the folder belongs to this set
     folder = Path(out)
     _claim(folder, recipe, count, "folder" if only else layout)
+    for left in folder.rglob(".*.part.*"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     numbers = sorted(set(only)) if only else range(count)
     if only or layout == "folder":
         missing = [n for n in numbers if not all(label_path(folder, key).exists() for key in keys(recipe, n))]

@@ -18,6 +18,8 @@ from marrow.types import Camera, Float32, Float64
 
 #: A floor reaches this far, metres.
 _REACH = 40.0
+#: Things hide no more of the people from any camera, as a share.
+_MOST_HIDDEN = 0.8
 #: People and furniture keep this far apart, metres.
 _GAP = 0.04
 
@@ -116,6 +118,7 @@ def furnished(
     """The place with up to ``count`` things that touch nobody, up to ``between`` cameras and people, and a backdrop."""
     things: list[Thing] = []
     centre = people.mean(0)
+    hidden = np.zeros((len(eyes), len(people)), bool)
     for n in range(count + between):
         for _ in range(6):
             thing = _thing(rng)
@@ -127,8 +130,12 @@ def furnished(
                 turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 3.5)
                 spot = centre + distance * np.array([np.sin(turn), 0, np.cos(turn)])
             thing = replace(thing, at=(float(spot[0]), 0.0, float(spot[2])))
-            if _free(thing, eyes, people) and (n < between or _aside(spot, centre, eyes)):
+            if not _free(thing, eyes, people) or (n >= between and not _aside(spot, centre, eyes)):
+                continue
+            more = hidden | _hidden(thing, eyes, people)
+            if (more.mean(1) <= _MOST_HIDDEN).all():
                 things.append(thing)
+                hidden = more
                 break
     for _ in range(int(rng.integers(2, 12)) if place.kind == "outdoors" else 0):
         turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(11, _REACH - 4)
@@ -139,13 +146,13 @@ def furnished(
     return replace(place, things=tuple(things))
 
 
-def surfaces_of(place: Place, label: int, around: Float64, cells: int = 20) -> list[Surface]:
+def surfaces_of(place: Place, label: int, around: Float64, cells: int = 8) -> list[Surface]:
     """Floor, walls and things.
 
     Args:
         label: marks them as scenery.
         around: (3,) the floor's middle.
-        cells: squares along a side of the floor; a lens that bends lines needs more.
+        cells: squares along a side of floor and walls; a lens that bends lines needs more.
     """
     out = []
     if place.floor is not None:
@@ -153,7 +160,7 @@ def surfaces_of(place: Place, label: int, around: Float64, cells: int = 20) -> l
         floor, squares = _grid(reach, around if place.kind != "room" else np.zeros(3), cells)
         out.append(_plain(floor, squares, place.floor, place.floor_pattern, label))
     if place.kind == "room":
-        out += [_plain(*wall, place.wall, place.wall_pattern, label) for wall in _walls(*place.walls)]
+        out += [_plain(*wall, place.wall, place.wall_pattern, label) for wall in _walls(*place.walls, cells)]
         ceiling = floor + np.array([0.0, place.walls[2], 0.0], np.float32)
         out.append(_plain(ceiling, squares, (0.8, 0.8, 0.78), None, label))
     for thing in place.things:
@@ -361,11 +368,32 @@ def _free(thing: Thing, eyes: Float64, people: Float64) -> bool:
     far = np.full(len(points), _GAP)
     far[len(people) :] = 0.25
     for shape, centre, size in thing.parts:
-        half = np.array(size) if shape == "ball" else np.array(size) * ([1, 0.5, 1] if shape == "cylinder" else 0.5)
+        half = _half(shape, size)
         within = [np.abs(x - m) < h + far for x, m, h in zip(local, centre, half, strict=True)]
         if (within[0] & within[1] & within[2]).any():
             return False
     return True
+
+
+def _hidden(thing: Thing, eyes: Float64, people: Float64) -> NDArray[np.bool_]:
+    """(N, M) whether a thing's boxes lie between each eye and each of people's points."""
+    c, s = np.cos(thing.turn), np.sin(thing.turn)
+    turn = np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])
+    start, end = (eyes - thing.at) @ turn.T, (people - thing.at) @ turn.T
+    step = end[None] - start[:, None]
+    step = np.where(np.abs(step) < 1e-9, 1e-9, step)
+    out = np.zeros(step.shape[:2], bool)
+    for shape, centre, size in thing.parts:
+        half = _half(shape, size)
+        a, b = ((np.array(centre) + side * half - start[:, None]) / step for side in (-1, 1))
+        first, last = np.minimum(a, b).max(-1), np.maximum(a, b).min(-1)
+        out |= (first < last) & (last > 0) & (first < 1)
+    return out
+
+
+def _half(shape: str, size: tuple[float, float, float]) -> Float64:
+    """Half the sides of the box around a primitive."""
+    return np.array(size) * {"ball": [1, 1, 1], "cylinder": [1, 0.5, 1]}.get(shape, [0.5, 0.5, 0.5])
 
 
 @functools.cache
@@ -424,8 +452,7 @@ def _cells(cells: int) -> NDArray[np.int32]:
     )
 
 
-def _walls(half_x: float, half_z: float, height: float) -> list[tuple[Float32, NDArray[np.int32]]]:
-    cells = 12
+def _walls(half_x: float, half_z: float, height: float, cells: int) -> list[tuple[Float32, NDArray[np.int32]]]:
     t, y = np.meshgrid(np.linspace(-1, 1, cells + 1), np.linspace(0, height, cells + 1), indexing="ij")
     still = np.ones_like(t)
     sides = [

@@ -6,6 +6,7 @@ for some steps of position-based dynamics, kept out of the legs. No random numbe
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -219,9 +220,12 @@ def _finer(points: Float64, closed: bool) -> Float64:
     return out
 
 
+@functools.lru_cache(256)
 def _grid_faces(rows: int, columns: int, closed: bool) -> NDArray[np.int32]:
     """Two triangles per cell, outward for angles that grow from +Z to +X and rows that go down."""
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     a, b = i * columns + j, i * columns + (j + 1) % columns
     c, d = a + columns, b + columns
-    return np.concatenate([np.stack([a, c, b], -1), np.stack([b, c, d], -1)]).reshape(-1, 3).astype(np.int32)
+    faces = np.concatenate([np.stack([a, c, b], -1), np.stack([b, c, d], -1)]).reshape(-1, 3).astype(np.int32)
+    faces.flags.writeable = False
+    return faces
