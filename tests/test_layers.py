@@ -103,7 +103,7 @@ def test_geometry_and_conventions_need_numpy_alone() -> None:
         modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         modules |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         outside = {name.split(".")[0] for name in modules}
-        standard = {"__future__", "collections", "dataclasses", "difflib", "functools", "math", "typing"}
+        standard = {"__future__", "collections", "dataclasses", "difflib", "functools", "math", "pathlib", "typing"}
         assert outside <= standard | {"numpy", "marrow"}, path
 
 
