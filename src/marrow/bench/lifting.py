@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from marrow.data.detections import detected
 from marrow.data.lifting import FPS, JOINTS, views
 from marrow.data.lifting import people as people_of
-from marrow.lift.normalise import from_network, normalised
+from marrow.lift.normalise import enough, from_network, normalised
 from marrow.lift.training import plain_errors
 from marrow.metrics import mpjpe, n_mpjpe, pa_mpjpe
 
@@ -88,8 +88,10 @@ def said_by(network: torch.nn.Module, data: HeldOut, *, height: bool = True, chu
 
 
 def errors(predicted: torch.Tensor, data: HeldOut, metric: Callable[..., NDArray[np.float64]] = mpjpe):
-    """(N,) mean error of each window, millimetres."""
-    return 1000.0 * metric(predicted.numpy(), data.relative.numpy(), joint_set=JOINTS).mean(-1)
+    """(N,) mean error of each window over the frames in which enough is seen, millimetres."""
+    each = 1000.0 * metric(predicted.nan_to_num().numpy(), data.relative.numpy(), joint_set=JOINTS)
+    seen = enough(data.confidence).numpy()
+    return np.where(seen, each, 0.0).sum(-1) / np.maximum(seen.sum(-1), 1)
 
 
 class Anchor(torch.nn.Module):
