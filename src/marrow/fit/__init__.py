@@ -11,7 +11,7 @@ The stages are in ``pipeline``, the linear algebra in ``solver``, the residuals 
 from __future__ import annotations
 
 from marrow.fit.api import fit, framewise
-from marrow.fit.evidence import Evidence, Points, View
+from marrow.fit.evidence import Evidence, LiftedJoints, Points, View
 from marrow.fit.floor import Floor
 from marrow.fit.options import FitOptions
 from marrow.fit.result import FitResult, Hypothesis, PersonFit
@@ -24,6 +24,7 @@ __all__ = [
     "Floor",
     "Guess",
     "Hypothesis",
+    "LiftedJoints",
     "PersonFit",
     "Points",
     "View",
