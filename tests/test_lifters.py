@@ -65,7 +65,7 @@ def test_unknown_names(one_system, name, refine, needle):
 def test_no_system_refines(monkeypatch):
     monkeypatch.setattr(systems, "discover", lambda folder=None: Found({}, {}))
     monkeypatch.setattr(shipped, "SHIPPED", {"time": lambda: None})
-    with pytest.raises(InputError, match="no refinement .uao., nor any other"):
+    with pytest.raises(InputError, match=r"no refinement .uao., nor any other"):
         load_lifter("time", refine="uao")
 
 

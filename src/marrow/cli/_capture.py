@@ -33,6 +33,7 @@ class Request:
     fps: float | None = None
     max_people: int | None = None
     lifter: Lifter | Literal["auto"] | None = "auto"
+    hypotheses: int = 1
     codec: str = "h264"
     influences: int | None = None
     mass_kg: tuple[float, ...] | None = None
@@ -69,6 +70,7 @@ def capture_one(request: Request) -> int:
             fps=request.fps,
             max_people=request.max_people,
             lifter=request.lifter,
+            hypotheses=request.hypotheses,
             commercial=request.commercial,
             progress=progress,
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from marrow.lift.lifter import Lifter
 
 _GLOB = re.compile(r"[*?\[]")
+_MOST_HYPOTHESES = 8  # of fit.options, whose import is slow
 #: A height; with a comma it is joined too, so that the mistake is answered and not taken for a source.
 _METRES = re.compile(r"\d*[.,]\d+")
 
@@ -73,6 +74,14 @@ def run(
         str | None,
         option("Better what --lifter says at test time, by a system such as uao.", "NAME"),
     ] = None,
+    hypotheses: Annotated[
+        int,
+        option(
+            "Look for so many readings of each person (1 to 8), the result among them: what one camera cannot tell "
+            "apart, such as a forearm towards it or away. In motion.npz, and as ghosts in marrow view.",
+            "N",
+        ),
+    ] = 1,
     codec: Annotated[
         str,
         option("Of overlay.mp4: h264 (default) opens everywhere; vp9 and mpeg4 do without GPL code.", "NAME"),
@@ -125,6 +134,8 @@ def run(
     heights, masses = _metres(height), _kilograms(mass)
     _refuse_counts(influences, max_people)
     _refuse_camera(fov, size, fps)
+    if not 1 <= hypotheses <= _MOST_HYPOTHESES:
+        raise InputError(f"--hypotheses: expected a whole number from 1 to {_MOST_HYPOTHESES}, got {hypotheses}")
     chosen = _lifter(lifter, refine)
     # The import is slow, so plain mistakes in the options are answered before it.
     from marrow.cli._capture import Request
@@ -139,6 +150,7 @@ def run(
             fps=fps,
             max_people=max_people,
             lifter=chosen,
+            hypotheses=hypotheses,
             codec=codec,
             influences=influences,
             mass_kg=masses,

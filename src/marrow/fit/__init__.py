@@ -14,7 +14,7 @@ from marrow.fit.api import fit, framewise
 from marrow.fit.evidence import Evidence, LiftedJoints, Points, View
 from marrow.fit.floor import Floor
 from marrow.fit.options import FitOptions
-from marrow.fit.result import FitResult, Hypothesis, PersonFit
+from marrow.fit.result import FitResult, PersonFit
 from marrow.types import Guess
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "FitResult",
     "Floor",
     "Guess",
-    "Hypothesis",
     "LiftedJoints",
     "PersonFit",
     "Points",

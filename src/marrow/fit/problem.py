@@ -41,9 +41,9 @@ _TRUNK = (
     KeypointSource("trunk_up", landmarks=("t8_body",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
 _MEMORY = 0.5  # s of pictures that tell of shape and camera as one
-#: By kind of evidence (:func:`marrow.fit.evidence.kind_of`), factors on a sequence's pose prior and smoothness, found on
-#: clips that are in no test. Where only keypoints of one camera are seen, the prior is what tells a limb's two depths
-#: apart, and stiff joints would keep a wrong one.
+#: By kind of evidence (``evidence.kind_of``), factors on a sequence's pose prior and smoothness, found on clips that
+#: are in no test. Where only keypoints of one camera are seen, the prior is what tells a limb's two depths apart, and
+#: stiff joints would keep a wrong one.
 _FACTORS = {"keypoints": (2.5, 0.5), "lifted": (1.0, 1.0)}
 _STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 

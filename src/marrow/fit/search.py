@@ -39,7 +39,7 @@ _TRUNK = (
 def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, solve: Solve) -> Solution:
     """The best reading that turning over trunk and limbs, one after another, leads to; else ``found`` itself."""
     best, problem = found, person.problem
-    for turned in _moves(person):
+    for turned in moves(person):
         state, linear = best.states[0], best.linears[0]
         other = solve(turned(state, linear.at(state.shape)), _SETTLE, best.linears).states[0]
         both = (state, replace(other, shape=state.shape))
@@ -51,7 +51,7 @@ def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, so
     return best
 
 
-def _moves(person: Prepared) -> Iterator[Callable[[State, Template], State]]:
+def moves(person: Prepared) -> Iterator[Callable[[State, Template], State]]:
     """Functions of a state and its template that turn one part of the body over."""
     model, camera = person.model, person.evidence.views[0].camera
     centre = -camera.R_cam_world.T @ camera.t_cam_world
