@@ -94,8 +94,9 @@ def test_a_second_camera_tells(found):
         View(c, pixels(person, c), np.ones((FRAMES, 33)), JOINT_SET) for c in (CAMERA, camera_at(-4.0, 1.0, 0.5))
     )
     both = fit([replace(evidence_of(person), views=views)], person.time, floor=False, options=OPTIONS)
-    others = both.people[0].motion.alternatives
-    assert others is None or others.weight.max() < 0.5 * one.people[0].motion.alternatives.weight.max()
+    left, open_ = (result.people[0].motion.alternatives for result in (both, one))
+    # where two readings hardly differ, in some frames, their weights are alike; the spread tells
+    assert left is None or left.spread.mean() < 0.3 * open_.spread.mean()
 
 
 @pytest.mark.parametrize("count", [0, 9])
