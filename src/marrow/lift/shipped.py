@@ -1,4 +1,4 @@
-"""The lifters that come with marrow: ``frame`` looks at each frame alone, ``time`` at those before and after too.
+"""Lifters that come with marrow, and a picture's keypoints to try one on.
 
 Importing this is cheap: torch is imported where a network is made.
 """
@@ -9,31 +9,46 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from marrow.errors import AssetError, InputError
+from marrow.types import Camera, Float64
 
 if TYPE_CHECKING:
-    from torch.nn import Module
+    import torch
 
     from marrow.lift.lifter import Lifter
+    from marrow.lift.networks import FrameLifter, TimeLifter
 
 WEIGHTS = Path(__file__).with_name("weights")
-#: Standard deviation of a coordinate over the distance that a network expects; exact for errors that are normal and
-#: alike along all three axes.
-_EVEN = 0.63
+
+
+def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
+    """A lifter with a network whose weights lie at ``path``.
+
+    Raises:
+        AssetError: they are not there, damaged, or of another network.
+    """
+    from marrow.lift.lifter import Lifter
+    from marrow.train.weights import load_weights
+
+    if not path.is_file():
+        raise AssetError(f"the lifter {name!r} has no weights yet; train them: python scripts/train_lifters.py {name}")
+    try:
+        load_weights(network, path)
+    except InputError as error:
+        raise AssetError(f"the lifter {name!r} cannot be loaded: {error}; reinstall marrow") from error
+    return Lifter(name, network.eval())
 
 
 def frame_lifter(folder: Path = WEIGHTS) -> Lifter:
-    """The lifter of single frames. Raises AssetError where its weights are missing or damaged."""
-    from marrow.lift.networks import FrameLifter
-
-    return _lifter(FrameLifter, folder / "frame.safetensors")
+    """The lifter of single frames; its weights are ``frame.safetensors`` in ``folder``."""
+    return shipped("frame", frame_network(), folder / "frame.safetensors")
 
 
 def time_lifter(folder: Path = WEIGHTS) -> Lifter:
-    """The lifter of sequences. Raises AssetError where its weights are missing or damaged."""
-    from marrow.lift.networks import TimeLifter
-
-    return _lifter(TimeLifter, folder / "time.safetensors")
+    """The lifter that looks at 13 frames before and after each; its weights are ``time.safetensors`` in ``folder``."""
+    return shipped("time", time_network(), folder / "time.safetensors")
 
 
 #: Name of each to the function that loads it.
@@ -45,18 +60,24 @@ def default_lifter(folder: Path = WEIGHTS) -> Lifter | None:
     return time_lifter(folder) if (folder / "time.safetensors").is_file() else None
 
 
-def _lifter(network: Callable[[], Module], path: Path) -> Lifter:
-    from marrow.lift.lifter import Lifter
-    from marrow.train.weights import load_weights
+def frame_network() -> FrameLifter:
+    """The network of :func:`frame_lifter`, untrained."""
+    from marrow.lift.networks import FrameLifter
 
-    if not path.is_file():
-        raise AssetError(
-            f"the lifter {path.stem!r} has no weights in this installation ({path}); reinstall marrow, or train it: "
-            f"python scripts/train_lifters.py {path.stem}"
-        )
-    made = network()
-    try:
-        load_weights(made, path)
-    except InputError as error:
-        raise AssetError(f"the lifter {path.stem!r} cannot be loaded: {error}; reinstall marrow") from error
-    return Lifter(path.stem, made, _EVEN)
+    return FrameLifter(width=384, blocks=2)
+
+
+def time_network() -> TimeLifter:
+    """The network of :func:`time_lifter`, untrained."""
+    from marrow.lift.networks import TimeLifter
+
+    return TimeLifter(width=256, reach=(1, 3, 9))
+
+
+def example(frames: int = 9) -> tuple[Float64, Camera]:
+    """Pixels (T, 17, 2) of ``h36m17`` of somebody who walks past, and the camera."""
+    rise = np.array([0.95, 0.95, 0.5, 0.08, 0.95, 0.5, 0.08, 1.2, 1.45, 1.55, 1.7, 1.4, 1.12, 0.88, 1.4, 1.12, 0.88])
+    side = np.array([0, -0.1, -0.12, -0.12, 0.1, 0.12, 0.12, 0, 0, 0, 0, 0.18, 0.24, 0.25, -0.18, -0.24, -0.25])
+    K = np.array([[1000.0, 0.0, 640.0], [0.0, 1000.0, 360.0], [0.0, 0.0, 1.0]])
+    x = np.stack([side + np.linspace(-0.3, 0.3, frames)[:, None], np.tile(1.0 - rise, (frames, 1))], -1)
+    return K[:2, 2] + 1000 * x / 4.0, Camera(K, (1280, 720), np.eye(3), np.zeros(3))
