@@ -66,7 +66,7 @@ def with_errors(xy: torch.Tensor, recipe: Recipe, generator: torch.Generator) ->
     """Places (B, T, 17, 2) with the errors of a recipe, and their confidence (B, T, 17)."""
     count = len(xy)
     like = torch.rand(count, generator=generator) < recipe.detector
-    level = torch.rand(count, generator=generator).square()
+    level = torch.rand(count, generator=generator)
     found, confidence = detected(xy, None, joint_set=JOINTS, level=recipe.level * level, fps=FPS, generator=generator)
     plain = plain_errors(xy, recipe.plain_sd * level, generator)
     one = like[:, None, None]
@@ -111,7 +111,7 @@ def train_lifter(
 #: Steps, people and recipes of the lifters that come with marrow (:mod:`marrow.lift.shipped`).
 FRAME = Recipe(batch=1024)
 TIME = Recipe(batch=48, window=54, every=3)
-BODIES, FRAME_STEPS, TIME_STEPS = 10, 8000, 5000
+BODIES, FRAME_STEPS, TIME_STEPS = 10, 10000, 5000
 
 
 def train_shipped(name: str, network: torch.nn.Module, split: str, steps: int | None = None, **told: Any) -> None:
