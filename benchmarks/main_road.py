@@ -42,7 +42,7 @@ from marrow.skeleton import tree as trees
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES, SEED = 60, 20
-ALL = CONDITIONS | LIFTED
+ALL = {**CONDITIONS, **LIFTED}
 KINDS = tuple(dict.fromkeys(told.kind for told in ALL.values()))
 FRAMEWISE = ("landmarks", "keypoints only")  # conditions in which frames are fitted alone too
 ALONE = slice(5, None, 10)  # frames that are also fitted each alone, in one camera of each scene

@@ -53,7 +53,7 @@ def work(job: Job, frames: int = 60, lifter: Lifter | None = None) -> dict[str, 
     start = int(rng.integers(0, max(len(motion.q) - frames, 0) + 1))
     truth = make_truth(motion, person, start=start, frames=frames)
     shot = shoot(truth, camera, _SEED + number, DetectorNoise(), WorldNoise())
-    known = {c: CONDITIONS[c] for c in FITTED_ON} | (LIFTED if lifter is not None else {})
+    known = {c: CONDITIONS[c] for c in FITTED_ON} | (dict(LIFTED) if lifter is not None else {})
     return {c: reconstruct(shot, told, lifter=lifter)["sequence"] for c, told in known.items()}
 
 
@@ -67,7 +67,7 @@ def factors(scores: Sequence[Mapping[str, Score]], names: Sequence[str]) -> dict
             ok = told(sd)
             if ok.sum() > _FEWEST:
                 own[prefix] = round(interval_factor(error[ok], sd[ok]), 3)
-        out[(CONDITIONS | LIFTED)[condition].kind] = own
+        out[{**CONDITIONS, **LIFTED}[condition].kind] = own
     return out
 
 

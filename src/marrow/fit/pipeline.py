@@ -31,7 +31,6 @@ _ROBUST_FLOOR = 4.0
 _ROUGHLY = 20.0  # early stages stop at so many times the tolerance
 #: Starts are followed in rounds: up to so many iterations where the cost is within this factor of the best one's.
 _ROUNDS = ((2, np.inf), (5, 4.0), (1000, 1.3))
-_SEARCHED = ("keypoints", "lifted")  # kinds of evidence after which readings in depth are searched
 _FREE_HEIGHT_SD = 2.0  # m: prior of the floor's height about where the feet were first seen
 _TRUNK_MEMORY = 2.0  # s for which a person keeps leaning the same way
 
@@ -239,7 +238,7 @@ def _first_stage(person: Prepared, shared: Shared, setting: Setting, options: Fi
         ]
         done = upto
     found = sorted(found, key=lambda s: s.cost)
-    if kind_of(person.evidence) in _SEARCHED and len(person.seen) > 2:
+    if kind_of(person.evidence) == "keypoints" and len(person.seen) > 2:
         found[0] = search(person, found[0], shared, first, further)
     return found
 

@@ -44,7 +44,7 @@ _MEMORY = 0.5  # s of pictures that tell of shape and camera as one
 #: By kind of evidence (``evidence.kind_of``), factors on a sequence's pose prior and smoothness, found on clips that
 #: are in no test. Where only keypoints of one camera are seen, the prior is what tells a limb's two depths apart, and
 #: stiff joints would keep a wrong one.
-_FACTORS = {"keypoints": (2.5, 0.5), "lifted": (1.0, 1.0)}
+_FACTORS = {"keypoints": (2.5, 0.5), "lifted": (2.5, 0.5)}
 _STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 
 

@@ -1,4 +1,4 @@
-"""Keypoints of any frame rate for lifters, which have learnt at one rate."""
+"""A detector's keypoints as lifters have learnt to read them: at their frame rate, with hardly any joint missing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 #: Frames a second that lifters have learnt at, and the share by which a source may differ and be taken as it is.
 RATE, _ALIKE = 30.0, 0.1
 
+#: Seconds from a frame that shows a joint over which its place is filled in.
+_REACH = 0.5
+#: A joint is taken as sure from this confidence on: lifters read less as a detector's doubt of a hidden joint.
+_SURE = 0.5
+
 
 def lift_in_time(
     lifter: Lifter, keypoints: Keypoints, time: Float64, camera: Camera, height: float | None = None
 ) -> Lifted:
     """What a lifter says of frames at ``time`` (T,) seconds: the keypoints (T, J) are put to its rate and back.
 
-    Between two frames that show a joint its place is interpolated; across longer gaps than a frame the joint is
-    missing. Raises InputError as the lifter does.
+    Short gaps of single joints are filled in before. Raises InputError as the lifter does.
     """
     if keypoints.joint_set != LIFTED:
         keypoints = convert_joints(keypoints, keypoints.joint_set, LIFTED)
+    keypoints = without_gaps(keypoints, time)
     steps = np.diff(time)
     if not len(steps) or np.abs(steps * RATE - 1.0).max() < _ALIKE:
         return lifter(keypoints, camera=camera, height=height)
@@ -52,6 +57,32 @@ def lift_in_time(
         root=back(told.root),
         alternatives=others,
     )
+
+
+def without_gaps(keypoints: Keypoints, time: Float64) -> Keypoints:
+    """The keypoints (T, J) with joints filled in near frames (:data:`_REACH`) that show them, and confidence stretched.
+
+    A joint keeps its offset from the root, or goes evenly from one offset to the next. Lifters do badly where a joint
+    is missing (a conversion drops one whenever any of its parts is), and well where its place is nearly right.
+    """
+    xy = np.where(keypoints.confidence[..., None] > 0, keypoints.xy, np.nan).astype(float)
+    seen = np.isfinite(xy).all(-1)
+    shown = seen.any(1)
+    if not seen[:, 0].any():
+        return keypoints
+    root = np.stack([np.interp(time, time[seen[:, 0]], xy[seen[:, 0], 0, k]) for k in range(2)], -1)
+    confidence = np.where(seen, np.clip(np.nan_to_num(keypoints.confidence) / _SURE, 0.0, 1.0), 0.0)
+    for joint in range(xy.shape[1]):
+        own = seen[:, joint]
+        if not own.any() or own.all():
+            continue
+        near = np.abs(time[:, None] - time[own]).min(1) <= _REACH
+        gaps = ~own & shown & near
+        for k in range(2):
+            offset = xy[own, joint, k] - root[own, k]
+            xy[gaps, joint, k] = root[gaps, k] + np.interp(time[gaps], time[own], offset)
+        confidence[gaps, joint] = np.interp(time[gaps], time[own], confidence[own, joint])
+    return Keypoints(keypoints.joint_set, xy.astype(np.float32), confidence.astype(np.float32))
 
 
 def between(values: NDArray[np.floating], time: Float64, at: Float64) -> Float64:
