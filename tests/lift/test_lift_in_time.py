@@ -11,7 +11,7 @@ from marrow.conventions import joint_names
 from marrow.lift import lift
 from marrow.lift.lifter import Lifter
 from marrow.lift.networks import Said
-from marrow.lift.timing import between, lift_in_time
+from marrow.lift.timing import between, lift_in_time, without_gaps
 from marrow.types import Keypoints
 
 COUNT = len(joint_names("h36m17"))
@@ -72,3 +72,21 @@ def test_a_lifter_that_says_nothing_leaves_the_other_guesses(skeleton, body, cam
     nothing = np.full((6, COUNT, 3), np.nan, np.float32)
     found = lift(points, time, camera, body, skeleton, lifted=nothing, hypotheses=1)
     assert len(found) == 1
+
+
+def test_joints_near_frames_that_show_them_are_filled_in():
+    time = np.arange(60) / 30
+    walk = np.linspace(100, 700, 60)
+    xy = np.stack([np.stack([walk + 5 * j, np.full(60, 300.0 + 10 * j)], -1) for j in range(COUNT)], 1)
+    confidence = np.full((60, COUNT), 0.3, np.float32)
+    confidence[10:16, 10] = 0  # a gap
+    confidence[:, 7] = 0  # never seen
+    confidence[:40, 13] = 0  # seen late
+    confidence[30] = 0  # nobody
+    whole = without_gaps(Keypoints("h36m17", np.where(confidence[..., None] > 0, xy, 0.0), confidence), time)
+    np.testing.assert_allclose(whole.xy[10:16, 10], xy[10:16, 10], rtol=1e-4)
+    np.testing.assert_allclose(whole.confidence[10:16, 10], 0.6, rtol=1e-5)
+    assert (whole.confidence[:, 7] == 0).all()
+    assert (whole.confidence[:25, 13] == 0).all()
+    np.testing.assert_allclose(whole.xy[31:40, 13], xy[31:40, 13], rtol=1e-4)
+    assert (whole.confidence[30] == 0).all()

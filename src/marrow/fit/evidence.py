@@ -42,9 +42,9 @@ PAIRS: tuple[tuple[str, str, float], ...] = tuple(
 
 
 #: The joint set of lifters, and pairs of its joints whose direction counts, each with a factor on what the two joints'
-#: standard deviations say of it: how far the directions of :func:`marrow.lift.shipped.time_lifter` really err on clips
-#: that it has not learnt from (0.6 to 1.75 times as far), times 4, because a lifter errs in the same way for many frames
-#: and has read the same keypoints as the fit. The spine's point is left out: keypoints do not show it.
+#: standard deviations say of it: how far the directions of the lifter ``time`` really err on clips that it has not
+#: learnt from (0.6 to 1.75 times as far), times 4, because a lifter errs in the same way for many frames and has read
+#: the same keypoints as the fit. The spine's point is left out: keypoints do not show it.
 LIFTED = "h36m17"
 BONES: tuple[tuple[str, str, float], ...] = (
     *((f"{side}_{a}", f"{side}_{b}", factor) for side in ("left", "right") for a, b, factor in (

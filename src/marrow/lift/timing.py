@@ -66,8 +66,8 @@ def without_gaps(keypoints: Keypoints, time: Float64) -> Keypoints:
     is missing (a conversion drops one whenever any of its parts is), and well where its place is nearly right.
     """
     xy = np.where(keypoints.confidence[..., None] > 0, keypoints.xy, np.nan).astype(float)
-    seen = np.isfinite(xy).all(-1)
-    shown = seen.any(1)
+    seen = np.asarray(np.isfinite(xy).all(-1))
+    shown = np.asarray(seen.any(1))
     if not seen[:, 0].any():
         return keypoints
     root = np.stack([np.interp(time, time[seen[:, 0]], xy[seen[:, 0], 0, k]) for k in range(2)], -1)
