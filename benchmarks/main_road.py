@@ -2,6 +2,7 @@
 
     python benchmarks/main_road.py            # about 15 minutes on two cores
     python benchmarks/main_road.py --quick    # about one minute
+    python benchmarks/main_road.py --lifter time --weights FOLDER  # and with a lifter, whose weights know no such clip
 
 Held-out motions (other clips of the training subjects, and another subject) on five bodies, three cameras each, a
 detector that errs as ``marrow.bench.noise`` says. The claim: fitting all frames at once beats fitting each alone.
@@ -12,6 +13,7 @@ are fitted on other bodies, cameras and clips (:mod:`marrow.bench.intervals`).
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -27,17 +29,22 @@ import numpy as np
 
 from marrow.bench import intervals
 from marrow.bench.noise import DetectorNoise, WorldNoise
-from marrow.bench.reconstruct import CONDITIONS, GROUPS, angle_names, columns, reconstruct
+from marrow.bench.reconstruct import CONDITIONS, GROUPS, LIFTED, angle_names, columns, reconstruct
 from marrow.bench.result import BenchResult, commit, machine, verdict, write_result
 from marrow.bench.scenes import PEOPLE, make_truth, shoot
 from marrow.data.motion_pack import PackedMotion, motion_pack
 from marrow.fit.priors import WEIGHTS, load_calibration
+from marrow.lift.lifter import Lifter
+from marrow.lift.shipped import SHIPPED
+from marrow.lift.shipped import WEIGHTS as LIFTERS
 from marrow.metrics import bootstrap, paired_difference
 from marrow.skeleton import tree as trees
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES, SEED = 60, 20
-KINDS = ("landmarks", "keypoints")
+ALL = {**CONDITIONS, **LIFTED}
+KINDS = tuple(dict.fromkeys(told.kind for told in ALL.values()))
+FRAMEWISE = ("landmarks", "keypoints only")  # conditions in which frames are fitted alone too
 ALONE = slice(5, None, 10)  # frames that are also fitted each alone, in one camera of each scene
 #: What limits the figures: the same with less noise, on the first body and camera.
 QUIETER: dict[str, tuple[DetectorNoise, WorldNoise]] = {
@@ -65,9 +72,16 @@ def clips(count: int) -> list[tuple[PackedMotion, int]]:
     return [picked[i] for i in np.linspace(0, len(picked) - 1, count).astype(int)]
 
 
-def work(job: tuple[str, int, int, str, int, tuple[str, ...]]) -> list[dict[str, Any]]:
+@functools.cache
+def lifter_of(name: str | None, folder: Path) -> Lifter | None:
+    """A lifter with the weights of a folder; one for each process."""
+    return None if name is None else SHIPPED[name](folder)
+
+
+def work(job: tuple[str, int, int, str, int, tuple[str, ...], tuple[str | None, Path]]) -> list[dict[str, Any]]:
     """One body in one window: all cameras and conditions."""
-    name, number, start, person, cameras, conditions = job
+    name, number, start, person, cameras, conditions, told = job
+    lifter = lifter_of(*told)
     truth = make_truth(motion_pack().motion(name), person, start=start, frames=FRAMES)
     out = []
     for camera in range(cameras):
@@ -77,9 +91,9 @@ def work(job: tuple[str, int, int, str, int, tuple[str, ...]]) -> list[dict[str,
             if condition in ("focal unknown", "height unknown") and camera != number % cameras:
                 continue
             try:
-                both = condition in ("landmarks", "keypoints only")
+                both = condition in FRAMEWISE
                 alone = ALONE if both and camera == 0 and (number + list(PEOPLE).index(person)) % 2 == 0 else None
-                scores = reconstruct(shot, CONDITIONS[condition], alone=alone)
+                scores = reconstruct(shot, ALL[condition], lifter=lifter, alone=alone)
             except Exception as error:  # a failure is a result; it is counted and shown
                 out.append(_row(name, number, person, camera, condition, "failed", f"{type(error).__name__}: {error}"))
                 continue
@@ -133,6 +147,29 @@ def joint_report(rows: list[dict[str, Any]], condition: str) -> dict[str, Any]:
     return out
 
 
+def lifter_report(rows: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]:
+    """What a lifter changes, on the same scenes: MPJPE in mm with its interval, and median angle errors' shares."""
+    out: dict[str, Any] = {}
+    for with_, without in (("landmarks, lifted", "landmarks"), ("keypoints, lifted", "keypoints only")):
+        own, other = select(rows, with_, "sequence"), select(rows, without, "sequence")
+        if not own or len(own) != len(other):
+            continue
+        (a, clip), (b, _) = pooled(own, "mpjpe"), pooled(other, "mpjpe")
+        difference = paired_difference(1e3 * a, 1e3 * b, clip)
+        share = [
+            np.median(np.abs(angles(own, columns(names, g))[0]))
+            / np.median(np.abs(angles(other, columns(names, g))[0]))
+            for g in GROUPS
+        ]
+        out[without] = {
+            "mpjpe_mm": _rounded(1e3 * a.mean(), 1e3 * b.mean()),
+            "difference_mm": _rounded(difference.estimate, difference.low, difference.high),
+            "mpjpe share": round(float(a.mean() / b.mean()), 3),
+            "angle shares": dict(zip(GROUPS, (round(float(v), 3) for v in share), strict=True)),
+        }
+    return out
+
+
 def angle_report(rows: list[dict[str, Any]], condition: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Median absolute angle errors by group, degrees."""
     out: dict[str, Any] = {}
@@ -167,7 +204,7 @@ def coverage_report(
 ) -> dict[str, Any]:
     """Coverage of the intervals, raw and with the factors of each condition's kind of evidence."""
     report: dict[str, Any] = {}
-    for condition, told in CONDITIONS.items():
+    for condition, told in ALL.items():
         scores = [r["score"] for r in select(rows, condition, "sequence")]
         if scores:
             known = factors.get(told.kind, {})
@@ -175,11 +212,16 @@ def coverage_report(
     return report
 
 
-def calibrate(pool: ProcessPoolExecutor) -> dict[str, dict[str, float]]:
+def calibration_work(job: tuple[intervals.Job, tuple[str | None, Path]]) -> dict[str, Any]:
+    """Scores of one scene of the calibration."""
+    return intervals.work(job[0], lifter=lifter_of(*job[1]))
+
+
+def calibrate(pool: ProcessPoolExecutor, told: tuple[str | None, Path]) -> dict[str, dict[str, float]]:
     """Fit the factors on people, cameras and clips that are not tested here, and write them."""
-    scores = list(pool.map(intervals.work, intervals.jobs()))
+    scores = list(pool.map(calibration_work, [(job, told) for job in intervals.jobs()]))
     names = angle_names(trees.whole().coordinates)
-    factors = intervals.factors(scores, names)
+    factors = {kind: load_calibration(kind) for kind in KINDS} | intervals.factors(scores, names)
     text = {"made_by": "benchmarks/main_road.py --calibrate", "commit": commit(ROOT), "factors": factors}
     (WEIGHTS / "calibration.json").write_text(json.dumps(text, indent=1) + "\n")
     print(f"written: {WEIGHTS / 'calibration.json'}; it changes reported standard deviations, not the raw ones here")
@@ -193,7 +235,7 @@ def _rounded(*values: float) -> list[float]:
 def targets(details: dict[str, Any]) -> dict[str, Any]:
     """The figures asked for, and whether they are met (known focal length and stature)."""
     out = {}
-    for condition in ("landmarks", "keypoints only"):
+    for condition in FRAMEWISE:
         joints, angle = details["joints"][condition], details["angles"][condition]
         got, alone = joints["sequence"]["mpjpe_mm"][0], joints["framewise"]["mpjpe_mm"][0]
         same = joints["same frames"]["mpjpe_mm"][0]
@@ -222,16 +264,21 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--bodies", type=int, default=len(PEOPLE), help="fewer bodies: the second and following")
     parser.add_argument("--cameras", type=int, default=3, help="cameras of each scene")
+    parser.add_argument("--windows", type=int, default=99, help="at most so many, evenly chosen")
+    parser.add_argument("--lifter", choices=tuple(SHIPPED), help="also with this lifter")
+    parser.add_argument("--weights", type=Path, default=LIFTERS, help="folder of the lifter's weights")
     parser.add_argument("--calibrate", action="store_true", help="write the factors that the run finds")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "main_road.json")
     args = parser.parse_args()
     began = time.perf_counter()
-    windows = clips(6 if args.quick else 99)
+    windows = clips(6 if args.quick else args.windows)
     bodies = 2 if args.quick else args.bodies
     people = list(PEOPLE) if bodies >= len(PEOPLE) else list(PEOPLE)[1 : 1 + bodies]
     cameras = 1 if args.quick else args.cameras
+    told = (args.lifter, args.weights)
+    conditions = tuple(c for c, known in ALL.items() if args.lifter is not None or not known.lifted)
     jobs = [
-        (m.name, n, start, person, cameras, tuple(CONDITIONS))
+        (m.name, n, start, person, cameras, conditions, told)
         for n, (m, start) in enumerate(windows)
         for person in people
     ]
@@ -239,7 +286,7 @@ def main() -> None:
     factors = {kind: load_calibration(kind) for kind in KINDS}
     with ProcessPoolExecutor(args.jobs) as pool:
         if args.calibrate:
-            factors = calibrate(pool)
+            factors = calibrate(pool, told)
         for done, got in enumerate(pool.map(work, jobs), 1):
             rows += got
             print(
@@ -254,7 +301,8 @@ def main() -> None:
         print("failed:", failure)
     result = report(rows, failures, factors, args.quick, time.perf_counter() - began)
     show(result)
-    if (args.quick or args.cameras != 3 or len(people) < len(PEOPLE)) and args.out.name == "main_road.json":
+    part = args.quick or args.cameras != 3 or len(people) < len(PEOPLE) or args.windows < 99
+    if part and args.out.name == "main_road.json":
         args.out = args.out.with_name("main_road_quick.json")
     write_result(args.out, result)
     print(f"written: {args.out}")
@@ -270,8 +318,9 @@ def report(
     """Everything measured, in the committed schema."""
     names = angle_names(trees.whole().coordinates)
     details: dict[str, Any] = {
-        "joints": {c: joint_report(rows, c) for c in CONDITIONS},
-        "angles": {c: angle_report(rows, c, names) for c in CONDITIONS},
+        "joints": {c: joint_report(rows, c) for c in ALL if select(rows, c, "sequence")},
+        "angles": {c: angle_report(rows, c, names) for c in ALL if select(rows, c, "sequence")},
+        "lifter": lifter_report(rows, names),
         "what limits": limits(rows, names),
         "coverage": coverage_report(rows, names, factors),
         "factors": factors,
@@ -353,6 +402,8 @@ def show(result: BenchResult) -> None:
     for group in GROUPS:
         cells = [f"{v[group]['95 %']:.3f} ({v[group]['raw 95 %']:.3f})" for v in d["coverage"].values()]
         print(f"{group:20s}" + "".join(f"{c:>22s}" for c in cells))
+    for without, changed in d["lifter"].items():
+        print(f"\na lifter, {without}: {changed}")
     print("\nwhat limits:", *(f"\n  {k}: {v}" for k, v in d["what limits"].items()))
     print("\nfactors:", d["factors"])
     for condition, goals in d["targets"].items():

@@ -26,7 +26,7 @@ RANK = {
     **{"person": 8, "perception": 8},
     **{"results": 9, "conversion": 9},
     **{"main_road": 10, "retargeting": 10},
-    **{"systems": 11, "cli": 11},
+    **{"systems": 11, "lifters": 11, "cli": 11},
 }
 #: Arrows within a rank that are part of the design.
 ALLOWED = {
@@ -34,7 +34,9 @@ ALLOWED = {
     ("bench", "lift"),
     ("bench", "recover"),
     ("body", "io"),  # the user's models are written whole, as every file is
+    ("cli", "lifters"),
     ("cli", "systems"),  # verbs that list and run them
+    ("lifters", "systems"),  # lifters by name, systems' among them
     ("recover", "detect"),  # crops are cut around people; a detector's landmarks as hints
     ("recover", "lift"),  # where a body stands, from its joints in the picture
     ("train", "data"),
@@ -42,6 +44,8 @@ ALLOWED = {
 }
 #: The public names of ``marrow/__init__.py`` are loaded lazily, so it may name any area.
 TOP = {"__init__", "__main__"}
+#: Areas that may import torch.
+TORCH = ("body", "nn", "render", "data", "train", "lift", "bench", "systems", "recover", "avatar", "generate")
 
 
 def area_of(module: str) -> str:

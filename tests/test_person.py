@@ -60,7 +60,6 @@ def person() -> Person:
         rest=rest,
         body=body,
         reprojection_px=np.full((T, 17), 5.0),
-        hypotheses=(),
         height_m=1.7,
         height_given=True,
         height_px=np.full(T, 500.0),

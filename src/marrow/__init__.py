@@ -22,6 +22,7 @@ _HOME = {
     "convert": "marrow.conversion",
     "convert_joints": "marrow.conventions",
     "load_body": "marrow.body",
+    "load_lifter": "marrow.lifters",
     "retarget": "marrow.retargeting",
 }
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from marrow.body import load_body as load_body
     from marrow.conventions import convert_joints as convert_joints
     from marrow.conversion import convert as convert
+    from marrow.lifters import load_lifter as load_lifter
     from marrow.main_road import capture as capture
     from marrow.results import Capture as Capture
     from marrow.results import Person as Person

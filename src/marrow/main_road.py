@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,15 @@ from marrow.body import DefaultBody, load_body
 from marrow.body.keypoints import place_keypoints
 from marrow.conventions import JOINT_SETS, to_ground
 from marrow.errors import InputError, LicenceError, NoPersonError
-from marrow.fit import Evidence, FitOptions, FitResult, PersonFit, View, fit
+from marrow.fit import Evidence, FitOptions, FitResult, LiftedJoints, PersonFit, View, fit
+from marrow.fit.options import MOST_HYPOTHESES
 from marrow.geometry.projection import DEFAULT_FOV_DEG, camera_from_focal, camera_from_fov, project, to_camera
 from marrow.geometry.projection import fov_deg as fov_deg_of
 from marrow.geometry.rotations import log
 from marrow.io.keypoints import is_keypoint_source
 from marrow.lift import lift
+from marrow.lift.shipped import default_lifter
+from marrow.lift.timing import lift_in_time
 from marrow.perception import Seen, Told, look, runs
 from marrow.person import Person, standing_height_px
 from marrow.progress import Progress, silent
@@ -35,6 +39,9 @@ from marrow.results import Capture
 from marrow.skeleton import Skeleton
 from marrow.skeleton.tree import at_ease
 from marrow.types import BY_FRAME, Camera, Float64, Keypoints, Motion, Track
+
+if TYPE_CHECKING:
+    from marrow.lift.lifter import Lifter
 
 #: A focal length with more than this share of its prior's standard deviation was not found by the fit.
 _NOT_FOUND = 0.9
@@ -52,6 +59,8 @@ def capture(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     max_people: int | None = None,
+    lifter: Lifter | Literal["auto"] | None = "auto",
+    hypotheses: int = 1,
     commercial: bool = False,
     progress: Progress | None = None,
 ) -> Capture:
@@ -67,6 +76,10 @@ def capture(
             which do not say.
         fps: frames per second, for keypoint files and picture sequences; a video has its own time stamps.
         max_people: keep only the people seen most.
+        lifter: of :func:`marrow.load_lifter`: a network that tells depth from keypoints, as a first guess and as
+            evidence; None: without one. By default marrow's own, where its weights are there.
+        hypotheses: with more than 1, look for so many readings of each person, the result among them; the others are
+            in :attr:`Person.alternatives`. Up to 600 frames.
         commercial: refuse every part whose licence forbids commercial use.
         progress: called as ``progress(stage, done, total)``.
 
@@ -80,6 +93,7 @@ def capture(
         LicenceError: ``commercial`` was asked for and a part forbids it.
     """
     progress = progress or silent
+    lifter, options = _lifter(lifter), _options(hypotheses)
     heights = _heights(height)
     licences = _licences(source, commercial)
     told = Told(_size(size), _fps(fps))
@@ -91,7 +105,7 @@ def capture(
             f"tall and not cut off{''.join(f'; {told}' for told in seen.dropped)}"
         )
     camera, focal_known, focal_origin = _camera(seen, fov_deg)
-    fitted = _fit(seen, camera, focal_known, heights, body, progress)
+    fitted = _fit(seen, camera, focal_known, heights, body, progress, lifter, options)
     people = tuple(
         _person(n, own, found, seen.time, body, n < len(heights), fitted.camera or camera)
         for n, (own, found) in enumerate(zip(seen.tracks, fitted.people, strict=True))
@@ -100,6 +114,8 @@ def capture(
     warnings = [*seen.warnings, *fitted.warnings]
     if not focal_known:
         warnings.append(_fov_warning(camera, fitted.focal_sd))
+    if hypotheses > 1 and len(seen.time) > options.window:
+        warnings.append(f"no alternatives are looked for in more than {options.window} frames; cut the source")
     if len(heights) > len(people):
         warnings.append(f"{len(heights)} heights were given for {len(people)} people; the last were not used")
     if len(heights) < len(people):
@@ -130,6 +146,8 @@ def capture(
             "size": None if told.size is None else list(told.size),
             "fps": told.fps,
             "max_people": max_people,
+            "lifter": None if lifter is None else lifter.name,
+            "hypotheses": hypotheses,
             "commercial": commercial,
         },
     )
@@ -175,7 +193,6 @@ def _person(
         rest=rest,
         body=body,
         reprojection_px=found.reprojection_px[frames],
-        hypotheses=tuple(dataclasses.replace(other, q=other.q[frames]) for other in found.hypotheses),
         height_m=height_m,
         height_given=height_given,
         height_px=standing_height_px(height_m, motion.translation, camera),
@@ -233,7 +250,8 @@ def _somebody(body: DefaultBody) -> Seen:
 def _rows(motion: Motion, frames: NDArray[np.int64]) -> Motion:
     """The motion in some of its frames."""
     cut = {name: value[frames] for name in BY_FRAME if (value := getattr(motion, name)) is not None}
-    return dataclasses.replace(motion, **cut)
+    others = None if motion.alternatives is None else motion.alternatives.rows(frames)
+    return dataclasses.replace(motion, **cut, alternatives=others)
 
 
 def _camera(seen: Seen, fov_deg: float | None) -> tuple[Camera, bool, str]:
@@ -246,7 +264,14 @@ def _camera(seen: Seen, fov_deg: float | None) -> tuple[Camera, bool, str]:
 
 
 def _fit(
-    seen: Seen, camera: Camera, focal_known: bool, heights: tuple[float, ...], body: DefaultBody, progress: Progress
+    seen: Seen,
+    camera: Camera,
+    focal_known: bool,
+    heights: tuple[float, ...],
+    body: DefaultBody,
+    progress: Progress,
+    lifter: Lifter | None = None,
+    options: FitOptions | None = None,
 ) -> FitResult:
     """First guess and fit of everybody, the camera level at the origin to start with."""
     camera = looking_ahead(camera)
@@ -255,12 +280,23 @@ def _fit(
     for n, own in enumerate(seen.tracks):
         progress("first guess", n, len(seen.tracks))
         points = on_all_frames(own, len(seen.time))
-        guesses = lift(points, seen.time, camera, body, skeleton, hypotheses=3)
+        height = heights[n] if n < len(heights) else None
+        lifted = None if lifter is None else lift_in_time(lifter, points, seen.time, camera, height)
+        guesses = lift(
+            points,
+            seen.time,
+            camera,
+            body,
+            skeleton,
+            lifted=None if lifted is None else lifted.relative,
+            hypotheses=3,
+        )
         evidence.append(
             Evidence(
                 views=(View(camera, points.xy.astype(float), points.confidence.astype(float), points.joint_set),),
                 directions=None if points.world is None else points.world.astype(float),
-                height_m=heights[n] if n < len(heights) else None,
+                lifted=None if lifted is None else LiftedJoints(lifted.relative.astype(float), lifted.sd.astype(float)),
+                height_m=height,
                 initial=guesses,
             )
         )
@@ -273,6 +309,7 @@ def _fit(
             focal_known=focal_known,
             static_camera=seen.static,
             floor=seen.static,
+            options=options,
             progress=progress,
         )
     )
@@ -290,14 +327,16 @@ def _around_the_first(found: FitResult) -> FitResult:
 
     def shifted(q: Float64) -> Float64:
         q = q.copy()
-        q[:, moved] -= to_ground(shift)
+        q[..., moved] -= to_ground(shift)
         return q
 
     people = []
     for own in found.people:
         motion = dataclasses.replace(own.motion, q=shifted(own.motion.q), translation=own.motion.translation - shift)
-        others = tuple(dataclasses.replace(other, q=shifted(other.q)) for other in own.hypotheses)
-        people.append(dataclasses.replace(own, motion=motion, hypotheses=others))
+        others = motion.alternatives
+        if others is not None:
+            others = dataclasses.replace(others, q=shifted(others.q), translation=others.translation - shift)
+        people.append(dataclasses.replace(own, motion=dataclasses.replace(motion, alternatives=others)))
     camera = found.camera
     if camera is not None:
         camera = dataclasses.replace(camera, t_cam_world=camera.t_cam_world + camera.R_cam_world @ shift)
@@ -320,6 +359,21 @@ def on_all_frames(own: Track, frames: int) -> Keypoints:
 def looking_ahead(camera: Camera) -> Camera:
     """The camera level at the origin of a provisional world with Y up: it looks along -Z."""
     return dataclasses.replace(camera, R_cam_world=np.diag([1.0, -1.0, -1.0]), t_cam_world=np.zeros(3))
+
+
+def _lifter(lifter: Lifter | Literal["auto"] | None) -> Lifter | None:
+    """The lifter itself; torch is imported only where there is one."""
+    if lifter == "auto":
+        return default_lifter()
+    if lifter is not None and not callable(lifter):
+        raise InputError(f"lifter: expected a lifter, got {lifter!r}; write lifter=marrow.load_lifter({lifter!r})")
+    return lifter
+
+
+def _options(hypotheses: int) -> FitOptions:
+    if int(hypotheses) != hypotheses or not 1 <= hypotheses <= MOST_HYPOTHESES:
+        raise InputError(f"hypotheses: expected a whole number from 1 to {MOST_HYPOTHESES}, got {hypotheses:g}")
+    return FitOptions(hypotheses=int(hypotheses))
 
 
 def _heights(height: float | Sequence[float] | None) -> tuple[float, ...]:

@@ -21,12 +21,10 @@ from marrow.conventions import nearest_names
 from marrow.errors import InputError, UnknownNameError
 from marrow.io.tables import LENGTHS, MARKS, left_out
 from marrow.skeleton import DERIVED, Skeleton
-from marrow.types import Camera, Float32, Float64, Motion, Track
+from marrow.types import Alternatives, Camera, Float32, Float64, Motion, Track
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
-
-    from marrow.fit import Hypothesis
 
 Value = TypeVar("Value")
 
@@ -56,7 +54,6 @@ class Person:
         rest: the person's body at rest.
         body: the model that ``rest`` belongs to.
         reprojection_px: (T, K) distance of each detected keypoint from the fitted body's; NaN where absent.
-        hypotheses: other movements that explain the video nearly as well.
         height_m: stature of the fitted body.
         height_given: whether the height was known or the scale is assumed.
         height_px: (T,) pixels that the person's standing height takes at their distance, whatever their pose.
@@ -72,7 +69,6 @@ class Person:
     rest: Rest
     body: DefaultBody
     reprojection_px: Float64
-    hypotheses: tuple[Hypothesis, ...]
     height_m: float
     height_given: bool
     height_px: Float64
@@ -119,9 +115,28 @@ class Person:
     def _derived(self) -> dict[str, Float64]:
         return self.skeleton.derived_angles(self.motion.q)
 
-    def vertices(self, rows: int | slice | NDArray[np.int64] = slice(None)) -> Float32:
-        """(..., V, 3) skin in marrow's world, for rows of the motion."""
+    @property
+    def alternatives(self) -> Alternatives | None:
+        """Other movements that explain the source nearly as well, or None where none were looked for or found."""
+        return self.motion.alternatives
+
+    def vertices(
+        self, rows: int | slice | NDArray[np.int64] = slice(None), *, alternative: int | None = None
+    ) -> Float32:
+        """(..., V, 3) skin in marrow's world, for rows of the motion; or of an alternative, counted from 0.
+
+        Raises:
+            InputError: there is no such alternative.
+        """
         q, translation = self.motion.q[rows], self.motion.translation[rows]
+        if alternative is not None:
+            found = self.alternatives
+            count = 0 if found is None else len(found)
+            if found is None or not 0 <= alternative < count:
+                raise InputError(
+                    f"{self.name}: alternative {alternative} of {count}; capture(hypotheses=…) asks for more"
+                )
+            q, translation = found.q[alternative][rows], found.translation[alternative][rows]
         return self.body.pose(self.rest, q, translation, outputs=("vertices",)).vertices
 
     @functools.cached_property

@@ -337,7 +337,21 @@ def _told(person: Person) -> dict[str, Any]:
         },
         "observed": person.observed,
         "angles.csv": {"unit": {"time": "s"} | angle_units(written), "left_out": list(person.left_out)},
-        "alternatives_cost_difference": [round(other.log_odds, 2) for other in person.hypotheses],
+        "alternatives": _alternatives(person),
         "shape": dict(person.motion.shape),
         "warnings": list(person.warnings),
     }
+
+
+def _alternatives(person: Person) -> list[dict[str, float]]:
+    """How likely each alternative is, and how far it lies from the result at most, on average over the frames."""
+    found = person.alternatives
+    if found is None:
+        return []
+    own = person.segments[1]
+    p = person.skeleton.forward(found.q, found.translation)[1]
+    away = np.linalg.norm((p - p[..., :1, :]) - (own - own[:, :1]), axis=-1).mean(1).max(-1)
+    return [
+        {"log_odds": round(float(odds), 2), "mean_weight": round(float(w.mean()), 4), "farthest_m": round(float(m), 3)}
+        for odds, w, m in zip(found.log_odds, found.weight, away, strict=True)
+    ]

@@ -117,6 +117,37 @@ OBSERVED, WEAK, PRIOR = 0, 1, 2
 
 
 @dataclass(frozen=True)
+class Alternatives:
+    """H other readings of what was seen, likeliest first: one camera cannot tell them from the result, or hardly.
+
+    Attributes:
+        q: (H, T, D) coordinates, as in :class:`Motion`.
+        translation: (H, T, 3) metres, as in :class:`Motion`.
+        weight: (H, T) how likely each is in each frame, by the evidence around that frame; those of a frame and the
+            result's own sum to one. Not calibrated.
+        log_odds: (H,) logarithm of how much less likely each is than the result over all frames, as if their errors
+            were independent: a rank.
+        spread: (T, B) metres: how far the readings lie apart at each segment's origin, seen from the pelvis; the root
+            mean square distance from their mean, by weight.
+    """
+
+    q: Float64
+    translation: Float64
+    weight: Float64
+    log_odds: Float64
+    spread: Float64
+
+    def __len__(self) -> int:
+        return len(self.q)
+
+    def rows(self, frames: NDArray[np.int64]) -> Alternatives:
+        """The alternatives in some of their frames."""
+        return Alternatives(
+            self.q[:, frames], self.translation[:, frames], self.weight[:, frames], self.log_odds, self.spread[frames]
+        )
+
+
+@dataclass(frozen=True)
 class Motion:
     """A person's movement as coordinates of the biomechanical skeleton.
 
@@ -133,6 +164,7 @@ class Motion:
         observed: (T,) bool: frames with evidence.
         joints_sd: (T, B) metres: standard deviation of each segment origin (root mean square over axes), or None.
         contact: (T, 2) probability that the right and the left foot bear on the floor, or None.
+        alternatives: other readings of what was seen, or None where none were looked for or found.
     """
 
     time: Float64
@@ -147,6 +179,7 @@ class Motion:
     observed: NDArray[np.bool_] | None = None
     joints_sd: Float64 | None = None
     contact: Float64 | None = None
+    alternatives: Alternatives | None = None
 
 
 #: Fields of :class:`Motion` with a row for each frame.

@@ -108,3 +108,12 @@ def test_wrong_input_is_answered(lifter, walk, change, told):
 
 def test_nothing_seen_gives_nothing(lifter, walk):
     assert np.isnan(lifter(np.full((3, 17, 2), np.nan), "h36m17", walk[1]).xyz).all()
+
+
+def test_the_root_is_exact():
+    xy, camera = example(3)
+    network = FrameLifter(16, 1)
+    said = Lifter("toy", network.eval())(xy, "h36m17", camera)
+    assert (said.sd[:, 0] == 0).all()
+    assert (said.relative[:, 0] == 0).all()
+    assert (said.sd[:, 1:] > 0).all()

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.bench.noise import DetectorNoise, WorldNoise
-from marrow.bench.reconstruct import CONDITIONS, Score, reconstruct
+from marrow.bench.reconstruct import CONDITIONS, LIFTED, Score, reconstruct
 from marrow.bench.scenes import OTHERS, make_truth, shoot
 from marrow.data.motion_pack import motion_pack
+from marrow.lift.lifter import Lifter
 from marrow.metrics import coverage, interval_factor
 from marrow.types import Float64
 
@@ -44,28 +45,29 @@ def jobs() -> list[Job]:
     return [(n, i, people[(i + c) % len(people)], c) for i, n in enumerate(chosen) for c in range(_CAMERAS)]
 
 
-def work(job: Job, frames: int = 60) -> dict[str, Score]:
-    """Scores of one scene, by condition."""
+def work(job: Job, frames: int = 60, lifter: Lifter | None = None) -> dict[str, Score]:
+    """Scores of one scene, by condition; those with a lifter too where there is one."""
     name, number, person, camera = job
     motion = motion_pack().motion(name)
     rng = np.random.default_rng([_SEED, number])
     start = int(rng.integers(0, max(len(motion.q) - frames, 0) + 1))
     truth = make_truth(motion, person, start=start, frames=frames)
     shot = shoot(truth, camera, _SEED + number, DetectorNoise(), WorldNoise())
-    return {c: reconstruct(shot, CONDITIONS[c])["sequence"] for c in FITTED_ON}
+    known = {c: CONDITIONS[c] for c in FITTED_ON} | (dict(LIFTED) if lifter is not None else {})
+    return {c: reconstruct(shot, told, lifter=lifter)["sequence"] for c, told in known.items()}
 
 
 def factors(scores: Sequence[Mapping[str, Score]], names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Factors on the standard deviation by kind of evidence and prefix of the coordinate's name."""
     out: dict[str, dict[str, float]] = {}
-    for condition in FITTED_ON:
+    for condition in scores[0]:
         own: dict[str, float] = {}
         for prefix in FACTORS:
             error, sd = angles([s[condition] for s in scores], [i for i, n in enumerate(names) if n.startswith(prefix)])
             ok = told(sd)
             if ok.sum() > _FEWEST:
                 own[prefix] = round(interval_factor(error[ok], sd[ok]), 3)
-        out[CONDITIONS[condition].kind] = own
+        out[{**CONDITIONS, **LIFTED}[condition].kind] = own
     return out
 
 

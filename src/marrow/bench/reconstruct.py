@@ -17,10 +17,12 @@ from marrow.bench.scenes import DETECTED, MEASURED, Shot
 from marrow.body import load_body
 from marrow.body.keypoints import place_keypoints
 from marrow.errors import InputError
-from marrow.fit import Evidence, FitOptions, FitResult, View, fit, framewise
+from marrow.fit import Evidence, FitOptions, FitResult, LiftedJoints, View, fit, framewise
 from marrow.fit.priors import calibration_of, load_calibration
 from marrow.geometry.projection import camera_from_fov, to_camera
 from marrow.lift import lift
+from marrow.lift.lifter import Lifter
+from marrow.lift.timing import lift_in_time
 from marrow.metrics import absolute_mpjpe, angle_error, mpjpe, pa_mpjpe, root_error, rotation_error
 from marrow.skeleton import DERIVED, Skeleton
 from marrow.types import Camera, Float64, Keypoints
@@ -47,16 +49,19 @@ class Condition:
         landmarks: the detector's 3-D landmarks.
         focal_known: the camera's intrinsics; else 55 degrees along the long side are assumed.
         height_known: the person's stature.
+        lifted: what a lifter says of the keypoints, as a first guess and as evidence.
     """
 
     landmarks: bool = True
     focal_known: bool = True
     height_known: bool = True
+    lifted: bool = False
 
     @property
     def kind(self) -> str:
         """As :func:`marrow.fit.evidence.kind_of` has it."""
-        return "landmarks" if self.landmarks else "keypoints"
+        known = {"landmarks": self.landmarks, "lifted": self.lifted}
+        return ", ".join(name for name, there in known.items() if there) or "keypoints"
 
 
 CONDITIONS: Mapping[str, Condition] = {
@@ -64,6 +69,11 @@ CONDITIONS: Mapping[str, Condition] = {
     "keypoints only": Condition(landmarks=False),
     "focal unknown": Condition(focal_known=False),
     "height unknown": Condition(height_known=False),
+}
+#: The same with a lifter.
+LIFTED: Mapping[str, Condition] = {
+    "landmarks, lifted": Condition(lifted=True),
+    "keypoints, lifted": Condition(landmarks=False, lifted=True),
 }
 
 
@@ -106,25 +116,42 @@ def _average() -> Skeleton:
     return Skeleton.inside(load_body().rest().landmarks)
 
 
-def evidence(shot: Shot, condition: Condition, frames: slice = slice(None)) -> Evidence:
-    """What the fit gets to see of some frames, with first guesses that were made from no more than these frames."""
+def evidence(shot: Shot, condition: Condition, frames: slice = slice(None), lifter: Lifter | None = None) -> Evidence:
+    """What the fit gets to see of some frames, with first guesses that were made from no more than these frames.
+
+    Raises:
+        InputError: the condition is lifted, and there is no lifter.
+    """
     size = shot.camera.size
     camera = Camera(shot.camera.K, size) if condition.focal_known else camera_from_fov(size)
     xy, confidence, world = shot.keypoints.xy[frames], shot.keypoints.confidence[frames], None
     if condition.landmarks and shot.keypoints.world is not None:
         world = shot.keypoints.world[frames]
     seen = Keypoints(DETECTED, xy, confidence, world)
-    guesses = lift(seen, shot.truth.time[frames], camera, load_body(), _average(), hypotheses=2)
+    time, height = shot.truth.time[frames], shot.truth.height_m if condition.height_known else None
+    joints, lifted = None, None
+    if condition.lifted:
+        if lifter is None:
+            raise InputError("the condition is lifted; give a lifter")
+        said = lift_in_time(lifter, seen, time, camera, height)
+        joints, lifted = said.relative, LiftedJoints(said.relative.astype(float), said.sd.astype(float))
+    guesses = lift(seen, time, camera, load_body(), _average(), lifted=joints, hypotheses=3 if condition.lifted else 2)
     return Evidence(
         views=(View(camera, np.asarray(xy, float), np.asarray(confidence, float), DETECTED),),
         directions=None if world is None else np.asarray(world, float),
-        height_m=shot.truth.height_m if condition.height_known else None,
+        lifted=lifted,
+        height_m=height,
         initial=guesses,
     )
 
 
 def reconstruct(
-    shot: Shot, condition: Condition, *, alone: slice | None = None, options: FitOptions | None = None
+    shot: Shot,
+    condition: Condition,
+    *,
+    lifter: Lifter | None = None,
+    alone: slice | None = None,
+    options: FitOptions | None = None,
 ) -> dict[str, Score]:
     """Run lift and fit on all frames at once and, with ``alone``, on some frames each alone.
 
@@ -135,7 +162,7 @@ def reconstruct(
     about = {"body": load_body(), "focal_known": condition.focal_known, "options": options or FitOptions()}
     start = time.perf_counter()
     kind = condition.kind
-    whole = fit([evidence(shot, condition)], shot.truth.time, **about)
+    whole = fit([evidence(shot, condition, lifter=lifter)], shot.truth.time, **about)
     scores = {"sequence": score(shot, [whole], time.perf_counter() - start, kind)}
     if alone is not None:
         chosen = [t for t in range(len(shot.truth.time))[alone] if observed(shot)[t]]
@@ -143,7 +170,7 @@ def reconstruct(
         found = []
         for t in chosen:
             one = slice(t, t + 1)
-            found += framewise([evidence(shot, condition, one)], shot.truth.time[one], **about)
+            found += framewise([evidence(shot, condition, one, lifter)], shot.truth.time[one], **about)
         scores["framewise"] = score(shot, found, time.perf_counter() - start, kind, chosen)
         scores["same frames"] = scores["sequence"].some(chosen)
     return scores

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from marrow import main_road
 from marrow.cli._report import print_files, print_table, write_event
@@ -15,6 +16,9 @@ from marrow.io.files import prepare_output_folder
 from marrow.io.writer import choose_encoder
 from marrow.progress import show_progress
 from marrow.skeleton.osim.geometry import read_geometry_folder
+
+if TYPE_CHECKING:
+    from marrow.lift.lifter import Lifter
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Request:
     size: tuple[int, int] | None = None
     fps: float | None = None
     max_people: int | None = None
+    lifter: Lifter | Literal["auto"] | None = "auto"
+    hypotheses: int = 1
     codec: str = "h264"
     influences: int | None = None
     mass_kg: tuple[float, ...] | None = None
@@ -63,6 +69,8 @@ def capture_one(request: Request) -> int:
             size=request.size,
             fps=request.fps,
             max_people=request.max_people,
+            lifter=request.lifter,
+            hypotheses=request.hypotheses,
             commercial=request.commercial,
             progress=progress,
         )

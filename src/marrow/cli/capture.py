@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -15,8 +15,10 @@ from marrow.errors import InputError
 
 if TYPE_CHECKING:
     from marrow.cli._capture import Request
+    from marrow.lift.lifter import Lifter
 
 _GLOB = re.compile(r"[*?\[]")
+_MOST_HYPOTHESES = 8  # of fit.options, whose import is slow
 #: A height; with a comma it is joined too, so that the mistake is answered and not taken for a source.
 _METRES = re.compile(r"\d*[.,]\d+")
 
@@ -60,6 +62,26 @@ def run(
         option("Frames per second of keypoints or numbered pictures; a video tells its own.", "F"),
     ] = None,
     max_people: Annotated[int | None, option("Keep at most so many people, those seen most.", "N")] = None,
+    lifter: Annotated[
+        str | None,
+        option(
+            "Network that tells depth from keypoints: frame, time, or the id of a system for the task lift (marrow "
+            "systems --task lift); none: without one. By default time, where its weights are installed.",
+            "NAME",
+        ),
+    ] = None,
+    refine: Annotated[
+        str | None,
+        option("Better what --lifter says at test time, by a system such as uao.", "NAME"),
+    ] = None,
+    hypotheses: Annotated[
+        int,
+        option(
+            "Look for so many readings of each person (1 to 8), the result among them: what one camera cannot tell "
+            "apart, such as a forearm towards it or away. In motion.npz, and as ghosts in marrow view.",
+            "N",
+        ),
+    ] = 1,
     codec: Annotated[
         str,
         option("Of overlay.mp4: h264 (default) opens everywhere; vp9 and mpeg4 do without GPL code.", "NAME"),
@@ -112,6 +134,9 @@ def run(
     heights, masses = _metres(height), _kilograms(mass)
     _refuse_counts(influences, max_people)
     _refuse_camera(fov, size, fps)
+    if not 1 <= hypotheses <= _MOST_HYPOTHESES:
+        raise InputError(f"--hypotheses: expected a whole number from 1 to {_MOST_HYPOTHESES}, got {hypotheses}")
+    chosen = _lifter(lifter, refine)
     # The import is slow, so plain mistakes in the options are answered before it.
     from marrow.cli._capture import Request
 
@@ -124,6 +149,8 @@ def run(
             size=size,
             fps=fps,
             max_people=max_people,
+            lifter=chosen,
+            hypotheses=hypotheses,
             codec=codec,
             influences=influences,
             mass_kg=masses,
@@ -159,6 +186,19 @@ def _refuse_counts(influences: int | None, max_people: int | None) -> None:
     for name, value in (("--influences", influences), ("--max-people", max_people)):
         if value is not None and value < 1:
             raise InputError(f"{name}: expected a whole number of at least 1, got {value}")
+
+
+def _lifter(name: str | None, refine: str | None) -> Lifter | Literal["auto"] | None:
+    """What ``main_road.capture`` takes for it."""
+    if refine is not None and name in (None, "none"):
+        raise InputError(f"--refine {refine} betters what a lifter says; add one, such as --lifter time")
+    if name is None:
+        return "auto"
+    if name == "none":
+        return None
+    from marrow.lifters import load_lifter
+
+    return load_lifter(name, refine=refine)
 
 
 def _refuse_camera(fov: float | None, size: tuple[int, int] | None, fps: float | None) -> None:

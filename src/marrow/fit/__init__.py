@@ -11,10 +11,10 @@ The stages are in ``pipeline``, the linear algebra in ``solver``, the residuals 
 from __future__ import annotations
 
 from marrow.fit.api import fit, framewise
-from marrow.fit.evidence import Evidence, Points, View
+from marrow.fit.evidence import Evidence, LiftedJoints, Points, View
 from marrow.fit.floor import Floor
 from marrow.fit.options import FitOptions
-from marrow.fit.result import FitResult, Hypothesis, PersonFit
+from marrow.fit.result import FitResult, PersonFit
 from marrow.types import Guess
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "FitResult",
     "Floor",
     "Guess",
-    "Hypothesis",
+    "LiftedJoints",
     "PersonFit",
     "Points",
     "View",

@@ -12,7 +12,7 @@ from marrow.body import DefaultBody, load_body
 from marrow.errors import InputError
 from marrow.fit import pipeline, sequence
 from marrow.fit.evidence import Evidence, check, part
-from marrow.fit.options import FitOptions
+from marrow.fit.options import MOST_HYPOTHESES, FitOptions
 from marrow.fit.pipeline import Progress
 from marrow.fit.problem import prepare, repeats
 from marrow.fit.result import FitResult, read_out
@@ -43,9 +43,11 @@ def fit(
         progress: called with ("fit", done, total).
 
     Raises:
-        InputError: no people, or evidence whose shapes do not fit.
+        InputError: no people, evidence whose shapes do not fit, or a number of hypotheses that is none.
     """
     options = options or FitOptions()
+    if not 1 <= options.hypotheses <= MOST_HYPOTHESES:
+        raise InputError(f"hypotheses: expected 1 to {MOST_HYPOTHESES}, got {options.hypotheses}")
     time = np.asarray(time, float)
     _check(people, time)
     body = body or load_body("default")

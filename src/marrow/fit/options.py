@@ -11,6 +11,9 @@ SHAPE = (
     "log_scale_shank", "log_scale_foot",
 )  # fmt: skip
 
+#: Readings that can be looked for: there are hardly more that really differ.
+MOST_HYPOTHESES = 8
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -31,6 +34,7 @@ class FitOptions:
         focal_sd: prior standard deviation of the log of an unknown focal length.
         pitch_deg, roll_deg: prior standard deviation of a static camera's tilt.
         contact: find and use the feet's contacts.
+        hypotheses: readings of each person that are looked for, the result among them; up to one window of frames.
         iterations: most steps of each of the three stages.
         window, overlap: longest stretch of frames that is solved at once, and what neighbouring stretches share.
     """
@@ -49,6 +53,7 @@ class FitOptions:
     pitch_deg: float = 12.0
     roll_deg: float = 3.0
     contact: bool = True
+    hypotheses: int = 1
     iterations: tuple[int, int, int] = (15, 10, 20)
     tolerance: float = 1e-4
     window: int = 600

@@ -10,6 +10,7 @@ import numpy as np
 
 from marrow.fit import floor as floors
 from marrow.fit._fast_residuals import Scales, Shared
+from marrow.fit.alternatives import Reading, readings
 from marrow.fit.arrow import SharedPrior
 from marrow.fit.evidence import Evidence, kind_of
 from marrow.fit.model import Linear
@@ -55,13 +56,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished solve with the problems as they were last (contacts included)."""
+    """A finished solve with the problems as they were last (contacts included), and each person's readings of the
+    evidence, the solution first; empty where none were looked for.
+    """
 
     solution: Solution
     problems: list[Problem]
     setting: Setting
     scales: Scales
-    alternatives: list[list[tuple[float, State]]]
+    readings: list[list[Reading]]
 
 
 def scales(options: FitOptions, stage: int, setting: Setting, contact: bool, loose: float = 1.0) -> Scales:
@@ -127,7 +130,6 @@ def run(people: Sequence[Prepared], setting: Setting, options: FitOptions, progr
     tell = _teller(progress, sum(options.iterations))
     with ThreadPoolExecutor(max_workers=len(people)) as executor:
         found = list(executor.map(lambda person: _first_stage(person, shared, setting, options), people))
-    alternatives = [[(s.cost, s.states[0]) for s in own] for own in found]
     states, linears = [own[0].states[0] for own in found], [own[0].linears[0] for own in found]
     tell(options.iterations[0])
     second = scales(options, 1, setting, False)
@@ -141,7 +143,33 @@ def run(people: Sequence[Prepared], setting: Setting, options: FitOptions, progr
         located = _locate(people, solution, setting)
         setting = replace(setting, prior=_with_height(setting.prior, located.height))
         solution = replace(solution, shared=located)
-    return finish(people, solution, setting, options, alternatives, tell)
+    outcome = finish(people, solution, setting, options, tell)
+    if options.hypotheses > 1:
+        others = [[s.states[0] for s in own[1:]] for own in found]
+        outcome = replace(outcome, readings=_readings(people, outcome, others, options))
+    return outcome
+
+
+def _readings(
+    people: Sequence[Prepared], outcome: Outcome, others: list[list[State]], options: FitOptions
+) -> list[list[Reading]]:
+    """Each person's readings, camera and floor as found."""
+    found, prior = outcome.solution, outcome.setting.prior
+    fixed = replace(prior, focal_precision=np.inf, tilt_precision=np.full(2, np.inf), height_precision=np.inf)
+
+    def of(number: int) -> list[Reading]:
+        person = replace(people[number], problem=outcome.problems[number])
+
+        def further(state: State, iterations: int, linears: list[Linear] | None = None) -> Solution:
+            return solve(
+                [person.problem], [state], found.shared, outcome.scales, fixed,
+                linears=linears, iterations=iterations, tolerance=_ROUGHLY * options.tolerance,
+            )  # fmt: skip
+
+        return readings(person, found, number, others[number], outcome.scales, further, options.hypotheses)
+
+    with ThreadPoolExecutor(max_workers=len(people)) as executor:
+        return list(executor.map(of, range(len(people))))
 
 
 def finish(
@@ -149,7 +177,6 @@ def finish(
     solution: Solution,
     setting: Setting,
     options: FitOptions,
-    alternatives: list[list[tuple[float, State]]],
     tell: Callable[[int], None] = lambda more: None,
 ) -> Outcome:
     """The tight fit from a rough one, twice if there is a floor: contacts are first taken loosely, then strictly."""
@@ -166,7 +193,7 @@ def finish(
         )  # fmt: skip
         tell(options.iterations[2] // 2)
     prior = setting.prior if contact else _without_height(setting.prior)
-    return Outcome(solution, problems, replace(setting, floor=contact, prior=prior), final, alternatives)
+    return Outcome(solution, problems, replace(setting, floor=contact, prior=prior), final, [[] for _ in people])
 
 
 def _with_height(prior: SharedPrior, height: float) -> SharedPrior:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.body import DefaultBody
-from marrow.body.keypoints import KeypointSource
+from marrow.body.keypoints import KeypointSource, keypoint_sources
 from marrow.conventions import JOINT_SETS
 from marrow.fit import priors
 from marrow.fit._fast_residuals import Directions, Feet, Pixels, Places, Trunk
 from marrow.fit.evidence import (
+    BONES,
     FAINT,
+    LIFTED,
     Evidence,
     View,
     kind_of,
@@ -22,7 +24,6 @@ from marrow.fit.evidence import (
     pairs_of,
     person_size,
     undistorted,
-    view_sources,
 )
 from marrow.fit.model import Model, build_model
 from marrow.fit.options import FitOptions
@@ -40,9 +41,10 @@ _TRUNK = (
     KeypointSource("trunk_up", landmarks=("t8_body",), landmark_weights=(1.0,), offset=(0, 1, 0), offset_body="torso"),
 )
 _MEMORY = 0.5  # s of pictures that tell of shape and camera as one
-#: Where only keypoints of one camera are seen, factors on a sequence's pose prior and smoothness, found on clips that
-#: are in no test. The prior then is what tells a limb's two depths apart, and stiff joints would keep a wrong one.
-_UNSEEN_PRIOR, _UNSEEN_SMOOTHNESS = 2.5, 0.5
+#: By kind of evidence (``evidence.kind_of``), factors on a sequence's pose prior and smoothness, found on clips that
+#: are in no test. Where only keypoints of one camera are seen, the prior is what tells a limb's two depths apart, and
+#: stiff joints would keep a wrong one.
+_FACTORS = {"keypoints": (2.5, 0.5), "lifted": (2.5, 0.5)}
 _STEP = 0.5  # finite-difference step of the shape in prior sds: wide, since the shape space has kinks at its anchors
 
 
@@ -85,7 +87,7 @@ def prepare(
 ) -> Prepared:
     """Translate evidence into arrays. ``feet`` adds the soles (contact, floor); ``repeated`` is :func:`repeats`."""
     share, dt = shares(time)
-    sources, view_points, place_points = _sources(evidence)
+    sources, view_points, lifted_points, place_points = _sources(evidence)
     extra = len(sources)
     if evidence.views:
         sources += [*_TRUNK, *(sole_sources() if feet else ())]
@@ -102,11 +104,12 @@ def prepare(
     feet_at = np.arange(extra + len(_TRUNK), len(sources))
     pixels, keypoints = _pixels(evidence.views, view_points, share)
     places = _places(evidence, place_points)
+    told = [*_of_landmarks(evidence, view_points[0]), *_of_lifted(evidence, lifted_points)] if evidence.views else []
     observed = Observed(
         share=share,
         dt=dt,
         pixels=pixels,
-        directions=_directions(evidence, view_points, model),
+        directions=_directions(told, model),
         places=places,
         feet=Feet(feet_at, np.zeros((len(time), len(feet_at))), np.zeros(len(time))) if len(feet_at) else None,
         trunk=_trunk(model, extra) if evidence.views else None,
@@ -134,20 +137,27 @@ def _on_skin(evidence: Evidence) -> bool:
     return any(isinstance(source, KeypointSource) and source.vertices for source in sources)
 
 
-def _sources(evidence: Evidence) -> tuple[list[Source], list[dict[int, int]], list[NDArray[np.int64]]]:
-    """All places on the body; by view: keypoint -> point; by set of points: the points' numbers."""
+def _sources(
+    evidence: Evidence,
+) -> tuple[list[Source], list[dict[int, int]], dict[int, int], list[NDArray[np.int64]]]:
+    """All places on the body; by view, and for the lifter: keypoint -> point; by set of points: the points' numbers."""
     sources: list[Source] = []
     by_set: dict[str, dict[int, int]] = {}
-    for view in evidence.views:
-        if view.joint_set not in by_set:
-            placed = [(k, s) for k, s in enumerate(view_sources(view)) if s is not None]
-            by_set[view.joint_set] = {k: len(sources) + i for i, (k, _) in enumerate(placed)}
-            sources += [s for _, s in placed]
+
+    def placed(joint_set: str) -> dict[int, int]:
+        if joint_set not in by_set:
+            own = [(k, s) for k, s in enumerate(keypoint_sources(joint_set)) if s is not None]
+            by_set[joint_set] = {k: len(sources) + i for i, (k, _) in enumerate(own)}
+            sources.extend(s for _, s in own)
+        return by_set[joint_set]
+
+    views = [placed(view.joint_set) for view in evidence.views]
+    lifted = {} if evidence.lifted is None else placed(LIFTED)
     numbers = []
     for points in evidence.points:
         numbers.append(len(sources) + np.arange(len(points.sources)))
         sources += list(points.sources)
-    return sources, [by_set[v.joint_set] for v in evidence.views], numbers
+    return sources, views, lifted, numbers
 
 
 def _moved_by(model: Model, points: Sequence[int]) -> NDArray[np.int64]:
@@ -195,26 +205,14 @@ def _stack(rows: Sequence[Float64]) -> Float64:
     return np.ascontiguousarray(np.array(rows, float))
 
 
-def _directions(evidence: Evidence, view_points: Sequence[Mapping[int, int]], model: Model) -> Directions | None:
-    """Bone directions of the detector's 3-D landmarks, turned into the world."""
-    if evidence.directions is None:
+#: Pairs of points with their directions (T, 3) in the world and precisions (T,), 0 where absent.
+_Told = list[tuple[tuple[int, int], Float64, Float64]]
+
+
+def _directions(told: _Told, model: Model) -> Directions | None:
+    if not told:
         return None
-    view, points = evidence.views[0], view_points[0]
-    confidence = np.nan_to_num(np.asarray(view.confidence, float))
-    pairs: list[tuple[int, int]] = []
-    unit, precision = [], []
-    for a, b, sd in pairs_of(view.joint_set):
-        if a not in points or b not in points:
-            continue
-        d = (evidence.directions[:, b] - evidence.directions[:, a]) @ view.camera.R_cam_world
-        length = np.linalg.norm(d, axis=-1)
-        good = np.asarray(length) > 1e-3  # false where not a number
-        sure = np.clip(np.minimum(confidence[:, a], confidence[:, b]), 0.0, 1.0)
-        pairs.append((points[a], points[b]))
-        unit.append(np.where(good[:, None], d / np.where(good, length, 1.0)[:, None], 0.0))
-        precision.append(np.where(good & (sure > FAINT), sure / sd**2, 0.0))
-    if not pairs:
-        return None
+    pairs, unit, precision = zip(*told, strict=True)
     moved = [_moved_by(model, pair) for pair in pairs]
     return Directions(
         np.array(pairs, np.int64),
@@ -223,6 +221,44 @@ def _directions(evidence: Evidence, view_points: Sequence[Mapping[int, int]], mo
         np.ascontiguousarray(np.stack(unit, 1)),
         np.ascontiguousarray(np.stack(precision, 1)),
     )
+
+
+def _of_landmarks(evidence: Evidence, points: Mapping[int, int]) -> _Told:
+    """Bone directions of the detector's 3-D landmarks, turned into the world."""
+    if evidence.directions is None:
+        return []
+    view, out = evidence.views[0], []
+    confidence = np.nan_to_num(np.asarray(view.confidence, float))
+    for a, b, sd in pairs_of(view.joint_set):
+        if a not in points or b not in points:
+            continue
+        unit, length = _unit((evidence.directions[:, b] - evidence.directions[:, a]) @ view.camera.R_cam_world)
+        sure = np.clip(np.minimum(confidence[:, a], confidence[:, b]), 0.0, 1.0)
+        out.append(((points[a], points[b]), unit, np.where((length > 0) & (sure > FAINT), sure / sd**2, 0.0)))
+    return out
+
+
+def _of_lifted(evidence: Evidence, points: Mapping[int, int]) -> _Told:
+    """Bone directions of a lifter's joints, turned into the world, as sure as the lifter is of their ends."""
+    if evidence.lifted is None:
+        return []
+    xyz, sd = np.asarray(evidence.lifted.xyz, float), np.asarray(evidence.lifted.sd, float)
+    camera, names, out = evidence.views[0].camera, JOINT_SETS[LIFTED], []
+    for first, second, factor in BONES:
+        a, b = names.index(first), names.index(second)
+        unit, length = _unit((xyz[:, b] - xyz[:, a]) @ camera.R_cam_world)
+        variance = factor**2 * (sd[:, a] ** 2 + sd[:, b] ** 2) / np.where(length > 0, length, 1.0) ** 2
+        good = (length > 0) & np.isfinite(variance) & (variance > 0)
+        out.append(((points[a], points[b]), unit, np.where(good, 1.0 / np.where(good, variance, 1.0), 0.0)))
+    return out
+
+
+def _unit(d: Float64) -> tuple[Float64, Float64]:
+    """Unit vectors (T, 3) and lengths (T,) of vectors; both 0 where they are tiny or no numbers."""
+    length = np.linalg.norm(d, axis=-1)
+    length = np.where(length > 1e-3, length, 0.0)
+    known = (length > 0)[:, None]
+    return np.where(known, d / np.where(known, length[:, None], 1.0), 0.0), length
 
 
 def _places(evidence: Evidence, numbers: Sequence[NDArray[np.int64]]) -> Places | None:
@@ -243,13 +279,13 @@ def _problem(
 ) -> Problem:
     structure, trained = trees.whole(), priors.load_pose_prior()
     slots, mixture = priors.pose_slots(model, structure, trained, limits=options.limits)
-    unseen = kind_of(evidence) == "keypoints"
-    smoother = options.smoothness * (_UNSEEN_SMOOTHNESS if unseen else 1.0)
+    prior_factor, smooth_factor = _FACTORS.get(kind_of(evidence), (1.0, 1.0))
+    smoother = options.smoothness * smooth_factor
     smooth = priors.smoothness(model, structure, trained, max(smoother, 1e-12) ** -0.5)
     # one frame alone has the whole prior; in a sequence it is spread over the frames that repeat a pose
     once = 1.0 if len(observed.share) < 3 or options.smoothness <= 0 else priors.TYPICAL_STATIC_WEIGHT
-    if once < 1.0 and unseen:
-        once *= _UNSEEN_PRIOR
+    if once < 1.0:
+        once *= prior_factor
     precision = options.shape_prior * repeated / riders.sd**2
     return Problem(
         model=model,

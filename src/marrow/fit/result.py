@@ -11,6 +11,7 @@ from marrow.conventions import to_ground
 from marrow.fit import floor as floors
 from marrow.fit import uncertainty
 from marrow.fit._fast_residuals import SHARED, Shared
+from marrow.fit.alternatives import weights
 from marrow.fit.arrow import Factor, Normal, SharedPrior, border_indices, border_system, factorise, free_border
 from marrow.fit.evidence import kind_of
 from marrow.fit.floor import Floor
@@ -20,26 +21,13 @@ from marrow.fit.state import State
 from marrow.geometry import rotations
 from marrow.skeleton import Skeleton
 from marrow.skeleton import tree as trees
-from marrow.types import PRIOR, Camera, Float64, Motion
+from marrow.types import PRIOR, Alternatives, Camera, Float64, Motion
 
 #: Standard deviation of adults' stature (both sexes): what an assumed scale carries.
 STATURE_SPREAD = 0.10
 _GIVEN_STATURE_SD = 0.01  # m: a stature that a user gives is good to a centimetre
 _UNSETTLED = 2e-3  # a cost that still falls by this share in three iterations
 _RIDGES = (1e-6, 1e-3, 1.0)  # added to the band's diagonal where a part of it is not determined at all
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """Another reading of the same evidence, from another start.
-
-    Attributes:
-        q: (T, D) coordinates, in the world of the result.
-        log_odds: natural logarithm of how much less likely it is than the result (negative).
-    """
-
-    q: Float64
-    log_odds: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,6 @@ class PersonFit:
         skeleton: scaled to the person.
         cost: of all this person's residuals and priors.
         reprojection_px: (T, K) distance in pixels between keypoint and fit in the first view; NaN where not seen.
-        hypotheses: other readings, likeliest first; may be empty.
         warnings: what a user should know about this person.
     """
 
@@ -59,7 +46,6 @@ class PersonFit:
     skeleton: Skeleton
     cost: float
     reprojection_px: Float64
-    hypotheses: tuple[Hypothesis, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -234,13 +220,13 @@ def _person(
         time=prepared.time, coordinates=skeleton.coordinates, q=q, translation=translation, shape=shape, q_sd=sd,
         mark=marks, derived_sd=derived_sd, derived_mark=derived_mark,
         observed=prepared.seen, joints_sd=joints, contact=_contact(prepared, problem),
+        alternatives=_alternatives(prepared, outcome, number, skeleton, turn, height),
     )  # fmt: skip
     return PersonFit(
         motion=motion,
         skeleton=skeleton,
         cost=normal.cost,
         reprojection_px=_reprojection(prepared, normal.residual),
-        hypotheses=_hypotheses(prepared, outcome, number, skeleton, turn, height),
     )
 
 
@@ -284,13 +270,21 @@ def _reprojection(prepared: Prepared, residual: Float64) -> Float64:
     return out
 
 
-def _hypotheses(prepared, outcome, number, skeleton, turn, height) -> tuple[Hypothesis, ...]:
-    """The other starts' solutions of the first stage, with their costs against the best one's."""
-    found = outcome.alternatives[number]
-    if not found:
-        return ()
-    best = found[0][0]
-    return tuple(
-        Hypothesis(_coordinates(prepared, skeleton, state, turn, height)[0], float(best - cost))
-        for cost, state in found[1:]
+def _alternatives(
+    prepared: Prepared, outcome: Outcome, number: int, skeleton: Skeleton, turn: Float64, height: float
+) -> Alternatives | None:
+    """The other readings in the world of the result, on its body."""
+    found = outcome.readings[number]
+    if len(found) < 2:
+        return None
+    q, translation = (
+        np.stack(part)
+        for part in zip(*(_coordinates(prepared, skeleton, r.state, turn, height) for r in found), strict=True)
     )
+    weight = weights(found, prepared.time)
+    p = skeleton.forward(q, translation)[1]
+    p = p - p[:, :, :1]
+    mean = np.einsum("ht,htbi->tbi", weight, p)
+    spread = np.sqrt(np.einsum("ht,htb->tb", weight, ((p - mean) ** 2).sum(-1)))
+    log_odds = np.array([min(found[0].cost - r.cost, 0.0) for r in found[1:]])
+    return Alternatives(q[1:], translation[1:], weight[1:], log_odds, spread)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marrow.fit._fast_kinematics import Template
-from marrow.fit._fast_residuals import Pixels, Scales, Shared
+from marrow.fit._fast_residuals import Directions, Pixels, Scales, Shared
 from marrow.fit.model import Linear
 from marrow.fit.problem import Prepared
 from marrow.fit.reversals import BOTH, LOWER, UPPER, limbs, turned_limb, turned_trunk
@@ -39,7 +39,7 @@ _TRUNK = (
 def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, solve: Solve) -> Solution:
     """The best reading that turning over trunk and limbs, one after another, leads to; else ``found`` itself."""
     best, problem = found, person.problem
-    for turned in _moves(person):
+    for turned in moves(person):
         state, linear = best.states[0], best.linears[0]
         other = solve(turned(state, linear.at(state.shape)), _SETTLE, best.linears).states[0]
         both = (state, replace(other, shape=state.shape))
@@ -51,7 +51,7 @@ def search(person: Prepared, found: Solution, shared: Shared, scales: Scales, so
     return best
 
 
-def _moves(person: Prepared) -> Iterator[Callable[[State, Template], State]]:
+def moves(person: Prepared) -> Iterator[Callable[[State, Template], State]]:
     """Functions of a state and its template that turn one part of the body over."""
     model, camera = person.model, person.evidence.views[0].camera
     centre = -camera.R_cam_world.T @ camera.t_cam_world
@@ -76,12 +76,15 @@ def _spliced(a: State, b: State, path: NDArray[np.int64]) -> State:
 
 
 def frame_cost(problem: Problem, linear: Linear, state: State, shared: Shared, scales: Scales) -> Float64:
-    """(T,) cost of keypoints, pose prior, limits and smoothness of each frame."""
+    """(T,) cost of keypoints, bone directions, pose prior, limits and smoothness of each frame."""
     out = pose_cost(problem, state) + smooth_cost(problem, state)
-    pixels = problem.observed.pixels
+    pixels, directions = problem.observed.pixels, problem.observed.directions
+    X = place(problem.model, linear, state).X
     if pixels is not None:
-        X = place(problem.model, linear, state).X[:, pixels.point]
-        out += pixel_cost(pixels, X, shared.focal, scales.robust_pixel)
+        out += pixel_cost(pixels, X[:, pixels.point], shared.focal, scales.robust_pixel)
+    if directions is not None:
+        factor = scales.direction * problem.observed.share
+        out += factor * direction_cost(directions, X, scales.robust_direction)
     return out
 
 
@@ -122,10 +125,19 @@ def pixel_cost(pixels: Pixels, X: Float64, focal: float, robust: float) -> Float
     x = np.einsum("nij,tnj->tni", R, X) + pixels.shift[pixels.camera]
     depth = np.maximum(x[..., 2:], 0.2)
     r = (focal * lens[:, :2] * x[..., :2] / depth + lens[:, 2:] - pixels.xy) / pixels.sd[..., None]
-    s2 = (r**2).sum(-1)
-    c2 = robust**2 if robust > 0 else np.inf
-    cost = 0.5 * s2 if robust <= 0 else 0.5 * s2 * c2 / (s2 + c2)
-    return (pixels.weight * cost).sum(-1)
+    return (pixels.weight * _robust_cost((r**2).sum(-1), robust)).sum(-1)
+
+
+def direction_cost(seen: Directions, X: Float64, robust: float) -> Float64:
+    """(T,) robust cost of the bone directions of points (T, K, 3) (see ``_fast_residuals.add_directions``)."""
+    bone = X[:, seen.pair[:, 1]] - X[:, seen.pair[:, 0]]
+    bone = bone / np.maximum(np.linalg.norm(bone, axis=-1, keepdims=True), 1e-6)
+    return _robust_cost(((bone - seen.unit) ** 2).sum(-1) * seen.precision, robust).sum(-1)
+
+
+def _robust_cost(s2: Float64, scale: float) -> Float64:
+    """Geman-McClure's cost of squared normalised residuals."""
+    return 0.5 * s2 if scale <= 0 else 0.5 * s2 * scale**2 / (s2 + scale**2)
 
 
 def pose_cost(problem: Problem, state: State) -> Float64:

@@ -223,7 +223,7 @@ def _again(
     """The tight fit of a window with its border held."""
     scales = pipeline.scales(options, 2, setting, False)
     solution = solve([p.problem for p in prepared], states, shared, scales, setting.prior, iterations=3)
-    return pipeline.finish(prepared, solution, setting, options, [[] for _ in prepared])
+    return pipeline.finish(prepared, solution, setting, options)
 
 
 def _kept(arrays: Sequence[np.ndarray], kept: Sequence[slice]) -> np.ndarray:

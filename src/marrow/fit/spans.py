@@ -46,6 +46,7 @@ def padded(person: PersonFit, span: slice, time: Float64) -> PersonFit:
         out[outside] = value
         return out
 
+    nearest = np.clip(np.arange(len(time)) - before, 0, len(motion.time) - 1)
     q_sd = filled(motion.q_sd, _ANGLE_SD)
     if q_sd is not None:
         q_sd[outside, 3:6] = _PLACE_SD
@@ -54,8 +55,8 @@ def padded(person: PersonFit, span: slice, time: Float64) -> PersonFit:
         mark=filled(motion.mark, PRIOR), derived_sd=filled(motion.derived_sd, _ANGLE_SD),
         derived_mark=filled(motion.derived_mark, PRIOR), observed=filled(motion.observed, False),
         joints_sd=filled(motion.joints_sd, _PLACE_SD), contact=filled(motion.contact, 0.0),
+        alternatives=None if motion.alternatives is None else motion.alternatives.rows(nearest),
     )  # fmt: skip
     reprojection = np.full((len(time), person.reprojection_px.shape[1]), np.nan)
     reprojection[span] = person.reprojection_px
-    others = tuple(replace(h, q=held(h.q)) for h in person.hypotheses)
-    return replace(person, motion=wide, reprojection_px=reprojection, hypotheses=others)
+    return replace(person, motion=wide, reprojection_px=reprojection)

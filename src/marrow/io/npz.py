@@ -1,7 +1,8 @@
 """``motion.npz``: a motion as plain arrays, exact to the last bit, readable by anything that reads numpy files.
 
-Fields are those of :class:`marrow.types.Motion`; the shape is stored as ``shape_names`` and ``shape_values``. Fields
-that are None are left out. No field needs pickle, so reading runs no code.
+Fields are those of :class:`marrow.types.Motion`, and of its alternatives with ``alternatives_`` before the name; the
+shape is stored as ``shape_names`` and ``shape_values``. Fields that are None are left out. No field needs pickle, so
+reading runs no code.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from marrow.errors import InputError
 from marrow.io.files import write_atomically
-from marrow.types import Motion
+from marrow.types import Alternatives, Motion
 
 _FORMAT = 2
 
@@ -32,6 +33,14 @@ _FIELDS: dict[str, tuple[type[np.generic], str]] = {
     "joints_sd": (np.float64, "TB"),
     "contact": (np.float64, "T2"),
 }
+#: The same for :class:`marrow.types.Alternatives`, whose fields are all there or none; H alternatives.
+_ALTERNATIVES: dict[str, tuple[type[np.generic], str]] = {
+    "alternatives_q": (np.float64, "HTD"),
+    "alternatives_translation": (np.float64, "HT3"),
+    "alternatives_weight": (np.float64, "HT"),
+    "alternatives_log_odds": (np.float64, "H"),
+    "alternatives_spread": (np.float64, "TB"),
+}
 _REQUIRED = ("time", "q", "translation")
 
 
@@ -47,6 +56,9 @@ def write_motion(path: str | Path, motion: Motion) -> None:
         value = getattr(motion, name)
         if value is not None:
             arrays[name] = np.asarray(value, kind)
+    if motion.alternatives is not None:
+        for name, (kind, _) in _ALTERNATIVES.items():
+            arrays[name] = np.asarray(getattr(motion.alternatives, name.removeprefix("alternatives_")), kind)
     arrays["coordinates"] = np.array(motion.coordinates, dtype=str)
     arrays["shape_names"] = np.array(list(motion.shape), dtype=str)
     arrays["shape_values"] = np.array(list(motion.shape.values()), np.float64)
@@ -83,6 +95,7 @@ def read_motion(path: str | Path) -> Motion:
     return Motion(
         coordinates=tuple(str(name) for name in arrays["coordinates"]),
         shape={str(n): float(v) for n, v in zip(arrays["shape_names"], arrays["shape_values"], strict=True)},
+        alternatives=Alternatives(*(arrays[name] for name in _ALTERNATIVES)) if "alternatives_q" in arrays else None,
         **{name: arrays.get(name) for name in _FIELDS},  # pyright: ignore[reportArgumentType]
     )
 
@@ -99,7 +112,11 @@ def _check(arrays: dict[str, Any], where: str) -> None:
     if arrays["shape_values"].shape != arrays["shape_names"].shape or arrays["shape_values"].dtype != np.float64:
         raise InputError(f"{where}: 'shape_values' must be float64, one for each of 'shape_names'")
     sizes = {"3": 3, "2": 2, "D": len(arrays["coordinates"])}
-    for name, (kind, letters) in _FIELDS.items():
+    there = [name for name in _ALTERNATIVES if name in arrays]
+    if there and len(there) < len(_ALTERNATIVES):
+        missing = next(name for name in _ALTERNATIVES if name not in arrays)
+        raise InputError(f"{where}: the field '{missing}' is missing beside '{there[0]}'")
+    for name, (kind, letters) in (_FIELDS | _ALTERNATIVES).items():
         array = arrays.get(name)
         if array is None:
             continue

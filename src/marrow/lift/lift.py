@@ -1,4 +1,4 @@
-"""The first guess: rotations from world landmarks where a detector gives them, else by recognition; then the place."""
+"""The first guess: rotations from a lifter's joints, a detector's landmarks or by recognition; then the place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from marrow.lift.places import Places, places
 from marrow.lift.rays import on_rays
 from marrow.lift.root import solve_root
 from marrow.skeleton import Skeleton
-from marrow.types import Camera, Float64, Guess, Keypoints
+from marrow.types import Camera, Float32, Float64, Guess, Keypoints
+
+#: The joint set of lifters.
+LIFTED = "h36m17"
 
 #: Score of a frame that was not seen: as bad as an error of the person's whole size.
 UNSEEN = 1.0
@@ -39,11 +42,13 @@ def lift(
     body: DefaultBody,
     skeleton: Skeleton,
     *,
+    lifted: Float32 | None = None,
     hypotheses: int = 1,
 ) -> list[Guess]:
     """First guesses of one person's movement, best first.
 
-    With world landmarks: rotations from their directions; then the most similar views of known poses, smoothest through
+    With a lifter's joints, one guess from their directions comes first, in the place of the last of the others. With
+    world landmarks: rotations from their directions; then the most similar views of known poses, smoothest through
     time; then the landmarks with left and right exchanged, for a detector that mixed up front and back. Without: known
     poses only, each further guess facing elsewhere. The place comes from the picture, with the average body. Frames
     without evidence are interpolated.
@@ -53,6 +58,8 @@ def lift(
         time: (T,) seconds, increasing.
         camera: its extrinsics place the guess in the world.
         skeleton: ``Skeleton.inside(body.rest().landmarks)``.
+        lifted: (T, 17, 3) the joints ``h36m17`` as a lifter says, in the camera's axes, from anywhere; NaN in frames
+            without.
         hypotheses: at most so many guesses.
 
     Returns:
@@ -73,12 +80,19 @@ def lift(
     if keypoints.world is not None and np.isfinite(keypoints.world).any():
         world = np.where(enough[:, None, None], np.asarray(keypoints.world, float), np.nan) @ camera.R_cam_world
 
-    def read(points: Float64) -> list[Guess]:
-        R_joint = rotations_from_points(points, skeleton, where)
+    def read(points: Float64, of: Places = where) -> list[Guess]:
+        R_joint = rotations_from_points(points, skeleton, of)
         if not np.isfinite(R_joint).all((-1, -2, -3)).any():
             return []
         return [_placed(R_joint, xy, weight, time, camera, skeleton, where)]
 
+    first: list[Guess] = []
+    if lifted is not None:
+        joints = np.where(enough[:, None, None], np.asarray(lifted, float), np.nan) @ camera.R_cam_world
+        first = read(joints, places(LIFTED, body, skeleton))
+        hypotheses -= len(first)
+    if first and not hypotheses:
+        return first
     found = [] if world is None else read(world)
     if len(found) < hypotheses:
         more = hypotheses - len(found)
@@ -88,9 +102,9 @@ def lift(
         found = known + found if better else found + known
     if world is not None and len(found) < hypotheses:
         found += read(world[:, SWAP[keypoints.joint_set]])
-    if not found:
+    if not first and not found:
         raise InputError(f"lift: no frame shows {_FEWEST} keypoints of {keypoints.joint_set}; nothing to start from")
-    return found
+    return first + found
 
 
 def _recognised(

@@ -125,7 +125,9 @@ class Lifter:
                 kept = slice(start - first, end - first)
                 seen = torch.where(enough(given.confidence), 1.0, math.nan)[0, kept, None]
                 where.append(from_network(given, said.mean)[0, kept] * seen[..., None])
-                sd.append(said.log_error[0, kept].exp() * self.calibration * given.stature * seen)
+                own = said.log_error[0, kept].exp() * self.calibration * given.stature * seen
+                own[:, 0] = 0.0 * seen[:, 0]  # the root is where it is, and networks learn nothing of its error
+                sd.append(own)
         return torch.cat(where), torch.cat(sd)
 
 

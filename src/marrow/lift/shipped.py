@@ -1,17 +1,24 @@
-"""Lifters that come with marrow, and a picture's keypoints to try one on."""
+"""Lifters that come with marrow, and a picture's keypoints to try one on.
+
+Importing this is cheap: torch is imported where a network is made.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from marrow.errors import AssetError
-from marrow.lift.lifter import Lifter
-from marrow.lift.networks import FrameLifter, TimeLifter
-from marrow.train.weights import load_weights
+from marrow.errors import AssetError, InputError
 from marrow.types import Camera, Float64
+
+if TYPE_CHECKING:
+    import torch
+
+    from marrow.lift.lifter import Lifter
+    from marrow.lift.networks import FrameLifter, TimeLifter
 
 WEIGHTS = Path(__file__).with_name("weights")
 
@@ -20,32 +27,50 @@ def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
     """A lifter with a network whose weights lie at ``path``.
 
     Raises:
-        AssetError: they are not there.
-        InputError: they are damaged, or of another network.
+        AssetError: they are not there, damaged, or of another network.
     """
+    from marrow.lift.lifter import Lifter
+    from marrow.train.weights import load_weights
+
     if not path.is_file():
         raise AssetError(f"the lifter {name!r} has no weights yet; train them: python scripts/train_lifters.py {name}")
-    load_weights(network, path)
+    try:
+        load_weights(network, path)
+    except InputError as error:
+        raise AssetError(f"the lifter {name!r} cannot be loaded: {error}; reinstall marrow") from error
     return Lifter(name, network.eval())
 
 
-def frame_lifter() -> Lifter:
-    """The lifter of single frames."""
-    return shipped("frame", frame_network(), WEIGHTS / "frame.safetensors")
+def frame_lifter(folder: Path = WEIGHTS) -> Lifter:
+    """The lifter of single frames; its weights are ``frame.safetensors`` in ``folder``."""
+    return shipped("frame", frame_network(), folder / "frame.safetensors")
 
 
-def time_lifter() -> Lifter:
-    """The lifter that looks at 13 frames before and after each."""
-    return shipped("time", time_network(), WEIGHTS / "time.safetensors")
+def time_lifter(folder: Path = WEIGHTS) -> Lifter:
+    """The lifter that looks at 13 frames before and after each; its weights are ``time.safetensors`` in ``folder``."""
+    return shipped("time", time_network(), folder / "time.safetensors")
+
+
+#: Name of each to the function that loads it.
+SHIPPED: dict[str, Callable[..., Lifter]] = {"frame": frame_lifter, "time": time_lifter}
+
+
+def default_lifter(folder: Path = WEIGHTS) -> Lifter | None:
+    """What a capture uses where nothing is said: ``time`` where its weights are there, else none."""
+    return time_lifter(folder) if (folder / "time.safetensors").is_file() else None
 
 
 def frame_network() -> FrameLifter:
     """The network of :func:`frame_lifter`, untrained."""
+    from marrow.lift.networks import FrameLifter
+
     return FrameLifter(width=384, blocks=2)
 
 
 def time_network() -> TimeLifter:
     """The network of :func:`time_lifter`, untrained."""
+    from marrow.lift.networks import TimeLifter
+
     return TimeLifter(width=256, reach=(1, 3, 9))
 
 

@@ -17,6 +17,7 @@ from marrow.view.scene import Scene, ViewPerson, four_strongest, middle_and_size
 
 HOST = "127.0.0.1"
 SKIN_OPACITY = 0.4
+GHOST = 0.4  # share of the others' opacity
 FIELD_OF_VIEW = float(np.radians(40))
 
 
@@ -88,8 +89,12 @@ class Drawing:
         for nodes in self._nodes:
             for handle in (nodes.skinned, nodes.mesh):
                 if handle is not None:
-                    handle.opacity = None if opacity >= 1 else opacity
+                    handle.opacity = self._opacity_of(nodes.person)
         self.show_frame(self.frame)
+
+    def _opacity_of(self, person: ViewPerson) -> float | None:
+        opacity = self.opacity * (GHOST if person.ghost else 1.0)
+        return None if opacity >= 1 else opacity
 
     def _prepare_stage(self) -> None:
         api, scene = self._server.scene, self.scene
@@ -134,7 +139,7 @@ class Drawing:
                 bone_positions=skin.bind[:, :3, 3],
                 skin_weights=four_strongest(skin.weights),
                 color=person.colour,
-                opacity=self.opacity,
+                opacity=self._opacity_of(person),
                 receive_shadow=False,
             )
         return nodes
@@ -165,7 +170,7 @@ class Drawing:
                     person.faces,
                     color=person.colour_at(frame),
                     receive_shadow=False,
-                    opacity=None if self.opacity >= 1 else self.opacity,
+                    opacity=self._opacity_of(person),
                 )
             else:
                 nodes.mesh.vertices = vertices

@@ -48,7 +48,7 @@ def scene_of_motions(
     names: Sequence[str] = (),
     title: str = "marrow",
 ) -> Scene:
-    """People moving in one world.
+    """People moving in one world, with a ghost for each of their alternatives.
 
     The timeline holds every instant of any of them; a person is absent where their own motion has none.
 
@@ -59,10 +59,11 @@ def scene_of_motions(
     if not motions:
         raise InputError("there is nobody to show: the result holds no person")
     time = np.unique(np.concatenate([np.round(motion.time, 6) for motion in motions]))
-    people = [
-        person_of_motion(motion, time, names[i] if names else f"person {i + 1}", PALETTE[i % len(PALETTE)])
-        for i, motion in enumerate(motions)
-    ]
+    people = []
+    for i, motion in enumerate(motions):
+        name = names[i] if names else f"person {i + 1}"
+        person = person_of_motion(motion, time, name, PALETTE[i % len(PALETTE)])
+        people += [person, *ghosts(person, motion, time)]
     return Scene(people, time, camera, None if floor is None else 0.0, title=title)
 
 
@@ -98,6 +99,18 @@ def person_of_motion(motion: Motion, time: Float64, name: str, colour: tuple[int
         ),
         observed=seen,
     )
+
+
+def ghosts(person: ViewPerson, motion: Motion, time: Float64) -> list[ViewPerson]:
+    """The alternatives of a person's motion, skin only."""
+    if motion.alternatives is None:
+        return []
+    others, out = motion.alternatives, []
+    for n, (q, translation) in enumerate(zip(others.q, others.translation, strict=True), 1):
+        name = f"{person.name}, alternative {n}"
+        other = person_of_motion(replace(motion, q=q, translation=translation), time, name, person.colour)
+        out.append(replace(other, bones=(), ghost=True))
+    return out
 
 
 def _dense(weights: SkinWeights, bodies: int) -> Float32:

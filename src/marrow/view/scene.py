@@ -56,6 +56,7 @@ class ViewPerson:
         vertices: (T, V, 3) float32, or a function from frame to (V, 3); not needed where ``skin`` is given.
         skin: preferred where there is one: far less data per frame.
         observed: (T,) bool, or None: all. Elsewhere the person is drawn in grey: nobody saw what is shown.
+        ghost: another reading of somebody: drawn fainter than people.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ViewPerson:
     vertices: Float32 | Callable[[int], Float32] | None = None
     skin: Skin | None = None
     observed: NDArray[np.bool_] | None = None
+    ghost: bool = False
 
     def colour_at(self, frame: int) -> tuple[int, int, int]:
         """The person's colour, or grey in frames in which they were not observed."""
