@@ -119,7 +119,9 @@ def test_torch_is_imported_only_where_it_lives_and_never_at_the_top() -> None:
             else:
                 continue
             if any(name.split(".")[0] in ("torch", "roma") for name in names):
-                assert area in ("body", "nn", "render", "data", "train", "systems", "recover", "avatar", "generate"), path
+                assert area in ("body", "nn", "render", "data", "train", "systems", "recover", "avatar", "generate"), (
+                    path
+                )
 
 
 @pytest.mark.parametrize(
