@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -28,7 +29,7 @@ import numpy as np
 from marrow import conventions
 from marrow.body import load_body
 from marrow.body.keypoints import keypoint_positions, keypoint_vertices
-from marrow.conventions import JOINT_SETS, SWAP, conversion
+from marrow.conventions import JOINT_SETS, SWAP, conversion, joint_conversion
 from marrow.data.synth.population import sample_figure
 from marrow.data.synth.poses import PoseSampler
 
@@ -43,6 +44,12 @@ NOT_PLACED = {("smpl24", "pelvis")}
 #: Parts of the names of an arm's and a leg's points, the root of the limb apart.
 ARMS = ("elbow", "wrist", "hand", "thumb", "index", "middle", "ring", "little", "pinky")
 LEGS = ("knee", "ankle", "heel", "foot", "toe")
+#: Pairs whose distances the documentation tells.
+SHOWN = (
+    ("blazepose33", "h36m17"), ("blazepose33", "coco17"), ("blazepose33", "smpl24"), ("coco17", "h36m17"),
+    ("coco17", "blazepose33"), ("h36m17", "coco17"), ("h36m17", "smpl24"), ("smpl24", "h36m17"), ("body25", "h36m17"),
+    ("mpi3dhp17", "h36m17"),
+)  # fmt: skip
 START = dict(zip(JOINT_SETS, np.cumsum([0, *map(len, JOINT_SETS.values())]).tolist(), strict=False))
 MIRROR = np.concatenate([START[name] + SWAP[name] for name in JOINT_SETS])
 
@@ -95,7 +102,7 @@ def learned(moment: np.ndarray, orbits: list[list[int]]) -> tuple[list[int], np.
     """Points chosen one orbit at a time, their weights, and the mean square left, scatter included."""
     scattered = moment + 3 * NOISE_MM**2 * np.eye(len(moment))
     chosen: list[int] = []
-    best, weights = np.inf, np.zeros(0)
+    least, weights = np.inf, np.zeros(0)
     while len(chosen) < MOST:
         trials = [
             (weights_of(scattered[np.ix_(own, own)]), own) for o in orbits if (own := sorted({*chosen, *o})) != chosen
@@ -103,68 +110,106 @@ def learned(moment: np.ndarray, orbits: list[list[int]]) -> tuple[list[int], np.
         if not trials:
             break
         (w, value), own = min(trials, key=lambda trial: trial[0][1])
-        if np.sqrt(value) > (1 - STEP) * np.sqrt(best):
+        if np.sqrt(value) > (1 - STEP) * np.sqrt(least):
             break
-        chosen, best, weights = own, value, w
-    return chosen, weights, best
+        chosen, least, weights = own, value, w
+    return chosen, weights, least
 
 
-def converter(src: str, dst: str, train: np.ndarray, test: np.ndarray) -> list[tuple[list[int], list[float], float]]:
-    """Per joint of ``dst``: the parts, their weights where learned (else none), and the distance in millimetres."""
+class Made(NamedTuple):
+    """A joint: its parts, their weights where learned, and the distance in millimetres, learned or plain and plain."""
+
+    parts: list[int]
+    weights: list[float]
+    residual: float
+    plain: float
+
+
+def converter(src: str, dst: str, train: np.ndarray, test: np.ndarray) -> list[Made]:
+    """How each joint of ``dst`` is made."""
     placed = np.isfinite(np.diag(train))
     source = START[src] + np.arange(len(JOINT_SETS[src]))
     usable = [k for k in range(len(source)) if placed[source[k]] and (src, JOINT_SETS[src][k]) not in NOT_PLACED]
     swap = SWAP[src]
-    out: list[tuple[list[int], list[float], float]] = [([], [], np.nan)] * len(JOINT_SETS[dst])
+    out = [Made([], [], np.nan, np.nan)] * len(JOINT_SETS[dst])
     for j, name in enumerate(JOINT_SETS[dst]):
         mirrored = int(SWAP[dst][j])
         if "right" in name.split("_"):
             continue  # made from the left one
         target = START[dst] + j
         plain = list(conversion(src, dst)[j])
-        known = placed[target] and (dst, name) not in NOT_PLACED
-        result: tuple[list[int], list[float], float] = (plain, [], np.nan)
-        if known:
-            moment, held_out = about(train, source, target), about(test, source, target)
+        made = Made(plain, [], np.nan, np.nan)
+        if placed[target] and (dst, name) not in NOT_PLACED:
             near = [k for k in usable if related(name, JOINT_SETS[src][k])]
             orbits = [[k] for k in near] if mirrored != j else [sorted({k, int(swap[k])}) for k in near]
-            parts, weights, value = learned(np.where(np.isfinite(moment), moment, 0.0), orbits)
-            residual = float(np.sqrt(max(weights @ held_out[np.ix_(parts, parts)] @ weights, 0.0)))
-            even = np.full(len(plain), 1 / max(len(plain), 1))
-            if plain and np.isfinite(held_out[np.ix_(plain, plain)]).all():
-                left = even @ held_out[np.ix_(plain, plain)] @ even
-                scattered = even @ moment[np.ix_(plain, plain)] @ even + 3 * NOISE_MM**2 / len(plain)
-                result = (plain, [], float(np.sqrt(max(left, 0.0))))
-                most = min((1 - WORTH) * result[2], result[2] - WORTH_MM)
-                better = residual < most and value < scattered
-            else:
-                better = not plain and residual < FARTHEST_MM
-            if better:
-                result = (parts, weights.tolist(), residual)
-        out[j] = result
+            made = best(about(train, source, target), about(test, source, target), plain, orbits)
+        out[j] = made
         if mirrored != j:
-            out[mirrored] = ([int(swap[k]) for k in result[0]], result[1], result[2])
+            out[mirrored] = made._replace(parts=[int(swap[k]) for k in made.parts])
     return out
+
+
+def best(moment: np.ndarray, held_out: np.ndarray, plain: list[int], orbits: list[list[int]]) -> Made:
+    """The copy or mean of ``plain``, or a learned sum where that is clearly nearer and no less steady."""
+    parts, weights, value = learned(moment, orbits)
+    residual = rms(held_out, parts, weights)
+    even = np.full(len(plain), 1 / max(len(plain), 1))
+    left = rms(held_out, plain, even) if plain else np.nan
+    if np.isfinite(left):
+        scattered = even @ moment[np.ix_(plain, plain)] @ even + 3 * NOISE_MM**2 / len(plain)
+        better = residual < min((1 - WORTH) * left, left - WORTH_MM) and value < scattered
+    else:
+        better = not plain and residual < FARTHEST_MM
+    return Made(parts, weights.tolist(), residual, left) if better else Made(plain, [], left, left)
+
+
+def rms(moment: np.ndarray, parts: list[int], weights: np.ndarray) -> float:
+    return float(np.sqrt(max(weights @ moment[np.ix_(parts, parts)] @ weights, 0.0)))
+
+
+def table(path: Path) -> str:
+    """Markdown: of some pairs, each joint's kind and distance, and that of the plain copy or mean."""
+    with np.load(path, allow_pickle=False) as file:
+        sets, plain = file["sets"].tolist(), file["plain_mm"]
+    lines = ["| from → to | joint: mm (copied or mean: mm) |", "|---|---|"]
+    for src, dst in SHOWN:
+        way, cells = joint_conversion(src, dst), []
+        before = plain[sets.index(src), sets.index(dst)]
+        for j, name in enumerate(JOINT_SETS[dst]):
+            if "right" in name.split("_"):
+                continue
+            word, mm = f"`{name.removeprefix('left_')}`", f"{way.residual_mm[j]:.0f}"
+            if way.kind[j] == "absent":
+                mm = "–"
+            elif way.kind[j] == "learned" and np.isfinite(before[j]):
+                mm += f" ({before[j]:.0f})"
+            cells.append(f"{word} {mm}")
+        lines.append(f"| `{src}` → `{dst}` | {', '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=400)
-    parser.add_argument("--poses", type=int, default=40)
+    parser.add_argument("--people", type=int, default=220)
+    parser.add_argument("--poses", type=int, default=30)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true", help="print the table of docs/conventions.md")
     given = parser.parse_args()
+    if given.table:
+        print(table(given.out))
+        return
     train = products("train", given.people, given.poses, 0)
     test = products("A", given.people // 2, given.poses, 1)
     sets = list(JOINT_SETS)
     sums: list[tuple[int, int, int, int, float]] = []
-    residuals = np.full((len(sets), len(sets), max(map(len, JOINT_SETS.values()))), np.nan)
+    residuals = np.full((2, len(sets), len(sets), max(map(len, JOINT_SETS.values()))), np.nan)
     for a, src in enumerate(sets):
         for b, dst in enumerate(sets):
             if src == dst:
                 continue
-            for j, (parts, weights, residual) in enumerate(converter(src, dst, train, test)):
-                residuals[a, b, j] = residual
-                sums += [(a, b, j, k, w) for k, w in zip(parts, weights, strict=False)]
+            for j, made in enumerate(converter(src, dst, train, test)):
+                residuals[:, a, b, j] = made.residual, made.plain
+                sums += [(a, b, j, k, w) for k, w in zip(made.parts, made.weights, strict=False)]
     *where, weights = zip(*sums, strict=True)
     told = {
         "command": f"python scripts/fit_joint_converters.py --people {given.people} --poses {given.poses}",
@@ -173,7 +218,7 @@ def main() -> None:
     np.savez_compressed(
         given.out, allow_pickle=False, about=np.array(json.dumps(told)), sets=np.array(sets),
         where=np.array(where, np.uint8).T, weight=np.array(weights, np.float16),
-        residual_mm=residuals.astype(np.float16),
+        residual_mm=residuals[0].astype(np.float16), plain_mm=residuals[1].astype(np.float16),
     )  # fmt: skip
     print(f"{len(weights)} weights, {given.out.stat().st_size / 1000:.0f} kB")
 

@@ -171,8 +171,25 @@ class Errors(NamedTuple):
     frame: Float64
 
 
+def upside_down(data: dict[str, NDArray]) -> tuple[NDArray[np.bool_], float, float]:
+    """(N,) who was found with the head below; the scale of what was then found, and what is left, shares of the size.
+
+    The limb points found are compared with the true ones turned, scaled and moved to lie best on them.
+    """
+    xy, true = (data[name][:, LIMBS].astype(float) for name in ("xy", "truth"))
+    size = np.ptp(true, axis=1).max(-1)
+    far = np.linalg.norm(xy - true, axis=-1).mean(1) > 0.3 * size
+    found, own = ((x - x.mean(1, keepdims=True)) @ [1, 1j] for x in (xy, true))
+    turn = (own.conj() * found).sum(1) / (np.abs(own) ** 2).sum(1)
+    turned = far & (turn.real < 0)
+    left = np.sqrt((np.abs(found - turn[:, None] * own) ** 2).mean(1) / 2) / size
+    return turned, float(np.median(np.abs(turn[turned]))), float(np.median(left[turned]))
+
+
 def errors_of(data: dict[str, NDArray]) -> Errors:
-    data = {name: value[data["found"] > 0].astype(float) for name, value in data.items()}
+    """The errors of those who were found, and not upside down."""
+    who = (data["found"] > 0) & ~upside_down(data)[0]
+    data = {name: value[who].astype(float) for name, value in data.items()}
     xy, true = data["xy"], data["truth"]
     size = np.ptp(true[:, LIMBS], axis=1).max(-1)
     trunk = true[:, [11, 12]].mean(1) - true[:, [23, 24]].mean(1)
@@ -238,10 +255,10 @@ def mirrored_mean(matrix: Float64) -> Float64:
 
 
 def as_correlation(matrix: Float64) -> Float64:
-    """The nearest matrix with ones on its diagonal and no eigenvalue below 0.01, roughly."""
+    """The nearest matrix with ones on its diagonal and no eigenvalue below 0.02, roughly."""
     for _ in range(20):
         value, vector = np.linalg.eigh(matrix)
-        matrix = (vector * np.maximum(value, 0.01)) @ vector.T
+        matrix = (vector * np.maximum(value, 0.02)) @ vector.T
         scale = np.sqrt(np.diag(matrix))
         matrix = matrix / scale[:, None] / scale[None, :]
     return matrix
@@ -321,11 +338,15 @@ def times_of(films: list[NDArray], fps: float, valid: list[NDArray]) -> dict[str
 
 def by_film(errors: Errors, values: NDArray) -> list[NDArray]:
     """Values of each film with a row for each frame, NaN where nobody was found."""
+    return by_film_of({"clip": errors.clip, "frame": errors.frame}, values)
+
+
+def by_film_of(data: dict[str, NDArray], values: NDArray) -> list[NDArray]:
     out = []
-    for clip in np.unique(errors.clip):
-        own = errors.clip == clip
-        rows = np.full((int(errors.frame.max()) + 1, *values.shape[1:]), np.nan)
-        rows[errors.frame[own].astype(int)] = values[own]
+    for clip in np.unique(data["clip"]):
+        own = data["clip"] == clip
+        rows = np.full((int(data["frame"].max()) + 1, *values.shape[1:]), np.nan)
+        rows[data["frame"][own].astype(int)] = values[own]
         out.append(rows)
     return out
 
@@ -360,7 +381,6 @@ def measure(data: dict[str, NDArray]) -> dict:
                     rank[who] = stats.norm.ppf((stats.rankdata(moving.confidence[who]) - 0.5) / who.sum())
     hides = by_film(moving, (~moving.seen - share[KIND_OF]).astype(float))
     sure = by_film(moving, rank)
-    found = by_film(moving, np.ones(len(moving.clip)))
     flips = by_film(moving, np.stack([moving.swapped[part] for part in PARTS], -1).astype(float))
     ok = [np.isfinite(one) for one in series]
     times = {
@@ -378,28 +398,35 @@ def measure(data: dict[str, NDArray]) -> dict:
             weight = np.concatenate([np.full(len(b), w) for b, w in zip(both, (1.0, 1 / 9), strict=True)])
             rows[name] = round(float((np.concatenate(both) * weight).sum() / (weight.sum() + 1.0)), 4)
         swaps[part] = rows
-    missing = [np.isnan(one) for one in found]
+    missing = [~(one > 0) for one in by_film_of(of["clips"], of["clips"]["found"])]
+    turned = upside_down(of["clean"])
+    turning = by_film_of(of["clips"], upside_down(of["clips"])[0])
     return {
         "kinds": list(KINDS),
         "bias": np.round(bias, 4).tolist(),
         "person_log_sd": round(spread, 3),
         "grid": GRID.tolist(),
         "length": np.round(lengths, 4).tolist(),
-        "correlation": np.round(correlation, 2).tolist(),
+        "correlation": np.round(correlation, 3).tolist(),
         "hidden_share": np.round(share, 3).tolist(),
-        "hidden_correlation": np.round(together, 2).tolist(),
+        "hidden_correlation": np.round(together, 3).tolist(),
         "swaps": swaps,
         "swap_run_s": round(run_length([one > 0.5 for one in flips]) / fps, 3),
         "lost": {
             "share": round(float(np.mean([m.mean() for m in missing])), 4),
             "run_s": round(run_length([m[:, None] for m in missing]) / fps, 3),
         },
+        "upside_down": {
+            "share": round(float(turned[0].sum() / of["clean"]["found"].sum()), 4),
+            "run_s": round(run_length([one[:, None] > 0 for one in turning]) / fps, 3),
+            "scale": round(turned[1], 2),
+            "scatter": round(turned[2], 3),
+        },
         "edges": list(EDGES),
         "levels": list(LEVELS),
         "confidence": np.round(confidence_of(still, left), 3).tolist(),
         "confidence_alike": round(alike, 3),
         "times": {name: {k: round(v, 3) for k, v in own.items()} for name, own in times.items()},
-        "found": {name: round(float(d["found"].mean()), 4) for name, d in of.items()},
         "quantiles": {name: summary(e, bias) for name, e in zip(SOURCES, (still, rough, moving), strict=True)},
         "hard_level": round(hard_level(still, rough, bias), 2),
     }  # fmt: skip
@@ -413,7 +440,7 @@ def run_length(films_: list[NDArray[np.bool_]]) -> float:
 
 
 def summary(errors: Errors, bias: Float64) -> dict[str, list[float]]:
-    """Quantiles (50, 90, 99 %) of the limb points' errors, seen and hidden, sides put right; and before that."""
+    """Quantiles (50, 90, 99 %) of the limb points' errors, seen and hidden, sides put right, nobody upside down."""
     length = np.linalg.norm(residual_of(errors, bias), axis=-1)
     out = {}
     for name, state in (("seen", True), ("hidden", False)):
@@ -423,9 +450,9 @@ def summary(errors: Errors, bias: Float64) -> dict[str, list[float]]:
 
 
 def hard_level(still: Errors, rough: Errors, bias: Float64) -> float:
-    """How much longer errors on hard pictures are, by the medians of seen and hidden limb points."""
+    """How much longer errors on hard pictures are: the ratio of medians of limb points, seen and hidden alike."""
     a, b = summary(still, bias), summary(rough, bias)
-    return float(np.exp(np.mean([np.log(b[k][i] / a[k][i]) for k in a for i in (0, 1)])))
+    return float(np.sqrt(np.prod([b[state][0] / a[state][0] for state in a])))
 
 
 def main() -> None:
@@ -447,7 +474,8 @@ def main() -> None:
             "detector": "BlazePose GHUM full (MediaPipe 0.10.21)", "joint_set": JOINT_SET,
             "command": "python scripts/measure_detector.py --collect build/detector.npz; "
             "python scripts/measure_detector.py build/detector.npz",
-            "people": counts, "unit": "longer side of the box around the twelve limb points",
+            "people": counts,
+            "found": {name: int(data["found"][data["source"] == k].sum()) for k, name in enumerate(SOURCES)}, "unit": "longer side of the box around the twelve limb points",
         }  # fmt: skip
         given.out.write_text(text_of({"about": about, **measure(data)}))
 

@@ -77,10 +77,11 @@ def test_hidden_points_and_higher_levels_are_worse_and_less_sure() -> None:
     far = away[:, 16] > away[:, 16].quantile(0.95)
     assert sure[:, 0, 16][far].mean() < 0.9 * sure[:, 0, 16][~far].mean()
     level = torch.full((3000,), 2.0)
-    two, _ = detected(xy, visible, joint_set="blazepose33", level=level, generator=seeded(2))
+    two, less = detected(xy, visible, joint_set="blazepose33", level=level, generator=seeded(2))
+    assert less.mean() < sure.mean()
     ratio = torch.linalg.vector_norm(two - xy, dim=-1)[:, 0].median() / away.median()
     assert 1.9 < ratio < 2.1
-    assert hard_level() > 1.2
+    assert hard_level() > 1.5
 
 
 def test_points_err_together_and_for_a_while() -> None:

@@ -3,10 +3,11 @@
 Drawn people were shown to the detector (BlazePose as :mod:`marrow.detect` runs it) and its points compared with their
 places on the body by ``scripts/measure_detector.py``; ``detector_errors.json`` holds what came out. An error has a mean
 along trunk and shoulders, and a part that is a normal field, correlated over points and time, whose lengths are then
-stretched to those measured, point by point, seen and hidden (a Gaussian copula: far misses come as often, and of as
-many points at once, as they did). Sides are exchanged for moments, of the body, the legs or the arms, depending on from
-where the person is seen. The confidence is drawn from what the detector gave for an error of that length. Everything is
-a share of the person's size, the longer side of the box around shoulders, elbows, wrists, hips, knees and ankles.
+stretched to those measured, point by point, seen and hidden (a Gaussian copula: far misses come as often as they did).
+Sides are exchanged for moments, of the body, the legs or the arms, depending on from where the person is seen; rarely
+somebody is found upside down. The confidence is drawn from what the detector gave for an error of that length.
+Everything is a share of the person's size, the longer side of the box around shoulders, elbows, wrists, hips, knees and
+ankles.
 
 Not measured on photographs: drawn people have hair and clothes of few kinds and rooms of plain things.
 """
@@ -53,7 +54,11 @@ def kind_of(name: str) -> str:
 
 
 def hard_level() -> float:
-    """The ``level`` whose errors are as long as those on pictures of the preset ``hard`` where somebody was found."""
+    """The ``level`` whose median error is that on pictures of the preset ``hard`` where somebody was found.
+
+    There the errors spread more than a level tells: those of people in full view are little longer than on ``clean``,
+    of people cut off, covered or seen from above many times as long.
+    """
     return float(_table()["hard_level"])
 
 
@@ -156,6 +161,10 @@ class _Model:
     alike: float
     swap_rate: Tensor  # (3, 3) front, side, back; body, legs, arms
     swap_run: float
+    turned_share: float
+    turned_run: float
+    turned_scale: float
+    turned_scatter: float
     lost_share: float
     lost_run: float
     times: dict[str, _Times]
@@ -229,18 +238,25 @@ def _some(model: _Model, xy: Tensor, visible: Tensor | None, level: Tensor, draw
     error += model.astray * draws.lasting((batch, frames, 2, joints), model.times["error"])
     error += up[..., None] * model.bias[0] + across[..., None] * model.bias[1]
 
-    # sides
-    rate = 1.0 - (1.0 - model.swap_rate[view]) ** level
-    exchanged = draws.runs(rate, model.swap_run)
+    # now and then sides are exchanged, or head and feet
+    exchanged = draws.runs(1.0 - (1.0 - model.swap_rate[view]) ** level, model.swap_run)
     who = exchanged.any(-1)
     if who.any():
         moved = (exchanged[who][..., None] & model.moved).any(-2)
         known[who] = torch.where(moved, known[who][:, model.swap], known[who])
         true[who] = torch.where(moved[..., None], true[who][:, model.swap], true[who])
+    who = draws.runs(_chance(model.turned_share, level, frames), model.turned_run)[..., 0]
+    if who.any():
+        limbs = true[who][:, model.limbs]
+        centre = 0.5 * (limbs.amax(1, keepdim=True) + limbs.amin(1, keepdim=True))
+        true[who] = centre - model.turned_scale * (true[who] - centre)
+        astray = draws.normal(int(who.sum()), 2, points) @ model.factor.T
+        error[who] = model.turned_scatter * astray @ model.way.T
+        length[who] = torch.inf
     found = true + (level * size[..., None])[..., None] * error.transpose(-1, -2)
 
     # less sure where the error is long
-    bin_ = torch.log2(length * (1 / model.first_edge)).add_(1).clamp_(0, model.bins - 1).long()
+    bin_ = torch.log2(level * length / model.first_edge).add_(1).clamp_(0, model.bins - 1).long()
     own = draws.lasting((batch, frames, points), model.times["confidence"])
     score = (1 - model.alike) ** 0.5 * own
     score += model.alike**0.5 * draws.lasting((batch, frames, 1), model.times["confidence"])
@@ -252,9 +268,13 @@ def _some(model: _Model, xy: Tensor, visible: Tensor | None, level: Tensor, draw
     least = 1.0 - level.clamp(max=1.0) * (1.0 - least)
     there = known & model.given
     if frames > 1:
-        share = 1.0 - (1.0 - model.lost_share) ** level
-        there &= ~draws.runs(share.expand(batch, frames, 1), model.lost_run)
+        there &= ~draws.runs(_chance(model.lost_share, level, frames), model.lost_run)
     return found * there[..., None], least * there
+
+
+def _chance(share: float, level: Tensor, frames: int) -> Tensor:
+    """(B, T, 1) share at a level (B, 1, 1)."""
+    return (1.0 - (1.0 - share) ** level).expand(-1, frames, -1)
 
 
 def _between(table: Tensor, row: Tensor, at: Tensor) -> Tensor:
@@ -325,6 +345,10 @@ def _model(joint_set: str, device: str) -> _Model:
         alike=table["confidence_alike"],
         swap_rate=tensor([[table["swaps"][part][view] for part in _PARTS] for view in ("front", "side", "back")]),
         swap_run=table["swap_run_s"],
+        turned_share=table["upside_down"]["share"],
+        turned_run=table["upside_down"]["run_s"],
+        turned_scale=table["upside_down"]["scale"],
+        turned_scatter=table["upside_down"]["scatter"],
         lost_share=table["lost"]["share"],
         lost_run=table["lost"]["run_s"],
         times={name: _Times(**times) for name, times in table["times"].items()},
