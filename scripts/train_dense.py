@@ -13,7 +13,7 @@ import argparse
 import torch
 
 from marrow.recover.dense import WEIGHTS, DenseNet
-from marrow.recover.dense_training import dense_crops, errors, train_dense
+from marrow.recover.dense_training import dense_people_of, errors, train_dense
 from marrow.train.weights import save_weights
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     model = DenseNet()
-    people = dense_crops("train", 0, options.people)
+    people = dense_people_of("train", 0, options.people)
 
     def tell(stage: str, done: int, total: int | None) -> None:
         if done % 100 == 0:
@@ -38,7 +38,7 @@ def main() -> None:
     WEIGHTS.parent.mkdir(exist_ok=True)
     save_weights(model, WEIGHTS, half=True)
     for split in ("A", "B"):
-        found = errors(dense_crops(split, 1, 100)[0], model)
+        found = errors(dense_people_of(split, 1, 100), model)
         print(
             f"split {split}: {100 * found.distance.mean():.1f} cm, similarity {found.similarity.mean():.3f}, "
             f"right part {found.right_part.mean():.3f}, mask {found.overlap.mean():.3f}"

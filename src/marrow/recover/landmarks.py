@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from marrow.assets import asset
 from marrow.conventions import joint_names
 from marrow.detect._network import Network
-from marrow.detect.blazepose import Region, decode_landmarks
+from marrow.detect.blazepose import MASK_SIZE, Landmarks, Region, decode_landmarks
 from marrow.types import Float32
 
 POINTS = 33
@@ -32,16 +32,35 @@ def landmark_hints(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Fl
         AssetError: the network could not be obtained.
     """
     # without the mask, which is a third of the work
-    network = Network(asset("mediapipe") / "pose_landmark_full.tflite", without=("Identity_2",))
+    found = _looked(crops, without=("Identity_2",))
+    return np.array([_numbers(own) for own in found], np.float32).reshape(-1, POINTS, COLUMNS)
+
+
+def landmark_hints_and_masks(
+    crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+) -> tuple[Float32, NDArray[np.uint8]]:
+    """The same hints, and (N, 64, 64) the masks of the persons, 255 where they are seen.
+
+    Raises:
+        AssetError: the network could not be obtained.
+    """
+    found = list(_looked(crops))
+    hints = np.array([_numbers(own) for own in found], np.float32).reshape(-1, POINTS, COLUMNS)
+    return hints, np.array([own.mask for own in found], np.uint8).reshape(-1, MASK_SIZE, MASK_SIZE)
+
+
+def _looked(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], without: Sequence[str] = ()) -> Iterator[Landmarks]:
+    """What the network sees in each crop, whose positions are in pixels of the crop at 256 pixels."""
+    network = Network(asset("mediapipe") / "pose_landmark_full.tflite", without=without)
     region = Region(((_SIDE - 1) / 2, (_SIDE - 1) / 2), float(_SIDE), 0.0)
-    out = np.zeros((len(crops), POINTS, COLUMNS), np.float32)
-    for k, image in enumerate(crops):
+    for image in crops:
         large = cv2.resize(np.asarray(image), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
-        found = decode_landmarks(network(np.multiply(large, np.float32(1 / 255), dtype=np.float32)[None]), region)
-        out[k, :, :2] = (found.xy - (_SIDE - 1) / 2) / (_SIDE / 2)
-        out[k, :, 2:5] = found.world
-        out[k, :, 5:] = np.stack([found.visibility, found.presence, found.agreement], 1)
-    return out
+        yield decode_landmarks(network(np.multiply(large, np.float32(1 / 255), dtype=np.float32)[None]), region)
+
+
+def _numbers(found: Landmarks) -> Float32:
+    xy = (found.xy - (_SIDE - 1) / 2) / (_SIDE / 2)
+    return np.column_stack([xy, found.world, found.visibility, found.presence, found.agreement])
 
 
 def hints_mirrored(hints: torch.Tensor) -> torch.Tensor:

@@ -43,8 +43,10 @@ def limb_maps(hints: torch.Tensor, size: int) -> torch.Tensor:
     beyond = along - along.clamp(min=0).minimum(length)
     near = torch.exp(-0.5 * (beside**2 + beyond**2) / reach**2)
     share = (along / length).clamp(-0.5, 1.5)
-    depth = (a[..., 4, None, None] + share * (b - a)[..., 4, None, None])
-    return torch.stack([near, near * (2 * share - 1), near * (beside / reach).clamp(-3, 3), 2 * near * depth], 2).flatten(1, 2)
+    depth = a[..., 4, None, None] + share * (b - a)[..., 4, None, None]
+    return torch.stack(
+        [near, near * (2 * share - 1), near * (beside / reach).clamp(-3, 3), 2 * near * depth], 2
+    ).flatten(1, 2)
 
 
 @functools.cache
