@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,7 +173,7 @@ def errors(people: DensePeople, model: DenseNet) -> Errors:
 
 
 def errors_of(
-    people: DensePeople, vertex: Sequence[NDArray[np.int32]], seen: Sequence[NDArray[np.floating]] | None = None
+    people: DensePeople, vertex: Iterable[NDArray[np.int32]], seen: Iterable[NDArray[np.floating]] | None = None
 ) -> Errors:
     """Of vertices (S, S) under the pixels of each person.
 
@@ -185,10 +185,9 @@ def errors_of(
     between, truth, parts = _geodesics(), _true_vertices(people), vertex_parts(load_body())
     rows = []
     total, count = np.zeros(15), np.zeros(15)
-    for k, (part, true, said) in enumerate(zip(people.part, truth, vertex, strict=True)):
-        shown = part > 0
+    for part, true, said, likely in zip(people.part, truth, vertex, people.part if seen is None else seen, strict=True):
+        shown, thought = part > 0, likely > 0.5
         number = part[shown]
-        thought = shown if seen is None else seen[k] > 0.5
         away = between.between(said[shown], true)
         total += np.bincount(number - 1, away, 15)
         count += np.bincount(number - 1, minlength=15)
@@ -214,11 +213,12 @@ def nearest_point(people: DensePeople) -> NDArray[np.int32]:
     """(N, S, S) the vertex at the landmark network's point nearest to each pixel: an answer without learning."""
     rest = load_body().rest()
     R, p = rest.skeleton.bind[:, :3, :3], rest.skeleton.bind[:, :3, 3]
-    vertex = KDTree(rest.vertices).query(keypoint_positions("blazepose33", rest.skeleton, R, p, rest.vertices))[1]
+    points = keypoint_positions("blazepose33", rest.skeleton, R, p, rest.vertices)
+    vertex = np.asarray(KDTree(rest.vertices).query(points)[1], np.int32)
     size = people.part.shape[1]
     pixels = (np.indices((size, size))[::-1].reshape(2, -1).T + 0.5) * (2 / size) - 1
     nearest = [KDTree(own[:, :2]).query(pixels)[1] for own in people.hints]
-    return vertex[np.array(nearest)].reshape(people.part.shape).astype(np.int32)
+    return vertex[np.array(nearest)].reshape(people.part.shape)
 
 
 def _true_vertices(people: DensePeople) -> list[NDArray[np.int32]]:
