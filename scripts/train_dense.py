@@ -1,6 +1,6 @@
 """Train the dense correspondence network that ships with marrow, on synthetic pictures alone.
 
-    python scripts/train_dense.py --people 800 --steps 1800
+    python scripts/train_dense.py --people 800 --steps 700
 
 Pictures are drawn once and kept in marrow's cache. Writes ``src/marrow/recover/weights/dense.safetensors`` and tells
 the errors on held-out people in held-out motions.
@@ -20,7 +20,7 @@ from marrow.train.weights import save_weights
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=800)
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3)
     options = parser.parse_args()

@@ -69,9 +69,7 @@ def _turned(numbers: Float32, quarters: int) -> Float32:
     return out
 
 
-def _looked(
-    crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], without: Sequence[str] = ()
-) -> Iterator[Landmarks]:
+def _looked(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], without: Sequence[str] = ()) -> Iterator[Landmarks]:
     """What the network sees in each crop, whose positions are in pixels of the crop at 256 pixels."""
     network = Network(asset("mediapipe") / "pose_landmark_full.tflite", without=without)
     region = Region(((_SIDE - 1) / 2, (_SIDE - 1) / 2), float(_SIDE), 0.0)
