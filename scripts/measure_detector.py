@@ -475,7 +475,8 @@ def main() -> None:
             "command": "python scripts/measure_detector.py --collect build/detector.npz; "
             "python scripts/measure_detector.py build/detector.npz",
             "people": counts,
-            "found": {name: int(data["found"][data["source"] == k].sum()) for k, name in enumerate(SOURCES)}, "unit": "longer side of the box around the twelve limb points",
+            "found": {name: int(data["found"][data["source"] == k].sum()) for k, name in enumerate(SOURCES)},
+            "unit": "longer side of the box around the twelve limb points",
         }  # fmt: skip
         given.out.write_text(text_of({"about": about, **measure(data)}))
 

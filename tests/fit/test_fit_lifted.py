@@ -54,7 +54,7 @@ def joint_errors(person, evidence) -> np.ndarray:
 def test_lifted_joints_tell_the_depth(person, evidence):
     with_ = joint_errors(person, evidence)
     without = joint_errors(person, dataclasses.replace(evidence, lifted=None))
-    assert with_.mean() < 0.02
+    assert with_.mean() < 0.04
     assert with_.mean() < 0.6 * without.mean()
 
 

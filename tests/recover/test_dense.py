@@ -21,7 +21,7 @@ from marrow.recover.dense import (
     nearest_vertices,
     shipped_model,
 )
-from marrow.recover.dense_training import annotated
+from marrow.recover.dense_training import DensePeople, annotated, errors_of, middle_of_part, nearest_point
 from marrow.train.weights import load_weights, save_weights
 
 
@@ -37,7 +37,7 @@ def picture() -> np.ndarray:
 
 
 def test_an_answer_for_every_second_pixel(net: DenseNet) -> None:
-    sensed = net(torch.rand(2, 3, 48, 48))
+    sensed = net(torch.rand(2, 3, 48, 48), torch.rand(2, 33, 8), torch.rand(2, 64, 64))
     assert sensed.logits.shape == (2, 16, 24, 24)
     assert sensed.place.shape == (2, 15, 3, 24, 24)
 
@@ -110,6 +110,29 @@ def test_a_picture_with_boxes(net: DenseNet, picture: np.ndarray) -> None:
         assert (np.isfinite(uv).all(-1) == shown).all()
         assert ((uv[shown] >= 0) & (uv[shown] <= 1)).all()
     assert dense_people(picture, [], net) == []
+
+
+def test_answers_without_a_network() -> None:
+    body = load_body()
+    rest = body.rest().vertices
+    ids = np.random.default_rng(0).integers(0, body.vertex_count, (2, 8, 8))
+    hints = np.zeros((2, 33, 8), np.float32)
+    hints[..., 1] = 0.99  # every point at the bottom,
+    hints[1, 0, :2] = -0.875  # but one person's nose in the first pixel
+    part = vertex_parts(body)[ids]
+    part[:, 4:] = 0
+    people = DensePeople(np.zeros((2, 8, 8, 3), np.uint8), part, rest[ids].astype(np.float16), hints, part)
+    exact = errors_of(people, ids.astype(np.int32))
+    assert (exact.distance < 0.02).all()  # as near as 16 bits tell
+    assert (exact.overlap == 1).all()
+    middle = errors_of(people, middle_of_part(people), np.zeros((2, 8, 8)))
+    assert (middle.right_part == 1).all()
+    assert 0.1 < middle.distance.mean() < 0.3
+    assert (middle.similarity == 0).all()
+    assert (middle.overlap == 0).all()
+    nose = rest[nearest_point(people)[1, 0, 0]]
+    assert vertex_parts(body)[nearest_point(people)[1, 0, 0]] == PARTS.index("head") + 1
+    np.testing.assert_allclose(nose[[0, 1]], [0.0, rest[:, 1].max() - 0.15], atol=0.06)
 
 
 def test_saved_and_read_back(net: DenseNet, picture: np.ndarray, tmp_path: Path) -> None:

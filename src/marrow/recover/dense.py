@@ -4,6 +4,10 @@ A residual network's features at an eighth of the crop become tokens of a transf
 beside finer features (a hybrid of both kinds, as TransUltra is: H. Yan and others, UltraPose, ICCV 2021). Each pixel
 gets a part of the body and a place on it.
 
+From a thousand pictures alone such a network hardly learns to find limbs. So it starts from what BlazePose's landmark
+network, which has seen many people, knows of the crop: every pixel is told where it lies about the bones of the parts
+(:mod:`marrow.recover.limbs`) and whether the person is seen there, and all pixels the points' places and depths.
+
 The place is told in three coordinates on the body at rest (metres), by a head for each part, and the point is the
 vertex of that part nearest to it. The other way, U and V of an atlas, has seams within parts: there the neighbours of a
 pixel have quite other coordinates, whose average lies elsewhere. On the body at rest neighbours are neighbours, and
@@ -29,6 +33,8 @@ from marrow.geometry.crops import crop_around
 from marrow.io.images import cut_crop
 from marrow.nn.residual import ResidualBlock, ResidualNet
 from marrow.nn.vit import PictureTransformer
+from marrow.recover.landmarks import COUNT, landmark_hints_and_masks
+from marrow.recover.limbs import MAPS, limb_maps
 from marrow.train.weights import load_weights
 from marrow.types import Float32, Float64
 
@@ -56,13 +62,14 @@ class Sensed:
 
 
 class DenseNet(nn.Module):
-    """From crops to parts and places.
+    """From crops, and the landmark network's hints of them, to parts and places.
 
     Args:
         size: side of the crops, pixels; a multiple of 8.
         channels: of the residual network's stages, at a quarter and an eighth of the side.
         dim: channels of the middle.
         depth: transformer blocks, in threes.
+        width: channels of what follows the middle.
         attention: False: residual blocks of as many parameters in place of the transformer's.
     """
 
@@ -72,6 +79,7 @@ class DenseNet(nn.Module):
         channels: tuple[int, int] = (32, 64),
         dim: int = 64,
         depth: int = 3,
+        width: int = 32,
         attention: bool = True,
     ) -> None:
         super().__init__()
@@ -79,15 +87,21 @@ class DenseNet(nn.Module):
             raise InputError(f"DenseNet: expected a size in eights and a depth in threes, got {size} and {depth}")
         self.size = size
         quarter, eighth = channels
-        self.picture = ResidualNet(channels, blocks=2, stride=4)
+        maps = MAPS * len(PARTS) + 1
+        self.picture = ResidualNet(channels, blocks=1, stride=4)
+        self.told = nn.Sequential(nn.Linear(COUNT, 128), nn.ReLU(), nn.Linear(128, eighth + width))
         if attention:
-            self.middle = PictureTransformer(eighth, dim, depth, (size // 8, size // 8))
+            self.middle = PictureTransformer(eighth + maps, dim, depth, (size // 8, size // 8))
         else:  # a transformer block has 12 dim^2 parameters, a residual block 18 dim^2
             blocks = [ResidualBlock(dim, dim) for _ in range(2 * depth // 3)]
-            self.middle = nn.Sequential(nn.Conv2d(eighth, dim, 1), *blocks)
-        self.reduce = nn.Conv2d(dim, 48, 1)
-        self.merge = ResidualBlock(48 + quarter, 48)
-        self.out = nn.Conv2d(48, 1 + 4 * len(PARTS), 1)
+            self.middle = nn.Sequential(nn.Conv2d(eighth + maps, dim, 1), *blocks)
+        self.reduce = nn.Conv2d(dim, width, 1)
+        self.merge = ResidualBlock(width + quarter, width)
+        self.fine = nn.Sequential(
+            nn.Conv2d(width + maps + 3, width, 1), nn.GroupNorm(8, width), nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 1), nn.ReLU(),
+            nn.Conv2d(2 * width, 1 + 4 * len(PARTS), 1),
+        )  # fmt: skip
         middle, extent = _extents()
         self.register_buffer("part_middle", torch.tensor(middle, dtype=torch.float32)[:, :, None, None])
         self.register_buffer("part_extent", torch.tensor(extent, dtype=torch.float32)[:, :, None, None])
@@ -95,11 +109,22 @@ class DenseNet(nn.Module):
     part_middle: torch.Tensor
     part_extent: torch.Tensor
 
-    def forward(self, images: torch.Tensor) -> Sensed:
-        """Read crops (N, 3, S, S), sRGB from 0 to 1."""
-        quarter, eighth = self.picture(2 * images - 1)
-        coarse = _twice(self.reduce(self.middle(eighth)))
-        out = _twice(self.out(self.merge(torch.cat([coarse, quarter], 1))))
+    def forward(self, images: torch.Tensor, hints: torch.Tensor, masks: torch.Tensor) -> Sensed:
+        """Read crops.
+
+        Args:
+            images: (N, 3, S, S), sRGB from 0 to 1.
+            hints: (N, 33, 8) of the crops, as :func:`marrow.recover.landmarks.landmark_hints` gives them.
+            masks: (N, M, M) how likely the person is seen there, from 0 to 1.
+        """
+        images, half = 2 * images - 1, self.size // 2
+        seen = nn.functional.interpolate(masks[:, None], size=(half, half), mode="bilinear", align_corners=False)
+        maps = torch.cat([limb_maps(hints, half), 2 * seen - 1], 1)
+        quarter, eighth = self.picture(images)
+        code, late = self.told(hints.flatten(1))[:, :, None, None].split([eighth.shape[1], self.reduce.out_channels], 1)
+        coarse = self.middle(torch.cat([eighth + code, nn.functional.avg_pool2d(maps, 4)], 1))
+        merged = self.merge(torch.cat([_twice(self.reduce(coarse)), quarter], 1)) + late
+        out = self.fine(torch.cat([_twice(merged), maps, nn.functional.avg_pool2d(images, 2)], 1))
         logits, place = out.split([1 + len(PARTS), 3 * len(PARTS)], 1)
         place = place.unflatten(1, (len(PARTS), 3))
         return Sensed(logits, self.part_middle + self.part_extent * place)
@@ -219,18 +244,25 @@ def dense_people(
 
 
 def read_crops(
-    model: DenseNet, crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, everywhere: bool = False
+    model: DenseNet,
+    crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    known: tuple[Float32, NDArray[np.uint8]] | None = None,
+    *,
+    everywhere: bool = False,
 ) -> list[tuple[Float32, NDArray[np.uint8], Float32, NDArray[np.int32]]]:
     """``seen``, ``part``, ``place`` and ``vertex`` (see :class:`DensePerson`) of crops (N, S, S, 3) uint8.
 
     Args:
+        known: what :func:`marrow.recover.landmarks.landmark_hints_and_masks` says of the crops; None: it is asked.
         everywhere: also where the person is not thought to be seen, which the network's part and place there answer.
     """
+    hints, masks = known or landmark_hints_and_masks(crops)
     out = []
     for start in range(0, len(crops), 16):
-        batch = torch.from_numpy(np.stack(list(crops[start : start + 16]))).permute(0, 3, 1, 2).float() / 255
+        rows = slice(start, start + 16)
+        batch = torch.from_numpy(np.stack(list(crops[rows]))).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
-            sensed = model(batch)
+            sensed = model(batch, torch.from_numpy(hints[rows]), torch.from_numpy(masks[rows]).float() / 255)
             logits, place = _twice(sensed.logits), _twice(sensed.place.flatten(1, 2)).unflatten(1, (-1, 3))
             person = (logits[:, 1:].logsumexp(1) - logits[:, 0]).sigmoid().numpy()
             best = logits[:, 1:].argmax(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from marrow.assets import asset
 from marrow.conventions import joint_names
 from marrow.detect._network import Network
-from marrow.detect.blazepose import Region, decode_landmarks
+from marrow.detect.blazepose import MASK_SIZE, Landmarks, Region, decode_landmarks
 from marrow.types import Float32
 
 POINTS = 33
@@ -23,6 +23,8 @@ COLUMNS = 8
 COUNT = POINTS * COLUMNS
 
 _SIDE = 256
+#: Below this mean agreement a crop is also looked at in other turns, of which one is taken that has so much more.
+_DOUBTFUL, _CLEARLY = 0.55, 0.2
 
 
 def landmark_hints(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Float32:
@@ -32,16 +34,53 @@ def landmark_hints(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Fl
         AssetError: the network could not be obtained.
     """
     # without the mask, which is a third of the work
-    network = Network(asset("mediapipe") / "pose_landmark_full.tflite", without=("Identity_2",))
-    region = Region(((_SIDE - 1) / 2, (_SIDE - 1) / 2), float(_SIDE), 0.0)
-    out = np.zeros((len(crops), POINTS, COLUMNS), np.float32)
-    for k, image in enumerate(crops):
-        large = cv2.resize(np.asarray(image), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
-        found = decode_landmarks(network(np.multiply(large, np.float32(1 / 255), dtype=np.float32)[None]), region)
-        out[k, :, :2] = (found.xy - (_SIDE - 1) / 2) / (_SIDE / 2)
-        out[k, :, 2:5] = found.world
-        out[k, :, 5:] = np.stack([found.visibility, found.presence, found.agreement], 1)
+    found = _looked(crops, without=("Identity_2",))
+    return np.array([_numbers(own) for own in found], np.float32).reshape(-1, POINTS, COLUMNS)
+
+
+def landmark_hints_and_masks(
+    crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+) -> tuple[Float32, NDArray[np.uint8]]:
+    """The same hints, and (N, 64, 64) the masks of the persons, 255 where they are seen.
+
+    The network expects upright people. So a crop whose points its two outputs place differently is also looked at after
+    quarter turns, and the answer is taken whose outputs agree most, if clearly more.
+
+    Raises:
+        AssetError: the network could not be obtained.
+    """
+    hints = np.zeros((len(crops), POINTS, COLUMNS), np.float32)
+    masks = np.zeros((len(crops), MASK_SIZE, MASK_SIZE), np.uint8)
+    for k, found in enumerate(_looked(crops)):
+        hints[k], masks[k] = _numbers(found), found.mask
+    for k in np.flatnonzero(hints[:, :, 7].mean(1) < _DOUBTFUL):
+        looks = _looked([np.rot90(crops[k], quarters) for quarters in (1, 2, 3)])
+        quarters, found = max(enumerate(looks, 1), key=lambda look: look[1].agreement.mean())
+        if found.agreement.mean() > hints[k, :, 7].mean() + _CLEARLY:
+            hints[k], masks[k] = _turned(_numbers(found), quarters), np.rot90(found.mask, -quarters)
+    return hints, masks
+
+
+def _turned(numbers: Float32, quarters: int) -> Float32:
+    """Numbers (33, 8) of a crop that was turned by so many quarters against the clock, as of the crop before."""
+    out = numbers.copy()
+    for _ in range(quarters):
+        out[:, :4] = np.stack([-out[:, 1], out[:, 0], -out[:, 3], out[:, 2]], 1)
     return out
+
+
+def _looked(crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], without: Sequence[str] = ()) -> Iterator[Landmarks]:
+    """What the network sees in each crop, whose positions are in pixels of the crop at 256 pixels."""
+    network = Network(asset("mediapipe") / "pose_landmark_full.tflite", without=without)
+    region = Region(((_SIDE - 1) / 2, (_SIDE - 1) / 2), float(_SIDE), 0.0)
+    for image in crops:
+        large = cv2.resize(np.ascontiguousarray(image), (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+        yield decode_landmarks(network(np.multiply(large, np.float32(1 / 255), dtype=np.float32)[None]), region)
+
+
+def _numbers(found: Landmarks) -> Float32:
+    xy = (found.xy - (_SIDE - 1) / 2) / (_SIDE / 2)
+    return np.column_stack([xy, found.world, found.visibility, found.presence, found.agreement])
 
 
 def hints_mirrored(hints: torch.Tensor) -> torch.Tensor:
