@@ -70,13 +70,10 @@ def test_no_system_refines(monkeypatch):
 
 
 def test_weights_that_come_along(tmp_path):
-    assert shipped.default_lifter(tmp_path) is None
     with pytest.raises(AssetError, match="has no weights yet"):
         shipped.time_lifter(tmp_path)
     save_weights(shipped.time_network(), tmp_path / "time.safetensors", half=True)
-    lifter = shipped.default_lifter(tmp_path)
-    assert lifter is not None
-    assert lifter.name == "time"
+    assert shipped.time_lifter(tmp_path).name == "time"
     (tmp_path / "time.safetensors").write_bytes(b"torn")
     with pytest.raises(AssetError, match="'time' cannot be loaded"):
         shipped.time_lifter(tmp_path)
@@ -90,7 +87,6 @@ def test_weights_that_come_along(tmp_path):
     [
         (["--lifter", "tiem"], "nearest: time"),
         (["--refine", "uao"], "add one, such as --lifter time"),
-        (["--lifter", "none", "--refine", "uao"], "add one, such as --lifter time"),
     ],
 )
 def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):

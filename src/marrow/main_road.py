@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ from marrow.geometry.projection import fov_deg as fov_deg_of
 from marrow.geometry.rotations import log
 from marrow.io.keypoints import is_keypoint_source
 from marrow.lift import lift
-from marrow.lift.shipped import default_lifter
 from marrow.lift.timing import lift_in_time
 from marrow.perception import Seen, Told, look, runs
 from marrow.person import Person, standing_height_px
@@ -59,7 +58,7 @@ def capture(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     max_people: int | None = None,
-    lifter: Lifter | Literal["auto"] | None = "auto",
+    lifter: Lifter | None = None,
     hypotheses: int = 1,
     commercial: bool = False,
     progress: Progress | None = None,
@@ -77,7 +76,8 @@ def capture(
         fps: frames per second, for keypoint files and picture sequences; a video has its own time stamps.
         max_people: keep only the people seen most.
         lifter: of :func:`marrow.load_lifter`: a network that tells depth from keypoints, as a first guess and as
-            evidence; None: without one. By default marrow's own, where its weights are there.
+            evidence; None: without one. With a lifter the standard deviations of angles are not calibrated yet, which
+            a warning tells.
         hypotheses: with more than 1, look for so many readings of each person, the result among them; the others are
             in :attr:`Person.alternatives`. Up to 600 frames.
         commercial: refuse every part whose licence forbids commercial use.
@@ -112,6 +112,8 @@ def capture(
     )
     camera = fitted.camera or camera
     warnings = [*seen.warnings, *fitted.warnings]
+    if lifter is not None:
+        warnings.append("standard deviations of angles have not been calibrated with a lifter; take them as rough")
     if not focal_known:
         warnings.append(_fov_warning(camera, fitted.focal_sd))
     if hypotheses > 1 and len(seen.time) > options.window:
@@ -361,10 +363,7 @@ def looking_ahead(camera: Camera) -> Camera:
     return dataclasses.replace(camera, R_cam_world=np.diag([1.0, -1.0, -1.0]), t_cam_world=np.zeros(3))
 
 
-def _lifter(lifter: Lifter | Literal["auto"] | None) -> Lifter | None:
-    """The lifter itself; torch is imported only where there is one."""
-    if lifter == "auto":
-        return default_lifter()
+def _lifter(lifter: Lifter | None) -> Lifter | None:
     if lifter is not None and not callable(lifter):
         raise InputError(f"lifter: expected a lifter, got {lifter!r}; write lifter=marrow.load_lifter({lifter!r})")
     return lifter

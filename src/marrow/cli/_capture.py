@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from marrow import main_road
 from marrow.cli._report import print_files, print_table, write_event
@@ -32,7 +32,7 @@ class Request:
     size: tuple[int, int] | None = None
     fps: float | None = None
     max_people: int | None = None
-    lifter: Lifter | Literal["auto"] | None = "auto"
+    lifter: Lifter | None = None
     hypotheses: int = 1
     codec: str = "h264"
     influences: int | None = None

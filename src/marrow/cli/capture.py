@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -66,7 +66,7 @@ def run(
         str | None,
         option(
             "Network that tells depth from keypoints: frame, time, or the id of a system for the task lift (marrow "
-            "systems --task lift); none: without one. By default time, where its weights are installed.",
+            "systems --task lift). Without it none: intervals of angles are not calibrated with one yet.",
             "NAME",
         ),
     ] = None,
@@ -188,13 +188,11 @@ def _refuse_counts(influences: int | None, max_people: int | None) -> None:
             raise InputError(f"{name}: expected a whole number of at least 1, got {value}")
 
 
-def _lifter(name: str | None, refine: str | None) -> Lifter | Literal["auto"] | None:
+def _lifter(name: str | None, refine: str | None) -> Lifter | None:
     """What ``main_road.capture`` takes for it."""
-    if refine is not None and name in (None, "none"):
+    if refine is not None and name is None:
         raise InputError(f"--refine {refine} betters what a lifter says; add one, such as --lifter time")
     if name is None:
-        return "auto"
-    if name == "none":
         return None
     from marrow.lifters import load_lifter
 

@@ -55,11 +55,6 @@ def time_lifter(folder: Path = WEIGHTS) -> Lifter:
 SHIPPED: dict[str, Callable[..., Lifter]] = {"frame": frame_lifter, "time": time_lifter}
 
 
-def default_lifter(folder: Path = WEIGHTS) -> Lifter | None:
-    """What a capture uses where nothing is said: ``time`` where its weights are there, else none."""
-    return time_lifter(folder) if (folder / "time.safetensors").is_file() else None
-
-
 def frame_network() -> FrameLifter:
     """The network of :func:`frame_lifter`, untrained."""
     from marrow.lift.networks import FrameLifter
