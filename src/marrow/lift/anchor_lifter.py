@@ -91,7 +91,7 @@ class AnchorLifter(nn.Module):
     grid: torch.Tensor
 
     def __init__(
-        self, dim: int = 48, width: int = 256, blocks: int = 2, bins: int = 16, local: int = 3, side: int = 6
+        self, dim: int = 48, width: int = 256, blocks: int = 2, bins: int = 16, local: int = 2, side: int = 6
     ) -> None:
         super().__init__()
         self.encoder = DepthEncoder(dim, width, blocks, bins)

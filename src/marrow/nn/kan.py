@@ -1,4 +1,4 @@
-"""Layers whose edges are learnt functions (Z. Liu and others, "KAN: Kolmogorov-Arnold Networks", 2024, arXiv 2404.19756).
+"""Layers whose edges are learnt functions (Z. Liu and others, "KAN: Kolmogorov-Arnold Networks", 2024).
 
 A linear layer multiplies each input by a number on its way to each output; a KAN layer puts a function of one variable
 there: a multiple of SiLU and a cubic spline.
@@ -6,7 +6,7 @@ there: a multiple of SiLU and a cubic spline.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -49,8 +49,7 @@ def cubic_bsplines(x: torch.Tensor, low: float, high: float, intervals: int) -> 
 
     Their sum is 1 between ``low`` and ``high``; two intervals further out all are 0.
     """
-    values = _Cubes.apply((x - low) * (intervals / (high - low)), intervals + 3)
-    return values  # type: ignore[return-value]  # apply has no types
+    return cast(torch.Tensor, _Cubes.apply((x - low) * (intervals / (high - low)), intervals + 3))
 
 
 class KANLayer(nn.Module):
@@ -72,7 +71,7 @@ class KANLayer(nn.Module):
         self.intervals, self.reach = intervals, reach
         self.base = nn.Linear(inputs, outputs)
         self.spline = nn.Linear(inputs * (intervals + 3), outputs, bias=False)
-        nn.init.normal_(self.spline.weight, std=0.3 / inputs**0.5)
+        nn.init.normal_(self.spline.weight, std=0.1 / inputs**0.5)  # begins nearly as SiLU
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., inputs) to (..., outputs)."""
