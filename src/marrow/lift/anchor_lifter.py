@@ -19,6 +19,8 @@ from marrow.nn.pose_mlp import ResidualMLP
 DEEPEST, EXTENT = 0.5, 0.6
 #: Statures to a unit of the normalised picture, where learning begins.
 _SCALE = 0.55
+#: Score of a joint's own anchors above all others', where learning begins.
+_OWN = 4.0
 
 
 class Voted(NamedTuple):
@@ -104,7 +106,12 @@ class AnchorLifter(nn.Module):
         self.role = nn.Parameter(0.1 * torch.randn(COUNT * local + side * side, dim))
         self.place = nn.Linear(3, dim)
         self.block = QueryBlock(dim)
-        self.vote = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * COUNT))
+        self.vote = nn.Sequential(nn.LayerNorm(dim), last := nn.Linear(dim, 4 * COUNT))
+        nn.init.normal_(last.weight, std=0.01)
+        nn.init.zeros_(last.bias)
+        # learning begins where each joint follows its own keypoint
+        own = torch.eye(COUNT).repeat_interleave(local, 0)
+        self.trust = nn.Parameter(_OWN * torch.cat([own, torch.zeros(side * side, COUNT)]))
         self.error = nn.Linear(dim, 1)
 
     def anchors(self, given: Given, tokens: torch.Tensor) -> torch.Tensor:
@@ -122,7 +129,7 @@ class AnchorLifter(nn.Module):
         own = torch.cat([own, own.new_zeros(len(own), len(self.grid), own.shape[-1])], 1)
         said = self.vote(self.block(own + self.role + self.place(anchors), tokens)).float()
         offsets, scores = said.unflatten(-1, (COUNT, 4)).split((3, 1), -1)
-        mean, alone = votes(anchors, offsets, scores[..., 0])
+        mean, alone = votes(anchors, offsets, scores[..., 0] + self.trust)
         return _voted(given, mean, alone, self.error(tokens)[..., 0], depth)
 
 

@@ -17,7 +17,7 @@ from marrow.train.loop import train
 #: Standard deviation of the depth that is told, statures (some 5 cm), and the share of joints where it is missing.
 DEPTH_SD, DEPTH_MISSING = 0.03, 0.1
 #: Weights of the losses beside the joints': the anchors' and the depth's.
-ANCHOR_LOSS, DEPTH_LOSS = 0.5, 0.02
+ANCHOR_LOSS, DEPTH_LOSS = 0.2, 0.02
 
 
 class CuedBatch(NamedTuple):
