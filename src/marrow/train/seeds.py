@@ -14,3 +14,8 @@ def mixed(*numbers: int) -> int:
 def generator(*numbers: int) -> torch.Generator:
     """A generator of torch for so many numbers: ``generator(seed, number)`` for the chance in a batch."""
     return torch.Generator().manual_seed(mixed(*numbers))
+
+
+def set_seed(seed: int) -> None:
+    """Set torch's own chance, from which networks take their first weights."""
+    torch.manual_seed(seed)
