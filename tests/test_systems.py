@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marrow.bench.overview import Measured, effects, effects_drawn, overview
 from marrow.bench.page import page
 from marrow.bench.parts import parts_of
 from marrow.bench.runner import committed
 from marrow.bench.system import SEEDS
 from marrow.cli import verbs
 from marrow.cli.new import run as new
+from marrow.cli.systems import PICTURE
 from marrow.systems import Entry, discover, load_file
 
 ROOT = Path(__file__).parents[1]
@@ -114,3 +116,15 @@ def test_it_is_measured_and_its_page_is_current(name):
     path = ROOT / "docs" / "systems" / f"{name}.md"
     assert path.is_file(), "write it: marrow systems --pages docs/systems"
     assert path.read_text(encoding="utf-8") == text, "write it anew: marrow systems --pages docs/systems"
+
+
+def test_the_overview_of_all_systems_is_current():
+    """docs/systems/README.md and its picture are those of the committed results."""
+    measured = [
+        Measured(found.system, found.module.__doc__ or "", committed(found.system, found.path))
+        for found in FOUND.entries.values()
+    ]
+    folder = ROOT / "docs" / "systems"
+    anew = "write it anew: marrow systems --pages docs/systems"
+    assert (folder / "README.md").read_text(encoding="utf-8") == overview(measured, PICTURE), anew
+    assert effects_drawn(folder / PICTURE) == effects(measured), anew

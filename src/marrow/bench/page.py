@@ -42,6 +42,11 @@ def page(system: System, doc: str, config: type, parts: Sequence[Part], result: 
     return "\n".join(lines)
 
 
+def idea_of(doc: str) -> str:
+    """The idea in a few words: the docstring's first, up to the paper."""
+    return " ".join(inspect.cleandoc(doc).partition("\n\n")[0].split()).partition(" (")[0].rstrip(".")
+
+
 def _measured(result: BenchResult) -> list[str]:
     facts = [
         ("with the idea", f"{result.with_:.4g}"),

@@ -1,8 +1,9 @@
 """The command line: ``marrow VERB …``.
 
 Each verb is a file of this folder. Its ``run`` has the verb's options as typed arguments and its help as docstring, and
-returns an exit code; an optional ``prepare`` may rewrite the words before they are parsed. Only the verb that was typed
-is imported, and a verb imports what it needs when it runs, so help and mistakes are answered at once.
+returns an exit code; an optional ``prepare`` may rewrite the words before they are parsed, and an optional
+``runner(words)`` gives the ``run`` whose options depend on them. Only the verb that was typed is imported, and a verb
+imports what it needs when it runs, so help and mistakes are answered at once.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ def _dispatch(words: list[str], as_json: bool) -> int:
     verb = words[0]
     if verb not in known:
         raise InputError(_unknown(verb, known))
-    run = _load(verb)
-    prepare = getattr(importlib.import_module(f"marrow.cli.{verb}"), "prepare", list)
-    return int(_parse(run, verb, prepare(words[1:]), as_json)())
+    module = importlib.import_module(f"marrow.cli.{verb}")
+    rest = getattr(module, "prepare", list)(words[1:])
+    run = module.runner(rest) if hasattr(module, "runner") else module.run
+    return int(_parse(run, verb, rest, as_json)())
 
 
 def _parse(run: Callable[..., int], verb: str, words: Sequence[str], as_json: bool) -> Callable[[], int]:

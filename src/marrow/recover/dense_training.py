@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ def train_dense(
     rate: float = 3e-3,
     seed: int = 0,
     disturbed: bool = False,
-    progress: Progress = silent,
+    **told: Any,
 ) -> list[float]:
     """Train a network in place on crops, whose points are annotated once; returns the loss of each step.
 
@@ -68,21 +68,22 @@ def train_dense(
     Args:
         points: a person.
         disturbed: also grey pictures, blur and noise, for cameras unlike the synthetic one.
+        told: further options of :func:`marrow.train.loop.train`.
     """
     images = np.concatenate([own.images for own in people])
     part = np.concatenate([own.part for own in people])
     spot = np.concatenate([own.spot for own in people])
     chosen = annotated(part, points, seed)
-    generator = np.random.default_rng([seed, 1])
+    rows = shuffled(len(images), batch, seed)
 
-    def batches() -> Iterator[tuple[torch.Tensor, ...]]:
-        for rows in shuffled(len(images), batch, seed):
-            yield _batch(generator, images, part, chosen, spot, rows.numpy(), disturbed)
+    def batch_of(number: int) -> tuple[torch.Tensor, ...]:
+        chance = np.random.default_rng([seed, 1, number])
+        return _batch(chance, images, part, chosen, spot, rows(number).numpy(), disturbed)
 
     def loss(net: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> torch.Tensor:
         return dense_loss(net(given[0]), *given[1:])
 
-    return train(model, batches(), loss, steps=steps, rate=rate, warm=min(50, steps // 4), progress=progress)
+    return train(model, batch_of, loss, steps=steps, rate=rate, warm=min(50, steps // 4), **told)
 
 
 def _batch(

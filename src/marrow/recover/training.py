@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 from marrow.body import load_body
 from marrow.conventions import joint_names
 from marrow.data.synth.crops import JOINT_SET, Crops
-from marrow.progress import Progress, silent
 from marrow.recover.landmarks import COLUMNS, POINTS, hints_mirrored, hints_moved, landmark_hints
 from marrow.recover.people import as_images
 from marrow.recover.regressor import PHENOTYPES, BodyRegressor, Read, angle_columns, read_loss
 from marrow.train.loop import shuffled, train
+from marrow.train.seeds import generator
 from marrow.types import Float32
 
 #: Crops (N, 3, S, S), places (N, 3), hints (N, 33, 8), and what is known of them.
@@ -42,29 +42,30 @@ def train_on(
     seed: int,
     rate: float,
     hints: Float32 | None = None,
-    progress: Progress = silent,
+    **told: Any,
 ) -> list[float]:
     """Train a regressor on crops that are mirrored, turned and moved by chance; the losses of the steps.
 
     Args:
         hints: of the crops (:func:`marrow.recover.landmarks.landmark_hints`); by default they are made.
+        told: further options of :func:`marrow.train.loop.train`.
     """
     wanted, images, place = targets(crops), as_images(crops.images), torch.tensor(crops.place, dtype=torch.float32)
     if hints is None:
         hints = landmark_hints(crops.images if model.hints else ())
     given = torch.tensor(hints) if model.hints else torch.zeros(len(images), POINTS, COLUMNS)
-    generator = torch.Generator().manual_seed(seed)
+    rows_of = shuffled(len(images), batch, seed)
 
-    def batches() -> Iterator[Given]:
-        for rows in shuffled(len(images), batch, seed):
-            own = Read(*(value[rows] for value in vars(wanted).values() if value is not None))
-            which = torch.rand(len(rows), generator=generator) < 0.5
-            yield moved(*mirrored(images[rows], place[rows], given[rows], own, which), generator)
+    def given_of(number: int) -> Given:
+        rows, chance = rows_of(number), generator(seed, 1, number)
+        own = Read(*(value[rows] for value in vars(wanted).values() if value is not None))
+        which = torch.rand(len(rows), generator=chance) < 0.5
+        return moved(*mirrored(images[rows], place[rows], given[rows], own, which), chance)
 
     def loss(net: torch.nn.Module, one: Given) -> torch.Tensor:
         return read_loss(net(*one[:3]), one[3])
 
-    return train(model, batches(), loss, steps=steps, rate=rate, progress=progress)
+    return train(model, given_of, loss, steps=steps, rate=rate, **told)
 
 
 def mirrored(images: torch.Tensor, place: torch.Tensor, hints: torch.Tensor, known: Read, which: torch.Tensor) -> Given:

@@ -70,31 +70,34 @@ def build(config: Config) -> BodyRegressor:
     return model.eval()
 
 
-def train(model: BodyRegressor, config: Config, steps: int, seed: int = 0, *learnt_from: Any) -> list[float]:
+def train(
+    model: BodyRegressor, config: Config, steps: int | None = None, seed: int = 0, *learnt_from: Any, **told: Any
+) -> list[float]:
     """Train on crops of crowds, or on others and their hints; the losses. A trial of few steps draws a few adults."""
     from marrow.recover.training import train_on
 
+    steps = config.steps if steps is None else steps
     if not learnt_from:
         few = steps < 20
         learnt_from = (_crops("adults" if few else "multi", steps if few else config.crops, config.size), None)
     crops, hints = learnt_from
-    return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate, hints=hints)
+    return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate, hints=hints, **told)
 
 
 def save(model: BodyRegressor, path: Path) -> None:
     """Write the weights, 32 bits."""
-    import torch
+    from marrow.train.weights import save_weights
 
-    torch.save(model.state_dict(), path)
+    save_weights(model, path)
 
 
 def load(path: Path, config: Config) -> BodyRegressor:
     """Read them back."""
-    import torch
+    from marrow.train.weights import load_weights
 
     model = _new(config, 0)
-    model.load_state_dict(torch.load(path, weights_only=True))
-    return model.eval()
+    load_weights(model, path)
+    return model
 
 
 def example(config: Config) -> tuple[Any, Any]:

@@ -65,13 +65,13 @@ def build(config: Config, seed: int = 0, attention: bool = True) -> DenseNet:
     return DenseNet(attention=attention)
 
 
-def train(model: DenseNet, config: Config, steps: int | None = None, seed: int = 0) -> None:
+def train(model: DenseNet, config: Config, steps: int | None = None, seed: int = 0, **told: Any) -> list[float]:
     """Learn from synthetic people, no more of them than the steps can take in."""
     from marrow.recover.dense_training import dense_crops, train_dense
 
     steps = config.steps if steps is None else steps
     people = dense_crops("train", 0, min(config.people, 2 * steps))
-    train_dense(model, people, config.points, steps, batch=min(config.batch, 4 * steps), seed=seed)
+    return train_dense(model, people, config.points, steps, batch=min(config.batch, 4 * steps), seed=seed, **told)
 
 
 def save(model: DenseNet, path: Path) -> None:

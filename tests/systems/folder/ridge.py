@@ -41,7 +41,7 @@ def build(config: Config) -> Model:
     return Model(np.zeros(config.inputs), config.penalty)
 
 
-def train(model: Model, config: Config, steps: int, seed: int = 0) -> None:
+def train(model: Model, config: Config, steps: int = 1, seed: int = 0) -> None:
     """Newton steps on the penalised squares; one is exact."""
     x, y, _, _ = _problem(config, np.random.default_rng(seed))
     for _ in range(steps):
@@ -51,12 +51,13 @@ def train(model: Model, config: Config, steps: int, seed: int = 0) -> None:
 
 def save(model: Model, path: Path) -> None:
     """Write the model to a file."""
-    np.savez(f"{path}.npz", weights=model.weights, penalty=model.penalty)
+    with open(path, "wb") as file:
+        np.savez(file, weights=model.weights, penalty=model.penalty)
 
 
 def load(path: Path, config: Config) -> Model:
     """Read it back."""
-    with np.load(f"{path}.npz") as content:
+    with np.load(path) as content:
         return Model(content["weights"], float(content["penalty"]))
 
 

@@ -1,0 +1,144 @@
+"""``marrow train``: train the network of a system."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import time
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from marrow.cli._options import option
+from marrow.cli._report import run_guarded, write_event
+
+
+def run(
+    id: Annotated[str, tyro.conf.Positional, option("Of the system, before all options.", "ID")],
+    settings: Annotated[Any, tyro.conf.Suppress] = None,
+    out: Annotated[Path | None, option("File for the weights (default ID.safetensors).", "FILE")] = None,
+    steps: Annotated[int | None, option("Of the optimiser (default: the system's own number).", "N")] = None,
+    keep: Annotated[Path | None, option("File of a checkpoint, written on the way.", "FILE")] = None,
+    every: Annotated[int, option("Steps between two checkpoints (default 500).", "N")] = 500,
+    resume: Annotated[bool, option("Go on from --keep, if it is there, to the same weights as in one go.")] = False,
+    log: Annotated[Path | None, option("File for a JSON line a step: loss, rate, seconds, samples.", "FILE")] = None,
+    processes: Annotated[int, option("That share the work on this machine (default 1).", "N")] = 1,
+    seed: Annotated[int, option("Of all chance (default 0).", "N")] = 0,
+    folder: Annotated[Path | None, option("Systems of your own to take in.", "DIR")] = None,
+    force: Annotated[bool, option("Replace --out if it exists, and a --keep that is not gone on with.")] = False,
+    json: Annotated[bool, option("Progress and result as JSON lines.")] = False,
+) -> int:
+    """Train the network of a system and write its weights; the options of a system: marrow train ID --help.
+
+    A training that was stopped, however hard, goes on with the same words and --resume, if they have a --keep.
+    """
+    from marrow.errors import InputError
+
+    if settings is None:
+        raise InputError(f"the system comes before all options: marrow train {id} …")
+    told = {"keep": keep, "every": every, "resume": resume, "log": log, "processes": processes}
+    task = lambda: _train(id, folder, settings, steps, seed, out, force, json, told)  # noqa: E731
+    return run_guarded(task, as_json=json, source=id)
+
+
+def runner(words: Sequence[str]) -> Callable[..., int]:
+    """The verb with the settings of the system that the first word names as further options."""
+    # where several processes train, torch would warn that a training without unused parameters could be faster
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if not words or words[0].startswith("-"):
+        return run
+    from marrow.systems import find
+
+    given = [word.partition("=")[2] or after for word, after in zip(words, [*words[1:], ""], strict=True)
+             if word.partition("=")[0] == "--folder"]  # fmt: skip
+    own = _settings(find(words[0], Path(given[-1]) if given else None).module.Config)
+
+    def verb(*given: Any, **options: Any) -> int:
+        return run(*given, **options)
+
+    signature = inspect.signature(run, eval_str=True)
+    parameters = dict(signature.parameters)
+    parameters["settings"] = parameters["settings"].replace(
+        annotation=Annotated[own, tyro.conf.arg(name="")], default=own()
+    )
+    verb.__signature__ = signature.replace(parameters=list(parameters.values()))  # type: ignore[attr-defined]
+    verb.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+    verb.__doc__ = run.__doc__
+    return verb
+
+
+def _settings(config: type) -> type:
+    """The settings of a system that the verb's own options do not give."""
+    taken, hints = inspect.signature(run).parameters, typing.get_type_hints(config)
+    fields = [
+        (f.name, hints[f.name], dataclasses.field(default=f.default, default_factory=f.default_factory))  # type: ignore
+        for f in dataclasses.fields(config)
+        if f.init and f.name not in taken
+    ]
+    own = dataclasses.make_dataclass("settings", fields)
+    own.__doc__ = config.__doc__
+    return own
+
+
+def _train(
+    name: str,
+    folder: Path | None,
+    settings: Any,
+    steps: int | None,
+    seed: int,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    told: Mapping[str, Any],
+) -> int:
+    from marrow.errors import InputError, OutputError
+    from marrow.io.files import refuse_existing, temporary_beside
+    from marrow.progress import show_progress
+    from marrow.systems import find
+    from marrow.train.seeds import set_seed
+
+    module = find(name, folder).module
+    missing = [function for function in ("train", "save", "load") if not callable(getattr(module, function, None))]
+    if missing:
+        raise InputError(f"{name} learns nothing: its file has no {missing[0]}; what it is for: marrow show {name}")
+    out = out or Path(f"{name}.safetensors")
+    refuse_existing(out, force=force)
+    keep, resume = told["keep"], told["resume"]
+    if resume and keep is None:
+        raise InputError("--resume needs the checkpoint to go on from: --keep FILE")
+    if keep is not None and keep.exists() and not (resume or force):
+        raise OutputError(f"{keep} exists; go on with it by --resume, or give another --keep, or add --force")
+    chosen = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    also = {"steps": steps, "seed": seed}
+    chosen |= {f.name: also[f.name] for f in dataclasses.fields(module.Config) if also.get(f.name) is not None}
+    config = module.Config(**chosen)
+    options = {} if steps is None else {"steps": steps}
+    begun = time.perf_counter()
+    with show_progress(as_json=as_json, title=f"training {name}") as progress:
+        told = {**told, "progress": progress, "about": f"{name}, seed {seed}, {config}"}
+        if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(module.train).parameters.values()):
+            asked = keep or told["log"] or told["processes"] > 1
+            if asked:
+                raise InputError(
+                    f"{name}: its train takes no --keep, --log or --processes (no **told; see docs/systems.md)"
+                )
+            told = {}
+        set_seed(seed)
+        model = module.build(config)
+        losses = module.train(model, config, seed=seed, **options, **told)
+    with temporary_beside(out) as part:
+        module.save(model, part)
+    facts = {"steps": len(losses), "loss": [losses[0], losses[-1]]} if losses else {}
+    seconds = round(time.perf_counter() - begun, 2)
+    if as_json:
+        write_event("train", system=name, file=out, seconds=seconds, size=out.stat().st_size, **facts)
+        return 0
+    if losses:
+        print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} steps")
+    print(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB, {seconds:.1f} s)")
+    print(f'in Python: own = marrow.systems.find("{name}").module; model = own.load("{out}", own.Config())')
+    return 0

@@ -1,0 +1,188 @@
+"""``marrow train``: a system's options, its weights, stopping and going on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from marrow.cli import main
+
+LEARNER = '''
+
+@dataclass
+class Config:
+    """What a user may set.
+
+    Attributes:
+        rows: to learn from.
+        steps: of the optimiser.
+        pause: seconds a batch takes.
+        widths: of nothing at all.
+    """
+
+    rows: int = 20
+    steps: int = 12
+    pause: float = 0.0
+    widths: tuple[int, ...] = (1, 2)
+
+
+def build(config):
+    import torch
+
+    return torch.nn.Linear(3, 1)
+
+
+def train(model, config, steps=None, seed=0, **told):
+    import time
+
+    from marrow.train.loop import shuffled, train
+    from marrow.train.seeds import generator
+    import torch
+
+    x, rows = torch.randn(config.rows, 3, generator=generator(seed)), shuffled(config.rows, 4, seed)
+
+    def batch(number):
+        time.sleep(config.pause)
+        return x[rows(number)]
+
+    return train(model, batch, lambda m, b: (m(b) - b.sum(1, keepdim=True)).square().mean(),
+                 steps=config.steps if steps is None else steps, rate=0.1, warm=2, **told)
+
+
+def save(model, path):
+    from marrow.train.weights import save_weights
+
+    save_weights(model, path)
+
+
+def load(path, config):
+    from marrow.train.weights import load_weights
+
+    model = build(config)
+    load_weights(model, path)
+    return model
+'''
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options that take in a folder with the systems ``learner``, which learns, and ``still``, which does not."""
+    folder = tmp_path / "systems"
+    folder.mkdir()
+    for name in ("learner", "still"):
+        assert main(["new", name, "--folder", str(folder)]) == 0
+    with open(folder / "learner.py", "a", encoding="utf-8") as file:
+        file.write(LEARNER)
+    monkeypatch.chdir(tmp_path)
+    return ["--folder", str(folder)]
+
+
+def test_a_system_is_trained_with_its_own_options(there, capsys):
+    assert main(["train", "learner", *there]) == 0
+    told = capsys.readouterr().out
+    assert "in 12 steps" in told
+    assert "written: learner.safetensors" in told
+    words = [
+        "--rows",
+        "9",
+        "--widths",
+        "3",
+        "4",
+        "--steps",
+        "5",
+        "--log",
+        "log.jsonl",
+        "--json",
+        "--out",
+        "b.safetensors",
+    ]
+    assert main(["train", "learner", *words, *there]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (events[-1]["event"], events[-1]["steps"], events[-1]["file"]) == ("train", 5, "b.safetensors")
+    assert any(event["event"] == "progress" and event["stage"] == "training" for event in events)
+    assert len(Path("log.jsonl").read_text().splitlines()) == 5
+    from marrow.systems import find
+
+    module = find("learner", there[1]).module
+    model = module.load("b.safetensors", module.Config())
+    assert torch.equal(model.weight, load_file("b.safetensors")["weight"])
+
+
+def test_one_seed_gives_one_file(there, capsys):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main(["train", "learner", "--seed", seed, "--out", f"{name}.safetensors", *there]) == 0
+    a, b, c = (Path(f"{name}.safetensors").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_the_options_of_the_system_are_told(there, capsys):
+    assert main(["train", "learner", "--help", *there]) == 0
+    told = capsys.readouterr().out
+    for needle in ("--rows", "to learn from", "--keep", "--pause"):
+        assert needle in told
+    assert told.count("--steps N") == 1, "the system has it too"
+
+
+def test_killed_and_gone_on_with(there, capsys):
+    words = ["train", "learner", "--steps", "40", "--pause", "0.02", "--keep", "kept", "--every", "5", *there]
+    process = subprocess.Popen([sys.executable, "-m", "marrow", *words, "--out", "a.safetensors"])
+    deadline = time.monotonic() + 60
+    while not Path("kept").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not Path("a.safetensors").exists()
+    assert main([*words, "--out", "a.safetensors"]) == 4, "a checkpoint is not lost by chance"
+    assert "--resume" in capsys.readouterr().err
+    assert main([*words, "--out", "a.safetensors", "--resume"]) == 0
+    assert main([*words, "--out", "b.safetensors", "--force"]) == 0
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+    assert main([*words, "--rows", "30", "--out", "c.safetensors", "--resume"]) == 2
+    assert "rows=30" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["still"], 2, "still learns nothing: its file has no train"),
+        (["nothing"], 2, "there is no system 'nothing'"),
+        (["--seed", "1", "learner"], 2, "comes before all options"),
+        (["learner", "--resume"], 2, "--keep FILE"),
+        (["learner", "--out", "no/such/file.safetensors"], 4, "create it first"),
+        (["learner", "--keep", "no/such/file"], 4, "create it first"),
+        (["learner", "--log", "no/such/file"], 4, "create it first"),
+        (["learner", "--steps", "-1"], 2, "steps of at least 0"),
+        (["learner", "--processes", "0"], 2, "at least 1"),
+    ],
+)
+def test_what_cannot_be_trained(there, capsys, words, code, text):
+    assert main(["train", *words, *there]) == code
+    assert text in capsys.readouterr().err
+    assert not list(Path().glob("*.safetensors"))
+
+
+def test_files_are_not_replaced_unasked(there, capsys):
+    assert main(["train", "learner", *there]) == 0
+    before = Path("learner.safetensors").read_bytes()
+    assert main(["train", "learner", "--steps", "3", *there]) == 4
+    assert Path("learner.safetensors").read_bytes() == before
+    assert main(["train", "learner", "--steps", "3", "--force", *there]) == 0
+    assert Path("learner.safetensors").read_bytes() != before
+
+
+def test_a_system_that_takes_no_further_options(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = ["--folder", str(Path(__file__).parents[1] / "systems" / "folder")]
+    assert main(["train", "ridge", "--penalty", "2", *folder]) == 0
+    assert Path("ridge.safetensors").is_file()
+    assert main(["train", "ridge", "--keep", "kept", "--force", *folder]) == 2
+    assert "takes no --keep" in capsys.readouterr().err
