@@ -1,85 +1,260 @@
-"""draft"""
+"""Poses by a diffusion model that has seen no pictures, steered to where joints are seen in one.
+
+After Snelgar et al. 2026, "Flexible geometric guidance for probabilistic human pose estimation with diffusion models"
+(arXiv 2602.03126): samples of an unconditional model of 3-D poses, each step moved by the slope of the logarithm of a
+detector's heat-maps at the projected joints. Where the root stands is solved in closed form at each step.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
-from marrow.lift.normalise import Given
-from marrow.nn.diffusion import Denoiser, sample
+from marrow.conventions import joint_names
+from marrow.data.lifting import JOINTS, People, views
+from marrow.errors import InputError
+from marrow.lift.evidence import Evidence, Heatmaps, from_heatmaps, from_keypoints, shares
+from marrow.lift.lifter import Lifted, Lifter, read_keypoints
+from marrow.lift.networks import Said
+from marrow.lift.normalise import Given, from_network, normalised, to_network
+from marrow.lift.reprojection import root_of, seen_at
+from marrow.lift.root import solve_root
+from marrow.nn.diffusion import Denoiser, Guide, sample
+from marrow.types import Camera, Float32, Keypoints
+
+#: Numbers of a pose: all joints but the root, from it, in statures; and roughly their standard deviation.
+NUMBERS, SPREAD = 3 * (len(joint_names(JOINTS)) - 1), 0.17
+#: Poses that are sampled at a time, so that memory stays bounded.
+_CHUNK = 8192
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Where joints may be in a picture: of each, a few places, each with a weight.
+class Sampling:
+    """How hypotheses are drawn.
 
     Attributes:
-        place: (..., J, M, 2) tangents in the turned camera.
-        weight: (..., J, M) probability of each; what is missing to 1 may be anywhere in the box.
-        sd: (..., J, M) standard deviation of each, tangents.
-        area: (...) of the person's box.
+        steps: calls of the denoiser.
+        largest, least: first and last standard deviation of the noise, statures.
+        fresh: share of new noise in each step.
+        strength: factor on the slope of the evidence.
+        doubt: standard deviation, statures, that a joint's expected place has at most beside the noise's own.
     """
 
-    place: torch.Tensor
-    weight: torch.Tensor
-    sd: torch.Tensor
-    area: torch.Tensor
+    steps: int = 20
+    largest: float = 1.5
+    least: float = 0.005
+    fresh: float = 1.0
+    strength: float = 1.5
+    doubt: float = 0.2
 
 
-def from_keypoints(given: Given, sd: float = 0.01) -> Evidence:
-    size = given.size[..., None, None]
-    place = (given.xy * size)[..., None, :]
-    return Evidence(place, given.confidence[..., None], (sd * size).expand(given.confidence[..., None].shape), (2.0 * given.size) ** 2)
+def poses(seen: People, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """(B, 48) poses for training, turned as random cameras see them; nothing is projected.
+
+    Args:
+        seen: the people.
+        rows: (B,) frames.
+        generator: of the cameras.
+    """
+    own = views(seen, rows, 1, generator)
+    return _numbers((own.xyz - own.xyz[..., :1, :])[:, 0] / own.stature[:, None, None])
 
 
-def attribution(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor):
-    """(..., J, M) share of each place in explaining a joint seen at (..., J, 2) with sd ``blur`` (..., J); variances."""
-    var = evidence.sd.square() + blur.square()[..., None]
-    off = evidence.place - seen[..., None, :]
-    density = evidence.weight / (2 * torch.pi * var) * torch.exp(-0.5 * off.square().sum(-1) / var)
-    # evidence against nothing
-    floor = (1 - evidence.weight.sum(-1, keepdim=True)).clamp(min=1e-6) / evidence.area[..., None, None]
-    return density / (density.sum(-1, keepdim=True) + floor), off, var
+def hypotheses(
+    denoiser: Denoiser,
+    evidence: Evidence,
+    count: int,
+    generator: torch.Generator,
+    sampling: Sampling | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Poses that agree with the evidence, and how little the model had to be pushed for each.
+
+    Frames of a window share their noise, so that a hypothesis goes on smoothly from frame to frame.
+
+    Args:
+        denoiser: of :func:`poses`.
+        evidence: of (B, T).
+        count: H hypotheses.
+        generator: of the noise.
+        sampling: how.
+
+    Returns:
+        (H, B, T, 17, 3) joints from the root, statures, axes of the turned camera; energy (H, B, T): the mean squared
+        pull of the evidence in the later half of the steps, low where picture and model agree.
+    """
+    how = sampling or Sampling()
+    windows, frames = evidence.area.shape
+    pushed: list[torch.Tensor] = []
+
+    def draw() -> torch.Tensor:
+        return torch.randn(count, windows, 1, NUMBERS, generator=generator).expand(-1, -1, frames, -1)
+
+    guide = _guide(evidence, how, pushed)
+    x = sample(
+        denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh, guide=guide
+    )
+    return _joints(x), torch.stack(pushed[len(pushed) // 2 :]).mean(0)
 
 
-def root_of(r: torch.Tensor, u: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """(..., 3) root, by the equations of solve_root; r (..., J, 3), u (..., J, 2), w (..., J)."""
-    w = (w / w.sum(-1, keepdim=True).clamp(min=1e-9))[..., None]
-    mean_u = (w * u).sum(-2, keepdim=True)
-    b = r[..., :2] - u * r[..., 2:]
-    mean_b = (w * b).sum(-2, keepdim=True)
-    du = u - mean_u
-    z = (w * du * (b - mean_b)).sum((-1, -2)) / (w * du.square()).sum((-1, -2)).clamp(min=1e-9)
-    near = 0.4 - r[..., 2].amin(-1)
-    z = torch.maximum(z, near)[..., None]
-    return torch.cat([mean_u[..., 0, :] * z - mean_b[..., 0, :], z], -1)
+def generated(denoiser: Denoiser, count: int, generator: torch.Generator, sampling: Sampling | None = None):
+    """(N, 17, 3) poses of nobody in particular, statures, as cameras see them."""
+    how = sampling or Sampling(steps=40)
+    draw = lambda: torch.randn(count, NUMBERS, generator=generator)  # noqa: E731
+    return _joints(sample(denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh))
 
 
-def with_root(x: torch.Tensor) -> torch.Tensor:
-    r = x.unflatten(-1, (-1, 3))
-    return torch.cat([torch.zeros_like(r[..., :1, :]), r], -2)
+def _guide(evidence: Evidence, how: Sampling, pushed: list[torch.Tensor]) -> Guide:
+    share = evidence.weight
+
+    def slope(x0: torch.Tensor, sigma: float) -> torch.Tensor:
+        nonlocal share
+        relative = _joints(x0)
+        weight = share.sum(-1)
+        at = (share.unsqueeze(-2).matmul(evidence.place)).squeeze(-2) / weight.clamp(min=1e-9)[..., None]
+        root = root_of(relative, at, weight)
+        seen = seen_at(relative, root)
+        z = (root[..., None, 2] + relative[..., 2]).clamp(min=0.2)
+        doubt = sigma * how.doubt / math.hypot(sigma, how.doubt) / z
+        share, pull = shares(evidence, seen, doubt.square())
+        pushed.append((pull * doubt[..., None]).square().sum((-1, -2)))
+        pull = how.strength * pull / z[..., None]
+        return _numbers(torch.cat([pull, -(seen * pull).sum(-1, keepdim=True)], -1))
+
+    return slope
 
 
-def guide(evidence: Evidence, spread: float, strength: float = 1.0, c: float = 0.2, log=None):
-    state = {"share": evidence.weight}
+def _joints(x: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.pad(x.unflatten(-1, (-1, 3)), (0, 0, 1, 0))
 
-    def force(x0: torch.Tensor, sigma: float) -> torch.Tensor:
-        r = with_root(x0)
-        share = state["share"]
-        total = share.sum(-1)
-        u = (share[..., None] * evidence.place).sum(-2) / total.clamp(min=1e-9)[..., None]
-        X = root_of(r, u, total)
-        p = X[..., None, :] + r
-        z = p[..., 2:]
-        s = sigma * c / (sigma**2 + c**2) ** 0.5
-        seen = p[..., :2] / z
-        share, off, var = attribution(evidence, seen, s / z[..., 0])
-        state["share"] = share
-        g = (share[..., None] / var[..., None] * off).sum(-2)
-        out = torch.cat([g, -(seen * g).sum(-1, keepdim=True)], -1) / z
-        if log is not None:
-            log.append((sigma, (g * (s/z)).square().sum((-1,-2))))
-        return strength * out[..., 1:, :].flatten(-2)
 
-    return force
+def _numbers(joints: torch.Tensor) -> torch.Tensor:
+    return joints[..., 1:, :].flatten(-2)
+
+
+#: Ways to make one pose of many without knowing the truth.
+CHOICES = ("mean", "weighted", "energy", "joints")
+
+
+def chosen(relative: torch.Tensor, energy: torch.Tensor, choice: str = "weighted") -> torch.Tensor:
+    """One pose (B, T, 17, 3) of hypotheses (H, B, T, 17, 3) with energies (H, B, T).
+
+    Args:
+        choice: ``"mean"``; ``"weighted"``: the mean, those of low energy counting more; ``"energy"``: the one of lowest
+            energy; ``"joints"``: of each joint the median.
+
+    Raises:
+        InputError: no such choice.
+    """
+    if choice == "mean":
+        return relative.mean(0)
+    if choice == "joints":
+        return relative.median(0).values
+    if choice == "energy":
+        best = energy.argmin(0)
+        return relative.gather(0, best[None, ..., None, None].expand(1, *relative.shape[1:]))[0]
+    if choice == "weighted":
+        return (_weights(energy)[..., None, None] * relative).sum(0)
+    raise InputError(f"choice: expected one of {', '.join(CHOICES)}, got {choice!r}")
+
+
+def _weights(energy: torch.Tensor) -> torch.Tensor:
+    """(H, B, T) weights of the hypotheses; those of twice the lowest energy count a seventh of it."""
+    least = energy.amin(0)
+    return torch.softmax(-2 * (energy / least.clamp(min=1e-9) - 1), 0)
+
+
+@dataclass(frozen=True)
+class GuidedLifter:
+    """A lifter that gives many poses for one picture; called as :class:`marrow.lift.lifter.Lifter`.
+
+    Attributes:
+        name: of the lifter.
+        denoiser: of :func:`poses`.
+        sampling: how hypotheses are drawn.
+        choice: of :data:`CHOICES`, for the one pose beside them.
+        seed: of all chance: the same keypoints give the same poses.
+    """
+
+    name: str
+    denoiser: Denoiser
+    sampling: Sampling = dataclasses.field(default_factory=Sampling)
+    choice: str = "weighted"
+    seed: int = 0
+
+    def __call__(
+        self,
+        keypoints: Keypoints | ArrayLike,
+        joint_set: str | None = None,
+        camera: Camera | None = None,
+        height: float | None = None,
+        *,
+        hypotheses: int = 20,
+        heatmaps: Heatmaps | None = None,
+    ) -> Lifted:
+        """Lift one person's keypoints, as :class:`marrow.lift.lifter.Lifter` does.
+
+        Args:
+            hypotheses: how many; ``alternatives`` of the answer holds them, those of low energy first (of the whole
+                sequence). Its other poses are one made of them by :attr:`choice`, its ``sd`` their spread.
+            heatmaps: of the same frames, which then count instead of the keypoints of the joints that they have.
+
+        Raises:
+            InputError: as there; fewer than one hypothesis; heat-maps of another number of frames.
+        """
+        if hypotheses < 1:
+            raise InputError(f"hypotheses: expected at least 1, got {hypotheses}")
+        xy, confidence = read_keypoints(keypoints, joint_set)
+        if heatmaps is not None and len(heatmaps.values) != len(xy):
+            raise InputError(f"heat-maps: expected those of {len(xy)} frames, got {len(heatmaps.values)}")
+        told = np.concatenate([xy, confidence[..., None]], -1).astype(np.float32)
+        size = max(_CHUNK // hypotheses, 1)
+        parts: list[Lifted] = []
+        energies: list[torch.Tensor] = []
+        for start in range(0, len(told), size):
+            part = slice(start, start + size)
+            maps = None if heatmaps is None else _frames(heatmaps, part)
+            found = self._part(told[part], camera, height, hypotheses, maps)
+            parts.append(found[0])
+            energies.append(found[1])
+        # in the order of the whole sequence
+        order = torch.cat(energies, 1).nan_to_num(0.0).mean(1).argsort().numpy()
+        each = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("xyz", "relative", "sd", "root")}
+        alternatives = np.concatenate([p.alternatives for p in parts], 1)[order]
+        return dataclasses.replace(parts[0], **each, alternatives=alternatives)
+
+    def _part(
+        self, told: Float32, camera: Camera | None, height: float | None, count: int, maps: Heatmaps | None
+    ) -> tuple[Lifted, torch.Tensor]:
+        kept: list[torch.Tensor] = []
+
+        def network(given: Given) -> Said:
+            evidence = from_keypoints(given) if maps is None or camera is None else from_heatmaps(maps, camera, given)
+            generator = torch.Generator().manual_seed(self.seed)
+            relative, energy = hypotheses(self.denoiser, evidence, count, generator, self.sampling)
+            kept.extend([from_network(given, relative)[:, 0], energy[:, 0]])
+            mean = chosen(relative, energy, self.choice)
+            spread = (relative - mean).square().sum(-1).mean(0).sqrt()
+            return Said(mean, spread.clamp(min=1e-3).log())
+
+        # the spread is a distance, of which a coordinate has its third in variance
+        one = Lifter(self.name, network, calibration=3**-0.5)(told, JOINTS, camera, height)
+        assert camera is not None
+        relative, energy = kept
+        seen = np.isfinite(one.relative).all((-1, -2))
+        pixels = np.where(told[..., 2:] > 0, told[..., :2], np.nan).astype(float)
+        where = []
+        for hypothesis in relative.numpy():
+            root, _ = solve_root(camera, pixels, told[..., 2].astype(float), hypothesis.astype(float))
+            where.append(np.where(seen[:, None, None], root[:, None] + hypothesis, np.nan))
+        return dataclasses.replace(one, alternatives=np.stack(where).astype(np.float32)), energy
+
+
+def _frames(heatmaps: Heatmaps, part: slice) -> Heatmaps:
+    return dataclasses.replace(
+        heatmaps, values=heatmaps.values[part], image_from_map=heatmaps.image_from_map[part]
+    )

@@ -16,6 +16,9 @@ from marrow.nn.pose_mlp import ResidualMLP
 
 _WAVES = 12
 
+#: Of expected numbers (..., N) and the noise that was on them, the slope of a log-likelihood at them (..., N).
+Guide = Callable[[torch.Tensor, float], torch.Tensor]
+
 
 class Denoiser(nn.Module):
     """The expected numbers behind noisy ones: a residual perceptron between the scalings of Karras et al., table 1.
@@ -26,7 +29,7 @@ class Denoiser(nn.Module):
         width, blocks: of the :class:`marrow.nn.pose_mlp.ResidualMLP`.
     """
 
-    def __init__(self, numbers: int, spread: float, width: int = 512, blocks: int = 3) -> None:
+    def __init__(self, numbers: int, spread: float, width: int = 384, blocks: int = 3) -> None:
         super().__init__()
         self.numbers, self.spread = numbers, spread
         self.net = ResidualMLP(numbers + 2 * _WAVES, numbers, width, blocks)
@@ -44,66 +47,62 @@ class Denoiser(nn.Module):
         return torch.cat([phase.sin(), phase.cos()], -1)
 
 
-def denoising_loss(denoiser: Denoiser, x: torch.Tensor) -> torch.Tensor:
+def denoising_loss(denoiser: nn.Module, x: torch.Tensor, spread: float) -> torch.Tensor:
     """Squared error behind noise of random strength, weighted so that all strengths count alike (equation 8 there).
 
     Args:
+        denoiser: a :class:`Denoiser`, or what wraps it.
         x: (B, N) true numbers.
+        spread: that of the denoiser.
     """
-    spread = denoiser.spread
     sigma = spread * torch.exp(1.3 * torch.randn(len(x), device=x.device) - 1.0)
     found = denoiser(x + sigma[:, None] * torch.randn_like(x), sigma)
     weight = (sigma.square() + spread**2) / (sigma * spread).square()
     return (weight * (found - x).square().mean(-1)).mean()
 
 
-#: Moves expected numbers (..., N) towards evidence, at noise ``sigma``; gets the noisy numbers' gradient on demand.
-Guide = Callable[[torch.Tensor, float], torch.Tensor]
-
-
 def noise_levels(steps: int, largest: float, least: float) -> list[float]:
-    """Standard deviations from ``largest`` down to ``least`` in so many steps (equation 5 there, with rho = 7), then 0."""
-    if steps == 1:
-        return [largest, 0.0]
+    """Standard deviations from ``largest`` to ``least`` in so many steps (equation 5 there, rho = 7), then 0."""
     high, low = largest ** (1 / 7), least ** (1 / 7)
-    return [(high + k / (steps - 1) * (low - high)) ** 7 for k in range(steps)] + [0.0]
+    return [(high + k / max(steps - 1, 1) * (low - high)) ** 7 for k in range(steps)] + [0.0]
 
 
 def sample(
     denoiser: Denoiser,
-    noise: torch.Tensor,
+    draw: Callable[[], torch.Tensor],
     *,
     steps: int,
     largest: float,
     least: float,
-    fresh: float = 0.0,
+    fresh: float = 1.0,
     guide: Guide | None = None,
-    generator: torch.Generator | None = None,
-    through: bool = True,
 ) -> torch.Tensor:
-    x = largest * noise
+    """Rows drawn from what the denoiser learnt, or from that times a likelihood.
+
+    A guide's slope at the expected numbers goes back through the denoiser to the noisy ones (Chung et al. 2023,
+    "Diffusion posterior sampling", ICLR): so evidence about some numbers moves those that depend on them.
+
+    Args:
+        denoiser: trained.
+        draw: gives new standard normal numbers (..., N).
+        steps: calls of the denoiser.
+        largest, least: first and last standard deviation of the noise.
+        fresh: share of new noise in each step: 0 goes straight (DDIM), 1 is ancestral.
+        guide: of the likelihood; may keep what it has found between steps.
+    """
     levels = noise_levels(steps, largest, least)
+    x = largest * draw()
     for sigma, after in zip(levels, levels[1:], strict=False):
-        level = torch.tensor(sigma)
-        if guide is None:
-            with torch.no_grad():
-                clean = denoiser(x, level)
-        elif through:
-            with torch.enable_grad():
-                x = x.detach().requires_grad_(True)
-                clean = denoiser(x, level)
-            force = guide(clean.detach(), sigma)
-            pull = torch.autograd.grad(clean, x, force)[0]
-            clean = clean.detach() + sigma**2 * pull
+        with torch.set_grad_enabled(guide is not None):
+            x = x.detach().requires_grad_(guide is not None)
+            clean = denoiser(x, torch.tensor(sigma, dtype=x.dtype))
+        if guide is not None:
+            slope = guide(clean.detach(), sigma)
+            clean = clean.detach() + sigma**2 * torch.autograd.grad(clean, x, slope)[0]
             x = x.detach()
-        else:
-            with torch.no_grad():
-                clean = denoiser(x, level)
-                s2 = sigma**2 * denoiser.spread**2 / (sigma**2 + denoiser.spread**2)
-                clean = clean + s2 * guide(clean, sigma)
-        up = fresh * min(after, after * math.sqrt(max(1 - (after / sigma) ** 2, 0.0)))
+        up = fresh * after * math.sqrt(max(1 - (after / sigma) ** 2, 0.0))
         down = math.sqrt(max(after**2 - up**2, 0.0))
         x = clean + (down / sigma) * (x - clean)
         if up > 0:
-            x = x + up * torch.randn(x.shape, generator=generator)
+            x = x + up * draw()
     return x
