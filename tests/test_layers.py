@@ -107,6 +107,10 @@ def test_geometry_and_conventions_need_numpy_alone() -> None:
         assert outside <= standard | {"numpy", "marrow"}, path
 
 
+#: Areas in which something learns, or is drawn with derivatives.
+TORCH = ("body", "nn", "render", "train", "systems", "recover", "lift", "data", "bench", "avatar", "generate")
+
+
 def test_torch_is_imported_only_where_it_lives_and_never_at_the_top() -> None:
     for path in PACKAGE.rglob("*.py"):
         area = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -119,7 +123,7 @@ def test_torch_is_imported_only_where_it_lives_and_never_at_the_top() -> None:
             else:
                 continue
             if any(name.split(".")[0] in ("torch", "roma") for name in names):
-                assert area in ("body", "nn", "render", "train", "systems", "recover", "avatar", "generate"), path
+                assert area in TORCH, path
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,14 @@ class Lifter:
     Attributes:
         name: of the lifter.
         network: in evaluation mode.
-        calibration: standard deviation of a coordinate over the distance that the network expects.
+        calibration: standard deviation of a coordinate over the distance that the network expects; for normal errors,
+            alike in all directions, sqrt(pi / 8).
         refine: changes (given, said) to better (said) at test time, or None.
     """
 
     name: str
     network: Network
-    calibration: float = 1.0
+    calibration: float = math.sqrt(math.pi / 8)
     refine: Callable[[Network, Given], Said] | None = None
 
     def __call__(

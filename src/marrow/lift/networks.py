@@ -10,6 +10,7 @@ from torch import nn
 from marrow.conventions import joint_names
 from marrow.data.lifting import JOINTS
 from marrow.lift.normalise import TOLD, Given
+from marrow.nn.equivariant import PlanarNet
 from marrow.nn.pose_mlp import ResidualMLP
 
 COUNT = len(joint_names(JOINTS))
@@ -47,6 +48,22 @@ class FrameLifter(nn.Module):
 
     def forward(self, given: Given) -> Said:
         return as_said(self.net(given.features))
+
+
+class PlanarLifter(nn.Module):
+    """Each frame by itself, equivariant by design to the camera's roll.
+
+    Args:
+        width, blocks: of the :class:`marrow.nn.equivariant.PlanarNet`.
+    """
+
+    def __init__(self, width: int = 128, blocks: int = 3) -> None:
+        super().__init__()
+        self.net = PlanarNet(COUNT, COUNT + TOLD, COUNT, 2 * COUNT, width, blocks)
+
+    def forward(self, given: Given) -> Said:
+        xy, other = self.net(given.xy, torch.cat([given.confidence, given.told], -1))
+        return as_said(torch.cat([xy, other.unflatten(-1, (COUNT, 2))], -1).flatten(-2))
 
 
 class TimeLifter(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from marrow.data.detections import detected
-from marrow.data.lifting import FPS, JOINTS, People, views
+from marrow.data.lifting import FPS, JOINTS, People, people, views
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given, normalised, to_network
 from marrow.train.loop import train
@@ -82,9 +82,14 @@ def plain_errors(xy: torch.Tensor, sd: torch.Tensor | float, generator: torch.Ge
 
 def loss_of(said: Said, truth: torch.Tensor) -> torch.Tensor:
     """Mean distance of the joints, and how well the network knows it (a Laplace likelihood that moves no joint)."""
-    error = torch.linalg.vector_norm(said.mean.float() - truth, dim=-1)[..., 1:]
+    return torch.linalg.vector_norm(said.mean.float() - truth, dim=-1)[..., 1:].mean() + knowledge_loss(said, truth)
+
+
+def knowledge_loss(said: Said, truth: torch.Tensor) -> torch.Tensor:
+    """The second part of :func:`loss_of`: how well the network knows its errors, whatever they are."""
+    error = torch.linalg.vector_norm(said.mean.detach().float() - truth, dim=-1)[..., 1:]
     log_error = said.log_error.float()[..., 1:]
-    return error.mean() + 0.02 * (error.detach() * torch.exp(-log_error) + log_error).mean()
+    return 0.02 * (error * torch.exp(-log_error) + log_error).mean()
 
 
 def train_lifter(
@@ -106,3 +111,22 @@ def train_lifter(
         return loss(net(one[0]), one[1])
 
     return train(network, make, of, steps=steps, rate=rate, precision=precision, **told)
+
+
+#: Steps, people and recipes of the lifters that come with marrow (:mod:`marrow.lift.shipped`).
+FRAME = Recipe(batch=1024)
+TIME = Recipe(batch=48, window=54, every=3)
+BODIES, FRAME_STEPS, TIME_STEPS = 12, 8000, 5000
+
+
+def train_shipped(name: str, network: torch.nn.Module, split: str, steps: int | None = None, **told: Any) -> None:
+    """Train the network of a lifter that comes with marrow, ``"frame"`` or ``"time"``, on adults and children.
+
+    Args:
+        split: the motions to learn from: ``"train"`` to be measured on others, ``"train+A+B"`` to be shipped.
+        steps: fewer or more than usual.
+        told: to :func:`marrow.train.loop.train`.
+    """
+    recipe, usual = (FRAME, FRAME_STEPS) if name == "frame" else (TIME, TIME_STEPS)
+    seen = people(split, BODIES, ages=(8.0, 80.0), mixed=True)
+    train_lifter(network, seen, usual if steps is None else steps, recipe, average=0.999, **told)

@@ -1,0 +1,173 @@
+"""Lifters against the anchor, a plain network of five minutes' training, on motions that nobody learnt from.
+
+    python benchmarks/lifting.py [--keep FOLDER] [--share 1.0]
+
+trains the anchor and marrow's own two lifters on the split ``train`` (about half an hour of one core; a run that was
+stopped goes on from FOLDER) and measures them on A (unseen clips) and B (an unseen subject), on bodies that were not
+learnt from, with errors of several kinds; it writes benchmarks/results/lifting.json. With --table FILE it prints the
+table of docs/lifting.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from marrow.bench.lifting import METRICS, NOISES, Anchor, HeldOut, errors, held_out, said_by
+from marrow.bench.result import commit, machine
+from marrow.data.lifting import people, views
+from marrow.io.files import write_atomically
+from marrow.lift.lifter import Lifter
+from marrow.lift.normalise import from_network
+from marrow.lift.shipped import frame_network, time_network
+from marrow.lift.training import plain_errors, train_shipped
+from marrow.metrics import coverage
+from marrow.metrics.bootstrap import bootstrap, paired_difference
+from marrow.train.loop import train
+from marrow.train.weights import load_weights, save_weights
+
+RESULT = Path(__file__).parent / "results" / "lifting.json"
+#: Steps of the anchor: five minutes of a core, in 32 bits half of them.
+ANCHOR_STEPS = 6800
+#: Frames of a window: what the lifter over time sees at once, and some of its neighbours.
+WINDOW = 54
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--keep", type=Path, default=Path("lifters"), help="folder for weights and checkpoints")
+    parser.add_argument("--share", type=float, default=1.0, help="of the usual steps, to try it out")
+    parser.add_argument("--table", type=Path, help="print the table of a result instead")
+    told = parser.parse_args()
+    if told.table is not None:
+        print(table(json.loads(told.table.read_text())))
+        return
+    torch.set_num_threads(1)
+    networks = trained(told.keep, told.share)
+    found = measured(networks)
+    found["throughput"] = throughput(networks["frame"])
+    found |= {"machine": machine(), "commit": commit(Path(__file__).parent), "command": "python benchmarks/lifting.py"}
+    with write_atomically(RESULT, "w") as file:
+        file.write(json.dumps(found, indent=1) + "\n")
+    print(table(found))
+
+
+def trained(keep: Path, share: float) -> dict[str, torch.nn.Module]:
+    """The three networks, each trained where its weights are not there yet."""
+    keep.mkdir(parents=True, exist_ok=True)
+    out: dict[str, torch.nn.Module] = {}
+    for name, make in (("anchor", Anchor), ("frame", frame_network), ("time", time_network)):
+        torch.manual_seed(0)
+        network, path = make(), keep / f"{name}.safetensors"
+        if path.exists():
+            load_weights(network, path)
+        else:
+            start = time.process_time()
+            options = {"keep": keep / f"{name}.checkpoint", "resume": True}
+            if name == "anchor":
+                train_anchor(network, round(share * ANCHOR_STEPS), **options)
+            else:
+                usual = {"frame": 8000, "time": 5000}[name]
+                train_shipped(name, network, "train", round(share * usual), **options)
+            save_weights(network, path)
+            print(f"{name}: {time.process_time() - start:.0f} s of processor time", flush=True)
+        out[name] = network.eval()
+    return out
+
+
+def train_anchor(network: torch.nn.Module, steps: int, **told: Any) -> None:
+    """As the anchor of all lifters was trained: 1 % of independent noise, adults, motions as they are."""
+    seen = people("train", 12)
+    first = seen.starts(1)
+
+    def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(number)
+        rows = first[torch.randint(len(first), (1024,), generator=generator)]
+        own = views(seen, rows, 1, generator)
+        return plain_errors(own.xy, 0.01, generator), own.xyz - own.xyz[..., :1, :]
+
+    def loss(net: torch.nn.Module, one: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return (net(one[0]) - one[1]).norm(dim=-1).mean()
+
+    train(network, batch, loss, steps=steps, precision="bf16", **told)
+
+
+def measured(networks: dict[str, torch.nn.Module]) -> dict[str, Any]:
+    """Millimetres of every lifter for each split and kind of noise, stature told or not, and differences."""
+    out: dict[str, Any] = {"windows": {}, "figures": []}
+    for split in "AB":
+        for noise in NOISES:
+            data = held_out(split, noise, WINDOW, 250)
+            out["windows"][split] = len(data.xy)
+            runs: dict[tuple[str, bool], torch.Tensor] = {("anchor", False): _anchor(networks["anchor"], data)}
+            for name in ("frame", "time"):
+                for told in (True, False):
+                    runs[name, told] = said_by(networks[name], data, height=told)
+            values = {key: errors(x, data) for key, x in runs.items()}
+            for (name, told), x in runs.items():
+                interval = bootstrap(values[name, told], data.clip)
+                row = {"lifter": name, "split": split, "noise": noise, "height": told}
+                row |= {key: round(float(errors(x, data, metric).mean()), 2) for key, metric in METRICS.items()}
+                row["ci95"] = [round(interval.low, 2), round(interval.high, 2)]
+                row["of the anchor"] = round(row["mpjpe"] / float(values["anchor", False].mean()), 3)
+                if name != "anchor":
+                    row["coverage of 95 %"] = round(covered(networks[name], data, told), 3)
+                out["figures"].append(row)
+            difference = paired_difference(values["time", True], values["frame", True], data.clip)
+            out["figures"][-1]["time minus frame"] = [
+                round(v, 2) for v in (difference.estimate, difference.low, difference.high)
+            ]
+    return out
+
+
+def covered(network: torch.nn.Module, data: HeldOut, told: bool) -> float:
+    """Share of coordinates within the interval that a lifter gives."""
+    given = data.given(height=told)
+    with torch.no_grad():
+        said = network(given)
+    sd = (said.log_error.exp() * Lifter("", network).calibration * given.stature[:, None, None])[..., 1:, None]
+    error = (from_network(given, said.mean) - data.relative)[..., 1:, :]
+    return coverage(error.numpy(), sd.expand_as(error).numpy())
+
+
+def throughput(network: torch.nn.Module, poses: int = 4096) -> dict[str, float]:
+    """Poses a second of one core: the network with its normalisation."""
+    data = held_out("A", "1 %", 1, poses)
+    lifter = Lifter("frame", network)
+    best = np.inf
+    for _ in range(9):
+        start = time.perf_counter()
+        lifter.relative(data.xy[:, 0], data.confidence[:, 0], data.stature[:1])
+        best = min(best, time.perf_counter() - start)
+    return {"poses a second, one core": round(len(data.xy) / best)}
+
+
+def _anchor(network: torch.nn.Module, data: HeldOut) -> torch.Tensor:
+    with torch.no_grad():
+        return network(data.xy)
+
+
+def table(found: dict[str, Any]) -> str:
+    """As docs/lifting.md has it."""
+    noises = list(NOISES)
+    lines = [
+        "| split | lifter | stature | " + " | ".join(noises) + " |",
+        "|---|---|---|" + "---|" * len(noises),
+    ]
+    rows = {(r["split"], r["lifter"], r["height"], r["noise"]): r for r in found["figures"]}
+    for split in "AB":
+        for name, told in (("anchor", False), ("frame", True), ("frame", False), ("time", True), ("time", False)):
+            cells = [rows[split, name, told, noise] for noise in noises]
+            shown = " | ".join(f"{r['mpjpe']:.1f} ({r['n_mpjpe']:.1f})" for r in cells)
+            lines.append(f"| {split} | {name} | {'told' if told else 'not told'} | {shown} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Lifters that come with marrow, and a picture's keypoints to try one on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from marrow.errors import AssetError
+from marrow.lift.lifter import Lifter
+from marrow.lift.networks import FrameLifter, TimeLifter
+from marrow.train.weights import load_weights
+from marrow.types import Camera, Float64
+
+WEIGHTS = Path(__file__).with_name("weights")
+
+
+def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
+    """A lifter with a network whose weights lie at ``path``.
+
+    Raises:
+        AssetError: they are not there.
+        InputError: they are damaged, or of another network.
+    """
+    if not path.is_file():
+        raise AssetError(f"the lifter {name!r} has no weights yet; train them: python scripts/train_lifters.py {name}")
+    load_weights(network, path)
+    return Lifter(name, network.eval())
+
+
+def frame_lifter() -> Lifter:
+    """The lifter of single frames."""
+    return shipped("frame", frame_network(), WEIGHTS / "frame.safetensors")
+
+
+def time_lifter() -> Lifter:
+    """The lifter that looks at 13 frames before and after each."""
+    return shipped("time", time_network(), WEIGHTS / "time.safetensors")
+
+
+def frame_network() -> FrameLifter:
+    """The network of :func:`frame_lifter`, untrained."""
+    return FrameLifter(width=384, blocks=2)
+
+
+def time_network() -> TimeLifter:
+    """The network of :func:`time_lifter`, untrained."""
+    return TimeLifter(width=256, reach=(1, 3, 9))
+
+
+def example(frames: int = 9) -> tuple[Float64, Camera]:
+    """Pixels (T, 17, 2) of ``h36m17`` of somebody who walks past, and the camera."""
+    rise = np.array([0.95, 0.95, 0.5, 0.08, 0.95, 0.5, 0.08, 1.2, 1.45, 1.55, 1.7, 1.4, 1.12, 0.88, 1.4, 1.12, 0.88])
+    side = np.array([0, -0.1, -0.12, -0.12, 0.1, 0.12, 0.12, 0, 0, 0, 0, 0.18, 0.24, 0.25, -0.18, -0.24, -0.25])
+    K = np.array([[1000.0, 0.0, 640.0], [0.0, 1000.0, 360.0], [0.0, 0.0, 1.0]])
+    x = np.stack([side + np.linspace(-0.3, 0.3, frames)[:, None], np.tile(1.0 - rise, (frames, 1))], -1)
+    return K[:2, 2] + 1000 * x / 4.0, Camera(K, (1280, 720), np.eye(3), np.zeros(3))
