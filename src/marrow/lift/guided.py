@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,7 +25,8 @@ from marrow.lift.networks import Said
 from marrow.lift.normalise import Given, from_network, normalised, to_network
 from marrow.lift.reprojection import root_of, seen_at
 from marrow.lift.root import solve_root
-from marrow.nn.diffusion import Denoiser, Guide, sample
+from marrow.nn.diffusion import Denoiser, Guide, denoising_loss, sample
+from marrow.train.loop import train
 from marrow.types import Camera, Float32, Keypoints
 
 #: Numbers of a pose: all joints but the root, from it, in statures; and roughly their standard deviation.
@@ -63,6 +65,37 @@ def poses(seen: People, rows: torch.Tensor, generator: torch.Generator) -> torch
     """
     own = views(seen, rows, 1, generator)
     return _numbers((own.xyz - own.xyz[..., :1, :])[:, 0] / own.stature[:, None, None])
+
+
+def train_denoiser(
+    denoiser: Denoiser,
+    seen: People,
+    steps: int,
+    batch: int,
+    *,
+    seed: int = 0,
+    rate: float = 2e-3,
+    average: float = 0.999,
+    precision: Literal["32", "bf16"] = "bf16",
+    **told: Any,
+) -> list[float]:
+    """Train a denoiser of :func:`poses` in place; the losses of the steps.
+
+    Args:
+        seen: whose poses.
+        batch: poses in a step.
+        told: to :func:`marrow.train.loop.train`, with ``rate``, ``average`` and ``precision``.
+    """
+    first = seen.starts(1)
+
+    def make(number: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed((seed << 32) + number)
+        return poses(seen, first[torch.randint(len(first), (batch,), generator=generator)], generator)
+
+    def loss(net: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return denoising_loss(net, x, denoiser.spread)
+
+    return train(denoiser, make, loss, steps=steps, rate=rate, average=average, precision=precision, **told)
 
 
 def hypotheses(

@@ -54,6 +54,13 @@ def refine(
     return Said((said.mean + other.mean) / 2, (said.log_error + other.log_error) / 2)
 
 
+def unsure_loss(said: Said, truth: torch.Tensor) -> torch.Tensor:
+    """Error of each joint over how unsure the network is of it, and that: a Laplace likelihood of both heads."""
+    error = torch.linalg.vector_norm(said.mean.float() - truth, dim=-1)[..., 1:]
+    log_error = said.log_error.float()[..., 1:]
+    return (error * torch.exp(-log_error) + log_error).mean()
+
+
 def mirrored_given(given: Given) -> Given:
     """The same people in a mirror, left and right exchanged."""
     swap = _swap(given.xy)
@@ -95,8 +102,9 @@ def _optimised(
             X = root_of(mean, seen, given.confidence) if root is None else root
             off = torch.linalg.vector_norm(seen_at(mean, X) - seen, dim=-1) / unit
             fit = (given.confidence * off).sum(-1) / count
-            away = (stay * (mean - first.mean).square().sum(-1).add(1e-12).sqrt()).mean(-1)
-            (z.grad,) = torch.autograd.grad((fit + prior * away).sum(), z)
+            away = (stay * torch.linalg.vector_norm(mean - first.mean, dim=-1)).mean(-1)
+            (slope,) = torch.autograd.grad((fit + prior * away).sum(), z)
+        z.grad = slope * (given.confidence > 0)[..., None]  # what is missing stays what the network knows as missing
         adam.step()
     with torch.no_grad():
         return Said(network(dataclasses.replace(given, xy=z.detach())).mean, first.log_error)
