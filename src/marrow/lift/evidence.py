@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,9 +128,3 @@ def shares(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor) -> tuple[
     share = density / (density.sum(-1) + elsewhere)[..., None]
     return share, (share / variance).unsqueeze(-2).matmul(off).squeeze(-2)
 
-
-def without(given: Given, joints: list[int]) -> Given:
-    """The same keypoints with some joints hidden."""
-    confidence = given.confidence.clone()
-    confidence[..., joints] = 0.0
-    return dataclasses.replace(given, confidence=confidence, xy=given.xy * (confidence > 0)[..., None])
