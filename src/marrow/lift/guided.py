@@ -22,8 +22,8 @@ from marrow.errors import InputError
 from marrow.lift.evidence import Evidence, Heatmaps, from_heatmaps, from_keypoints, shares
 from marrow.lift.lifter import Lifted, Lifter, read_keypoints
 from marrow.lift.networks import Said
-from marrow.lift.normalise import Given, from_network, normalised, to_network
-from marrow.lift.reprojection import root_of, seen_at
+from marrow.lift.normalise import Given, from_network
+from marrow.lift.reprojection import NEAREST, depth_of, root_at, seen_at
 from marrow.lift.root import solve_root
 from marrow.nn.diffusion import Denoiser, Guide, denoising_loss, sample
 from marrow.train.loop import train
@@ -31,6 +31,8 @@ from marrow.types import Camera, Float32, Keypoints
 
 #: Numbers of a pose: all joints but the root, from it, in statures; and roughly their standard deviation.
 NUMBERS, SPREAD = 3 * (len(joint_names(JOINTS)) - 1), 0.17
+#: Depth of a root in statures, times the angular size of the person: its usual value and the spread of its logarithm.
+_FAR, _FAR_SPREAD = 0.504, 0.14
 #: Poses that are sampled at a time, so that memory stays bounded.
 _CHUNK = 8192
 
@@ -43,16 +45,18 @@ class Sampling:
         steps: calls of the denoiser.
         largest, least: first and last standard deviation of the noise, statures.
         fresh: share of new noise in each step.
-        strength: factor on the slope of the evidence.
+        strength: factor on the slope of the evidence; with fewer steps it has to be less.
         doubt: standard deviation, statures, that a joint's expected place has at most beside the noise's own.
+        settled: noise below which the root's depth follows the pose; above, that of the person's size in the picture.
     """
 
-    steps: int = 20
+    steps: int = 36
     largest: float = 1.5
     least: float = 0.005
     fresh: float = 1.0
-    strength: float = 1.5
-    doubt: float = 0.2
+    strength: float = 5.0
+    doubt: float = 0.15
+    settled: float = 0.2
 
 
 def poses(seen: People, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -127,31 +131,39 @@ def hypotheses(
     def draw() -> torch.Tensor:
         return torch.randn(count, windows, 1, NUMBERS, generator=generator).expand(-1, -1, frames, -1)
 
-    guide = _guide(evidence, how, pushed)
-    x = sample(
-        denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh, guide=guide
-    )
+    far = _FAR / (evidence.area.sqrt() / 2)
+    depth = far * torch.exp(_FAR_SPREAD * torch.randn(count, windows, 1, generator=generator))
+    guide = _guide(evidence, depth, how, pushed)
+    x = sample(denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh, guide=guide)
     return _joints(x), torch.stack(pushed[len(pushed) // 2 :]).mean(0)
 
 
-def generated(denoiser: Denoiser, count: int, generator: torch.Generator, sampling: Sampling | None = None):
-    """(N, 17, 3) poses of nobody in particular, statures, as cameras see them."""
-    how = sampling or Sampling(steps=40)
-    draw = lambda: torch.randn(count, NUMBERS, generator=generator)  # noqa: E731
+def generated(
+    denoiser: Denoiser, count: int, generator: torch.Generator, sampling: Sampling | None = None
+) -> torch.Tensor:
+    """(N, 17, 3) poses of nobody in particular, from the root, in statures, as cameras see them."""
+    how = sampling or Sampling()
+
+    def draw() -> torch.Tensor:
+        return torch.randn(count, NUMBERS, generator=generator)
+
     return _joints(sample(denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh))
 
 
-def _guide(evidence: Evidence, how: Sampling, pushed: list[torch.Tensor]) -> Guide:
+def _guide(evidence: Evidence, depth: torch.Tensor, how: Sampling, pushed: list[torch.Tensor]) -> Guide:
     share = evidence.weight
 
     def slope(x0: torch.Tensor, sigma: float) -> torch.Tensor:
         nonlocal share
-        relative = _joints(x0)
-        weight = share.sum(-1)
-        at = (share.unsqueeze(-2).matmul(evidence.place)).squeeze(-2) / weight.clamp(min=1e-9)[..., None]
-        root = root_of(relative, at, weight)
+        relative, weight = _joints(x0), share.sum(-1)
+        at = share.unsqueeze(-2).matmul(evidence.place).squeeze(-2) / weight.clamp(min=1e-9)[..., None]
+        at, weight = at.expand(*relative.shape[:-1], 2), weight.expand(relative.shape[:-1])
+        # early on the expected pose is a mean of many, which is smaller than each: its own depth would be too near
+        trust = 1 / (1 + (sigma / how.settled) ** 2)
+        own = depth_of(relative, at, weight)
+        root = root_at(relative, at, weight, own**trust * depth ** (1 - trust))
         seen = seen_at(relative, root)
-        z = (root[..., None, 2] + relative[..., 2]).clamp(min=0.2)
+        z = (root[..., None, 2] + relative[..., 2]).clamp(min=NEAREST)
         doubt = sigma * how.doubt / math.hypot(sigma, how.doubt) / z
         share, pull = shares(evidence, seen, doubt.square())
         pushed.append((pull * doubt[..., None]).square().sum((-1, -2)))

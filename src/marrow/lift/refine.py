@@ -26,9 +26,10 @@ def refine(
     network: Network,
     given: Given,
     *,
-    steps: int = 10,
+    steps: int = 20,
     rate: float = 0.005,
-    prior: float = 0.005,
+    prior: float = 0.01,
+    robust: float = 0.02,
     uncertain: bool = True,
     flip: bool = True,
     root: torch.Tensor | None = None,
@@ -42,15 +43,17 @@ def refine(
         rate: of Adam: about how far a joint of the input moves in a step, in the unit of ``given.xy``.
         prior: weight of the distance between what is said and what was said first, beside the reprojection error in the
             unit of ``given.xy``.
+        robust: reprojection errors beyond this (in that unit) count by their logarithm, so that outliers pull less; 0: by
+            themselves, as in the paper.
         uncertain: that distance in units of the error that the network expects of each joint; otherwise in their mean.
         flip: also in a mirror; the mean of both.
         root: (B, T, 3) true root in the turned camera, statures; by default it is estimated.
     """
-    said = _optimised(network, given, steps, rate, prior, uncertain, root)
+    said = _optimised(network, given, steps, rate, prior, robust, uncertain, root)
     if not flip:
         return said
     there = None if root is None else root * _MIRROR.to(root)
-    other = mirrored(_optimised(network, mirrored_given(given), steps, rate, prior, uncertain, there))
+    other = mirrored(_optimised(network, mirrored_given(given), steps, rate, prior, robust, uncertain, there))
     return Said((said.mean + other.mean) / 2, (said.log_error + other.log_error) / 2)
 
 
@@ -84,6 +87,7 @@ def _optimised(
     steps: int,
     rate: float,
     prior: float,
+    robust: float,
     uncertain: bool,
     root: torch.Tensor | None,
 ) -> Said:
@@ -101,6 +105,8 @@ def _optimised(
             mean = network(dataclasses.replace(given, xy=z)).mean.float()
             X = root_of(mean, seen, given.confidence) if root is None else root
             off = torch.linalg.vector_norm(seen_at(mean, X) - seen, dim=-1) / unit
+            if robust:
+                off = robust * torch.log1p(off / robust)
             fit = (given.confidence * off).sum(-1) / count
             away = (stay * torch.linalg.vector_norm(mean - first.mean, dim=-1)).mean(-1)
             (slope,) = torch.autograd.grad((fit + prior * away).sum(), z)

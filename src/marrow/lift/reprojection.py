@@ -19,8 +19,8 @@ def tangents(given: Given) -> torch.Tensor:
     return given.xy * given.size[..., None, None]
 
 
-def root_of(relative: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The root that brings joints nearest to where they are seen, in closed form.
+def depth_of(relative: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """How far away the root is, by least squares, in closed form.
 
     With ``u (X_z + r_z) = X_xy + r_xy`` as in :func:`marrow.lift.root.solve_root`: two of the three unknowns leave the
     least squares by their means.
@@ -31,16 +31,29 @@ def root_of(relative: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor) ->
         weight: (..., J), 0 where a joint is not seen.
 
     Returns:
-        (..., 3) in the same unit. Where nothing is seen the person stands just before the camera.
+        (...) in the same unit, so that no joint is nearer than :data:`NEAREST`.
     """
-    w = (weight / weight.sum(-1, keepdim=True).clamp(min=1e-9))[..., None]
-    middle = (w * seen).sum(-2, keepdim=True)
+    w = _shares(weight)
+    off = seen - (w * seen).sum(-2, keepdim=True)
     beside = relative[..., :2] - seen * relative[..., 2:]
-    mean = (w * beside).sum(-2, keepdim=True)
-    off = seen - middle
-    z = (w * off * (beside - mean)).sum((-1, -2)) / (w * off.square()).sum((-1, -2)).clamp(min=1e-9)
-    z = torch.maximum(z, NEAREST - relative[..., 2].amin(-1))[..., None]
-    return torch.cat([middle[..., 0, :] * z - mean[..., 0, :], z], -1)
+    z = (w * off * beside).sum((-1, -2)) / (w * off.square()).sum((-1, -2)).clamp(min=1e-9)
+    return torch.maximum(z, NEAREST - relative[..., 2].amin(-1))
+
+
+def root_at(relative: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+    """(..., 3) the root at a depth (...) that brings joints nearest to where they are seen; the rest as above."""
+    w, z = _shares(weight), depth[..., None]
+    aside = (w * (seen * (z[..., None, :] + relative[..., 2:]) - relative[..., :2])).sum(-2)
+    return torch.cat([aside, z], -1)
+
+
+def root_of(relative: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """(..., 3) the root that brings joints nearest to where they are seen; arguments as of :func:`depth_of`."""
+    return root_at(relative, seen, weight, depth_of(relative, seen, weight))
+
+
+def _shares(weight: torch.Tensor) -> torch.Tensor:
+    return (weight / weight.sum(-1, keepdim=True).clamp(min=1e-9))[..., None]
 
 
 def seen_at(relative: torch.Tensor, root: torch.Tensor) -> torch.Tensor:

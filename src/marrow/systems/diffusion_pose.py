@@ -43,10 +43,10 @@ class Config:
         steps, batch, rate: of the optimiser.
     """
 
-    width: int = 384
+    width: int = 256
     blocks: int = 3
     bodies: int = 6
-    steps: int = 6000
+    steps: int = 10000
     batch: int = 512
     rate: float = 2e-3
 
