@@ -1,6 +1,6 @@
 """Lifters against the anchor, a plain network of five minutes' training, on motions that nobody learnt from.
 
-    python benchmarks/lifting.py [--keep FOLDER] [--share 1.0]
+    python benchmarks/lifting.py [--keep FOLDER] [--only NAME]
 
 trains the anchor and marrow's own two lifters on the split ``train`` (about half an hour of one core; a run that was
 stopped goes on from FOLDER) and measures them on A (unseen clips) and B (an unseen subject), on bodies that were not
@@ -26,7 +26,7 @@ from marrow.io.files import write_atomically
 from marrow.lift.lifter import Lifter
 from marrow.lift.normalise import from_network
 from marrow.lift.shipped import frame_network, time_network
-from marrow.lift.training import plain_errors, train_shipped
+from marrow.lift.training import FRAME_STEPS, TIME_STEPS, plain_errors, train_shipped
 from marrow.metrics import coverage
 from marrow.metrics.bootstrap import bootstrap, paired_difference
 from marrow.train.loop import train
@@ -42,6 +42,7 @@ WINDOW = 54
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--keep", type=Path, default=Path("lifters"), help="folder for weights and checkpoints")
+    parser.add_argument("--only", choices=("anchor", "frame", "time"), help="train this one, and no more")
     parser.add_argument("--share", type=float, default=1.0, help="of the usual steps, to try it out")
     parser.add_argument("--table", type=Path, help="print the table of a result instead")
     told = parser.parse_args()
@@ -49,7 +50,9 @@ def main() -> None:
         print(table(json.loads(told.table.read_text())))
         return
     torch.set_num_threads(1)
-    networks = trained(told.keep, told.share)
+    networks = trained(told.keep, told.share, told.only)
+    if told.only is not None:
+        return
     found = measured(networks)
     found["throughput"] = throughput(networks["frame"])
     found |= {"machine": machine(), "commit": commit(Path(__file__).parent), "command": "python benchmarks/lifting.py"}
@@ -58,11 +61,13 @@ def main() -> None:
     print(table(found))
 
 
-def trained(keep: Path, share: float) -> dict[str, torch.nn.Module]:
+def trained(keep: Path, share: float, only: str | None) -> dict[str, torch.nn.Module]:
     """The three networks, each trained where its weights are not there yet."""
     keep.mkdir(parents=True, exist_ok=True)
     out: dict[str, torch.nn.Module] = {}
     for name, make in (("anchor", Anchor), ("frame", frame_network), ("time", time_network)):
+        if only not in (None, name):
+            continue
         torch.manual_seed(0)
         network, path = make(), keep / f"{name}.safetensors"
         if path.exists():
@@ -73,7 +78,7 @@ def trained(keep: Path, share: float) -> dict[str, torch.nn.Module]:
             if name == "anchor":
                 train_anchor(network, round(share * ANCHOR_STEPS), **options)
             else:
-                usual = {"frame": 8000, "time": 5000}[name]
+                usual = {"frame": FRAME_STEPS, "time": TIME_STEPS}[name]
                 train_shipped(name, network, "train", round(share * usual), **options)
             save_weights(network, path)
             print(f"{name}: {time.process_time() - start:.0f} s of processor time", flush=True)

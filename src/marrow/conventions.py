@@ -13,12 +13,14 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from marrow.errors import InputError
+from marrow.errors import AssetError, InputError
 from marrow.types import Keypoints
 
 R_GROUND_WORLD: NDArray[np.float64] = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
@@ -292,6 +294,7 @@ def joint_names(joint_set: str) -> tuple[str, ...]:
 # From one joint set to another
 # ---------------------------------------------------------------------------------------------------------------------
 
+_CONVERTERS = Path(__file__).with_name("joint_converters.npz")
 _SMPL_PELVIS = "smpl_pelvis"  # SMPL's root lies some 9 cm above the middle of the hips: another point than "pelvis"
 
 # What stands in for a joint that the source lacks: alternatives in order, each the plain mean of the points named.
@@ -332,7 +335,10 @@ _STAND_INS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @functools.cache
 def conversion(src: str, dst: str) -> tuple[tuple[int, ...], ...]:
-    """For each joint of ``dst``, the indices in ``src`` whose mean it is; empty where ``src`` has no such point."""
+    """For each joint of ``dst``, the indices in ``src`` of the points of that name, or those whose mean stands in.
+
+    Empty where ``src`` has no such point.
+    """
     source, target = joint_names(src), joint_names(dst)
     if src == dst:
         return tuple((joint,) for joint in range(len(source)))
@@ -349,16 +355,90 @@ def conversion(src: str, dst: str) -> tuple[tuple[int, ...], ...]:
     return tuple(parts(name) for name in target)
 
 
-def convert_joints(keypoints: Keypoints, src: str, dst: str) -> Keypoints:
+@dataclass(frozen=True, eq=False)
+class JointConversion:
+    """How the joints of one set are made from those of another.
+
+    Attributes:
+        src, dst: the joint sets, of S and D joints.
+        matrix: (D, S) weights, each row summing to one: ``points_dst = matrix @ points_src``, in metres and, up to
+            perspective within the body, in pixels. Rows of absent joints are 0.
+        kind: (D,) ``"copy"``, ``"mean"`` (of points that surround the joint evenly), ``"learned"`` or ``"absent"``.
+        residual_mm: (D,) root mean square distance of what comes out from where the body has the joint, on unseen
+            people scaled to 1.70 m in unseen motions; 0 where exact, NaN where it is not known where on the body one of
+            the points is, or where the joint is absent.
+    """
+
+    src: str
+    dst: str
+    matrix: NDArray[np.float64]
+    kind: tuple[str, ...]
+    residual_mm: NDArray[np.float64]
+
+
+@functools.cache
+def joint_conversion(src: str, dst: str) -> JointConversion:
+    """What :func:`convert_joints` does, joint by joint, and how far off it is.
+
+    Points that coincide on the body are copied. Where a copy or a mean (:func:`conversion`) lies beside the joint, as
+    the detector's hips do beside the hips' centres, or there is none, weights learned on posed bodies of many shapes
+    serve (``scripts/fit_joint_converters.py``). What they cannot tell to within 60 mm is absent.
+
+    Raises:
+        InputError: there is no joint set of that name.
+    """
+    plain = conversion(src, dst)
+    matrix = np.zeros((len(plain), len(joint_names(src))))
+    for joint, parts in enumerate(plain):
+        matrix[joint, list(parts)] = 1 / max(len(parts), 1)
+    kind = [{0: "absent", 1: "copy"}.get(len(parts), "mean") for parts in plain]
+    residual = np.zeros(len(plain))
+    if src != dst:
+        rows, parts, weights, residual = _learned(src, dst)
+        matrix[np.unique(rows)] = 0.0
+        matrix[rows, parts] = weights
+        for joint in np.unique(rows):
+            matrix[joint] /= matrix[joint].sum()
+            kind[joint] = "learned"
+    for array in (matrix, residual):
+        array.setflags(write=False)
+    return JointConversion(src, dst, matrix, tuple(kind), residual)
+
+
+def _learned(src: str, dst: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    """Joints, parts and weights of the sums learned for a pair of sets, and the residuals of all joints."""
+    table = _converters()
+    sets = table["sets"].tolist()
+    a, b = sets.index(src), sets.index(dst)
+    own = (table["where"][:, :2] == (a, b)).all(-1)
+    joints, parts = table["where"][own, 2:].T.astype(np.intp)
+    residual = table["residual_mm"][a, b, : len(JOINT_SETS[dst])].astype(np.float64)
+    return joints, parts, table["weight"][own].astype(np.float64), residual
+
+
+@functools.cache
+def _converters() -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(_CONVERTERS, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{_CONVERTERS} cannot be read ({error}): reinstall marrow.") from error
+
+
+def convert_joints(keypoints: Keypoints, src: str, dst: str, *, learned: bool = True) -> Keypoints:
     """Express keypoints of one joint set in another.
 
-    A joint that both sets have is copied; a few are means of others (the pelvis is the middle of the hips); a joint
-    that the source does not have is absent: NaN with confidence 0. A mean is as confident as its least confident part.
+    A joint that both sets have at one place of the body is copied, some are means of others, others are learned sums of
+    few points; :func:`joint_conversion` tells which, and how far off they are. A joint that cannot be made is absent:
+    NaN with confidence 0. Where a part of a learned sum is absent, the copy or mean stands in that the source has,
+    else the joint is absent. What comes out is as confident as its least confident part.
 
     Args:
         keypoints: (..., J) points of the set ``src``.
         src: joint set of ``keypoints``; has to equal ``keypoints.joint_set``.
         dst: joint set wanted.
+        learned: whether learned sums may be used; without them only what was seen comes out, as what is fitted to
+            keypoints needs it (a crown guessed from the ears is no further evidence).
 
     Returns:
         Keypoints of the set ``dst``, with the same leading dimensions; ``world`` only if the source had it.
@@ -367,25 +447,34 @@ def convert_joints(keypoints: Keypoints, src: str, dst: str) -> Keypoints:
         InputError: an unknown set, or arrays that do not have the shape of ``src``.
     """
     source = joint_names(src)
-    table = conversion(src, dst)
+    way, plain = joint_conversion(src, dst), conversion(src, dst)
     _check(keypoints, src, len(source))
-    lead = keypoints.confidence.shape[:-1]
-    xy = np.full((*lead, len(table), 2), np.nan, np.float32)
-    world = None if keypoints.world is None else np.full((*lead, len(table), 3), np.nan, np.float32)
-    confidence = np.zeros((*lead, len(table)), np.float32)
-    for joint, parts in enumerate(table):
-        if not parts:
-            continue
-        part = list(parts)
-        certain = np.nan_to_num(keypoints.confidence[..., part]).min(axis=-1)
-        point = keypoints.xy[..., part, :].mean(axis=-2)
-        absent = (certain <= 0) | ~np.isfinite(point).all(axis=-1)
-        xy[..., joint, :] = np.where(absent[..., None], np.nan, point)
-        confidence[..., joint] = np.where(absent, 0.0, certain)
-        if world is not None and keypoints.world is not None:
-            place = keypoints.world[..., part, :].mean(axis=-2)
-            world[..., joint, :] = np.where(absent[..., None], np.nan, place)
+    lead, count = keypoints.confidence.shape[:-1], len(way.matrix)
+    seen = np.nan_to_num(keypoints.confidence) * np.isfinite(keypoints.xy).all(axis=-1)
+    xy = np.full((*lead, count, 2), np.nan, np.float32)
+    world = None if keypoints.world is None else np.full((*lead, count, 3), np.nan, np.float32)
+    confidence = np.zeros((*lead, count), np.float32)
+    for joint, (row, stand_in) in enumerate(zip(way.matrix, plain, strict=True)):
+        sums = [(np.array(stand_in, int), np.full(len(stand_in), 1 / max(len(stand_in), 1)))]
+        if learned and way.kind[joint] == "learned":
+            sums.append((np.flatnonzero(row), row[row != 0]))
+        for parts, weights in sums:  # the better one last
+            if not len(parts):
+                continue
+            certain = seen[..., parts].min(axis=-1)
+            there = certain > 0
+            confidence[..., joint] = np.where(there, certain, confidence[..., joint])
+            point = _weighted(keypoints.xy, parts, weights)
+            xy[..., joint, :] = np.where(there[..., None], point, xy[..., joint, :])
+            if world is not None and keypoints.world is not None:
+                point = _weighted(keypoints.world, parts, weights)
+                world[..., joint, :] = np.where(there[..., None], point, world[..., joint, :])
     return Keypoints(dst, xy, confidence, world)
+
+
+def _weighted(points: NDArray[Any], parts: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
+    """The weighted sum of some of (..., J, d) points; a single one as it is."""
+    return points[..., parts[0], :] if len(parts) == 1 else weights @ points[..., parts, :]
 
 
 def _check(keypoints: Keypoints, src: str, count: int) -> None:

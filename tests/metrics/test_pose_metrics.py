@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from marrow.errors import InputError
-from marrow.metrics import absolute_mpjpe, acceleration_error, mpjpe, n_mpjpe, pa_mpjpe, root_error, root_indices
+from marrow.metrics import (
+    absolute_mpjpe,
+    acceleration_error,
+    joint_errors,
+    mpjpe,
+    n_mpjpe,
+    pa_mpjpe,
+    pck3d,
+    pck3d_auc,
+    root_error,
+    root_indices,
+)
 
 poses = arrays(np.float64, (4, 17, 3), elements=st.floats(-2, 2, width=32))
 
@@ -129,3 +140,40 @@ def test_joint_sets_are_checked():
         mpjpe(pose, pose, valid=np.ones(5, bool))
     with pytest.raises(InputError, match="at least 3"):
         pa_mpjpe(pose, pose, valid=np.arange(17) < 2)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_errors_of_joints_have_mpjpe_as_their_mean(seed):
+    truth, rng = spread_poses(seed), np.random.default_rng(seed)
+    predicted = truth + rng.normal(0, 0.1, truth.shape)
+    each = joint_errors(predicted, truth, root=[1, 2])
+    assert each.shape == (3, 17)
+    np.testing.assert_allclose(each.mean(-1), mpjpe(predicted, truth, root=[1, 2]))
+
+
+def test_pck_by_hand():
+    truth = np.zeros((1, 4, 3))
+    predicted = truth.copy()
+    predicted[0, 1:, 0] = [0.1, 0.149, 0.151]
+    assert pck3d(predicted, truth) == pytest.approx([0.75])
+    assert pck3d(predicted, truth, threshold=0.12) == pytest.approx([0.5])
+    # of 31 thresholds in steps of 5 mm the joints are within 31, 11, 1 and 0
+    assert pck3d_auc(predicted, truth) == pytest.approx([(31 + 11 + 1) / (4 * 31)])
+    assert pck3d(predicted, truth, valid=[[True, False, False, True]]) == pytest.approx([0.5])
+    assert np.isnan(pck3d(predicted, truth, valid=[[False] * 4]))
+    predicted[0, 2] = np.nan
+    assert np.isnan(pck3d(predicted, truth)), "nothing is skipped silently"
+    assert pck3d(predicted, truth, valid=[[True, True, False, True]]) == pytest.approx([2 / 3])
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 0.4))
+@settings(max_examples=25, deadline=None)
+def test_pck_grows_with_the_threshold_and_its_area_lies_below(seed, noise):
+    truth = spread_poses(seed)
+    predicted = truth + np.random.default_rng(seed).normal(0, noise, truth.shape)
+    shares = [pck3d(predicted, truth, threshold=t) for t in (0.05, 0.1, 0.15)]
+    assert (shares[0] <= shares[1]).all()
+    assert (shares[1] <= shares[2]).all()
+    assert (pck3d_auc(predicted, truth) <= shares[2]).all()
+    np.testing.assert_array_equal(pck3d_auc(truth, truth), 1.0)

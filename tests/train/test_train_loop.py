@@ -146,9 +146,11 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
     with open(log, "a", encoding="utf-8") as file:
         file.write('{"step": 4, "lo')  # as a kill may leave it
+    kept.with_name(".kept.0123abcd.part.safetensors").write_bytes(b"half")
     again = network(seed=7)  # what it begins with matters no more
     assert trained(again, 60, keep=kept, every=3, resume=True, log=log) == history
     assert torch.equal(weights(again), weights(whole))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.safetensors", "log.jsonl"]
     lines = [json.loads(text) for text in log.read_text().splitlines()]
     assert [one["step"] for one in lines] == list(range(1, 61))
     assert [one["loss"] for one in lines] == history

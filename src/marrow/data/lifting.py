@@ -6,6 +6,7 @@ All is decided by numbers (of bodies, seeds, and for a batch its own), so that a
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from marrow.data.synth.population import Figure, sample_figure
 from marrow.errors import InputError
 from marrow.skeleton import Skeleton
 from marrow.skeleton.tree import at_ease
+from marrow.types import Float64
 
 #: The joint set of all lifters; its first joint, the pelvis, is the root.
 JOINTS = "h36m17"
@@ -33,6 +35,21 @@ ROLL_SD_DEG = 3.0
 
 _ARMS = ("gh_", "elbow_")
 _TRUNK = ("lumbar_", "thorax_", "neck_")
+#: Degrees between which invented movements go: arms, trunk, pelvis, legs; and in which share of the clips each is so.
+_INVENTED: tuple[dict[str, tuple[float, float]], ...] = (
+    {"gh_flex": (-40, 170), "gh_add": (-110, 20), "gh_rot": (-60, 60), "elbow_flex": (0, 140)},
+    {
+        "lumbar_seg_extension": (-18, 5), "lumbar_seg_bending": (-6, 6), "lumbar_seg_rotation": (-5, 5),
+        "thorax_extension": (-12, 5), "thorax_bending": (-10, 10), "thorax_rotation": (-20, 20),
+        "neck_extension": (-35, 35), "neck_bending": (-20, 20), "neck_rotation": (-50, 50),
+    },
+    {"pelvis_tilt": (-70, 20), "pelvis_list": (-20, 20)},
+    {
+        "hip_flexion": (-20, 110), "hip_adduction": (-40, 10), "hip_rotation": (-20, 20), "knee_angle": (0, 120),
+        "ankle_angle": (-25, 20),
+    },
+)  # fmt: skip
+_SHARES = (0.9, 0.6, 0.5, 0.4)
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,7 @@ def people(
         bodies: each motion is put on so many of them.
         seed: of the bodies; other splits take other bodies at the same seed.
         ages: years.
-        mixed: each motion once more with arms and trunk of other motions.
+        mixed: each motion twice more, with arms and trunk of other motions and with invented ones.
 
     Raises:
         InputError: no such split, or no bodies.
@@ -174,8 +191,10 @@ def _camera(yaw: torch.Tensor, pitch: torch.Tensor, roll: torch.Tensor) -> torch
     return about_z @ about_x @ facing @ about_y
 
 
-def _movements(clips: list[PackedMotion], skeleton: Skeleton, rng: np.random.Generator, mixed: bool):
-    """Coordinates of each clip on a skeleton, and once more with arms and trunk of others."""
+def _movements(
+    clips: list[PackedMotion], skeleton: Skeleton, rng: np.random.Generator, mixed: bool
+) -> Iterator[tuple[Float64, PackedMotion]]:
+    """Coordinates of each clip on a skeleton; where asked also with others' arms and trunk, and with invented ones."""
     ease = at_ease(skeleton.coordinates)
     full = [clip.full(skeleton.coordinates, ease) for clip in clips]
     for q, clip in zip(full, clips, strict=True):
@@ -187,12 +206,36 @@ def _movements(clips: list[PackedMotion], skeleton: Skeleton, rng: np.random.Gen
         new = q.copy()
         for columns in limbs:
             other = full[int(rng.integers(len(full)))]
-            start = int(rng.integers(len(other)))
             # forwards and backwards through the other clip, as long as it takes: no jumps
-            there = (start + np.arange(len(q))) % (2 * len(other))
+            there = (int(rng.integers(len(other))) + np.arange(len(q))) % (2 * len(other))
             there = np.minimum(there, 2 * len(other) - 1 - there)
             new[:, columns] = other[there][:, columns]
         yield new, clip
+    for q, clip in zip(full, clips, strict=True):
+        yield _invented(q, skeleton, rng), clip
+
+
+def _invented(q: Float64, skeleton: Skeleton, rng: np.random.Generator) -> Float64:
+    """A movement whose arms, trunk and now and then legs go from one random pose to the next."""
+    new = q.copy()
+    free = rng.random(4) < _SHARES
+    for part, wanted in zip(_INVENTED, free, strict=True):
+        if not wanted:
+            continue
+        for name, (low, high) in part.items():
+            for full in (name,) if name in skeleton.coordinates else (f"{name}_r", f"{name}_l"):
+                new[:, skeleton.index(full)] = np.radians(_between_poses(rng, len(q), low, high))
+    return new
+
+
+def _between_poses(rng: np.random.Generator, frames: int, low: float, high: float) -> Float64:
+    """(T,) from one random value to the next in 0.4 to 1.6 seconds each, starting and ending slowly."""
+    knots = np.cumsum(rng.uniform(0.4, 1.6, int(frames / FPS / 0.4) + 3)) * FPS
+    values = rng.uniform(low, high, len(knots))
+    t = np.arange(frames) + knots[0]
+    k = np.searchsorted(knots, t, side="right") - 1
+    share = (t - knots[k]) / (knots[k + 1] - knots[k])
+    return values[k] + (values[k + 1] - values[k]) * (1 - np.cos(np.pi * share)) / 2
 
 
 def _longer(figure: Figure) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import uuid
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def temporary_beside(path: str | Path) -> Iterator[Path]:
         OutputError: the file cannot be written; nothing is left behind and an older ``path`` is untouched.
     """
     path = Path(path)
-    part = path.with_name(f".{path.stem[:64]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    part = _part_of(path, uuid.uuid4().hex[:8])
     try:
         if path.is_dir():
             raise OutputError(f"could not write {path}: {_ADVICE[errno.EISDIR]}")
@@ -67,6 +68,19 @@ def temporary_beside(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def remove_torn(path: str | Path) -> None:
+    """Remove what killed processes left of their tries to write ``path``; nobody may be writing it now."""
+    path = Path(path)
+    pattern = _part_of(Path(glob.escape(path.name)), "?" * 8).name
+    for part in path.parent.glob(pattern):
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _part_of(path: Path, mark: str) -> Path:
+    return path.with_name(f".{path.stem[:64]}.{mark}.part{path.suffix}")
 
 
 @contextlib.contextmanager

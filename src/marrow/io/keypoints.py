@@ -331,7 +331,7 @@ def _track(number: int, joint_set: str, person: list[_Seen]) -> Track:
     margin = _MARGIN * (high - low).max(axis=1, keepdims=True)
     keypoints = Keypoints(joint_set, xy, np.clip(confidence, 0, 1))
     if joint_set in _BODY_PART:
-        keypoints = convert_joints(keypoints, joint_set, _BODY_PART[joint_set])
+        keypoints = convert_joints(keypoints, joint_set, _BODY_PART[joint_set], learned=False)
     return Track(
         id=number,
         frames=np.array([one.frame for one in person], np.int64),

@@ -20,6 +20,9 @@ from marrow.geometry.procrustes import align, apply_similarity
 Float64 = NDArray[np.float64]
 Root = int | Sequence[int]
 
+#: Metres, of 3DPCK.
+PCK_THRESHOLD = 0.15
+
 
 def root_indices(joint_set: str) -> tuple[int, ...]:
     """Indices whose mean is the root of a named joint set: its pelvis, else its two hips.
@@ -57,10 +60,49 @@ def mpjpe(
         (...) m.
     """
     p, g, ok = _checked(predicted, truth, valid, joint_set)
-    index = _root(root, joint_set, p.shape[-2])
-    return _mean_distance(
-        p - p[..., index, :].mean(-2, keepdims=True), g - g[..., index, :].mean(-2, keepdims=True), ok
-    )
+    return _mean_distance(*_rooted(p, g, _root(root, joint_set, p.shape[-2])), ok)
+
+
+def joint_errors(
+    predicted: ArrayLike, truth: ArrayLike, *, root: Root | None = None, joint_set: str | None = None
+) -> Float64:
+    """Position error of each joint after both poses are moved to their root: (..., J, 3) m to (..., J) m.
+
+    Its mean over joints is :func:`mpjpe`, which describes the arguments.
+    """
+    p, g, _ = _checked(predicted, truth, None, joint_set)
+    p, g = _rooted(p, g, _root(root, joint_set, p.shape[-2]))
+    return np.linalg.norm(p - g, axis=-1)
+
+
+def pck3d(
+    predicted: ArrayLike,
+    truth: ArrayLike,
+    *,
+    threshold: float = PCK_THRESHOLD,
+    root: Root | None = None,
+    joint_set: str | None = None,
+    valid: ArrayLike | None = None,
+) -> Float64:
+    """Share of joints at most a threshold away, both poses moved to their root (Mehta et al. 2017): (...) in [0, 1].
+
+    Args:
+        threshold: m; of MPI-INF-3DHP 0.15, about half a head.
+        predicted, truth, root, joint_set, valid: as in :func:`mpjpe`. A pose of which nothing counts gives NaN.
+    """
+    return _shares(predicted, truth, np.array([threshold]), root, joint_set, valid)[..., 0]
+
+
+def pck3d_auc(
+    predicted: ArrayLike,
+    truth: ArrayLike,
+    *,
+    root: Root | None = None,
+    joint_set: str | None = None,
+    valid: ArrayLike | None = None,
+) -> Float64:
+    """Area under the curve of 3DPCK: its mean over 31 thresholds from 0 to 0.15 m, as MPI-INF-3DHP has it: (...)."""
+    return _shares(predicted, truth, np.linspace(0.0, PCK_THRESHOLD, 31), root, joint_set, valid).mean(-1)
 
 
 def absolute_mpjpe(
@@ -89,9 +131,7 @@ def n_mpjpe(
 ) -> Float64:
     """MPJPE after the best scale about the root (Rhodin et al. 2018, section 4): (..., J, 3) m to (...) m."""
     p, g, ok = _checked(predicted, truth, valid, joint_set)
-    index = _root(root, joint_set, p.shape[-2])
-    p = p - p[..., index, :].mean(-2, keepdims=True)
-    g = g - g[..., index, :].mean(-2, keepdims=True)
+    p, g = _rooted(p, g, _root(root, joint_set, p.shape[-2]))
     weight = ok[..., None]
     dot = np.where(weight, p * g, 0.0).sum((-2, -1))
     square = np.where(weight, p * p, 0.0).sum((-2, -1))
@@ -160,6 +200,28 @@ def _root(root: Root | None, joint_set: str | None, count: int) -> list[int]:
     if not index or any(not -count <= i < count for i in index):
         raise InputError(f"root: expected joint indices below {count}, got {root!r}")
     return index
+
+
+def _rooted(p: Float64, g: Float64, root: list[int]) -> tuple[Float64, Float64]:
+    return p - p[..., root, :].mean(-2, keepdims=True), g - g[..., root, :].mean(-2, keepdims=True)
+
+
+def _shares(
+    predicted: ArrayLike,
+    truth: ArrayLike,
+    thresholds: Float64,
+    root: Root | None,
+    joint_set: str | None,
+    valid: ArrayLike | None,
+) -> Float64:
+    """(..., T) shares of the counted joints that are at most each threshold away."""
+    p, g, ok = _checked(predicted, truth, valid, joint_set)
+    error = joint_errors(p, g, root=root, joint_set=joint_set)
+    missing = (np.isnan(error) & ok).any(-1, keepdims=True)
+    near = ((error[..., None] <= thresholds) & ok[..., None]).sum(-2).astype(float)
+    count = ok.sum(-1)[..., None]
+    share = np.divide(near, count, out=np.full(near.shape, np.nan), where=count > 0)
+    return np.where(missing, np.nan, share)
 
 
 def _checked(

@@ -20,7 +20,7 @@ from typing import IO, Any
 import torch
 
 from marrow.errors import InputError
-from marrow.io.files import output_error, refuse_existing, write_atomically
+from marrow.io.files import output_error, refuse_existing, remove_torn, write_atomically
 from marrow.progress import Progress, silent
 from marrow.train.checkpoint import Progressed, read_checkpoint, write_checkpoint
 from marrow.train.processes import ranks
@@ -101,7 +101,11 @@ def train(
     if resume and keep is not None and keep.exists():
         tensors, history, at = read_checkpoint(keep, settings)
         _restore(keep, tensors, model, optimiser, averaged)
+    for path in (keep, log) if resume else ():
+        if path is not None:
+            remove_torn(path)
     begun = time.perf_counter() - at.seconds
+    optimiser.zero_grad(set_to_none=True)
     model.train()
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
@@ -113,14 +117,8 @@ def train(
         while at.step < steps:
             for group in optimiser.param_groups:
                 group["lr"] = rates(at.step)
-            value, samples = torch.zeros((), device=device), 0
-            for k in range(accumulate):
-                with fabric.no_backward_sync(net, enabled=k < accumulate - 1):
-                    own, count = net((at.step * processes + rank) * accumulate + k)
-                    fabric.backward(own / accumulate)
-                value, samples = value + own.detach() / accumulate, samples + count
-            told = float(fabric.all_reduce(value, reduce_op="mean"))
-            norm = float(fabric.clip_gradients(net, stepping, max_norm=clip, error_if_nonfinite=False))
+            first = (at.step * processes + rank) * accumulate
+            told, norm, samples = _gradients(fabric, net, stepping, range(first, first + accumulate), clip)
             for name, found in (("loss", told), ("gradient", norm)):
                 if not math.isfinite(found):
                     raise InputError(
@@ -144,6 +142,18 @@ def train(
             names[name].copy_(kept)
     model.eval()
     return history
+
+
+def _gradients(fabric: Any, net: Any, optimiser: Any, numbers: range, clip: float) -> tuple[float, float, int]:
+    """Gather the clipped gradients of so many batches; mean loss over all processes, norm before, own samples."""
+    total, samples = 0.0, 0
+    for number in numbers:
+        with fabric.no_backward_sync(net, enabled=number != numbers[-1]):
+            loss, count = net(number)
+            fabric.backward(loss / len(numbers))
+        total, samples = total + loss.detach() / len(numbers), samples + count
+    norm = fabric.clip_gradients(net, optimiser, max_norm=clip, error_if_nonfinite=False)
+    return float(fabric.all_reduce(total, reduce_op="mean")), float(norm), samples
 
 
 def shuffled(count: int, size: int, seed: int) -> Callable[[int], torch.Tensor]:
