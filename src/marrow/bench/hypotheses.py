@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from marrow.bench.lifting import HeldOut, errors, said_by
 from marrow.conventions import SWAP, joint_names
-from marrow.data.lifting import JOINTS
+from marrow.data.lifting import JOINTS, people
 from marrow.lift.evidence import Evidence, from_keypoints
 from marrow.lift.guided import CHOICES, Sampling, chosen, generated, hypotheses
+from marrow.lift.networks import FrameLifter
 from marrow.lift.normalise import from_network
+from marrow.lift.training import Recipe, train_lifter
 from marrow.nn.diffusion import Denoiser
 
 #: Share of the pairs of limbs that heat-maps show in two places, and how wide their peaks are, in ``given.xy``.
@@ -141,6 +144,15 @@ def facts(
     return out
 
 
+def regression(bodies: int, steps: int, batch: int) -> torch.nn.Module:
+    """A plain lifter of single frames that learns from as many pairs as a denoiser does from poses."""
+    torch.manual_seed(0)
+    network = FrameLifter(384, 2)
+    seen = people("train", bodies, mixed=True)
+    train_lifter(network, seen, steps, Recipe(batch=batch), rate=2e-3, average=0.999)
+    return network.eval()
+
+
 def _hidden(data: HeldOut) -> tuple[Any, torch.Tensor]:
     """The same keypoints without one limb, another one in each pose, and which joints these are (N, 17)."""
     names = joint_names(JOINTS)
@@ -157,7 +169,7 @@ def _uneven(poses: torch.Tensor) -> float:
 
     def lengths(side: str) -> torch.Tensor:
         at = [[names.index(f"{side}_{joint}") for joint in limb] for limb in _LIMBS]
-        pairs = [pair for limb in at for pair in zip(limb, limb[1:], strict=False)]
+        pairs = [pair for limb in at for pair in itertools.pairwise(limb)]
         return torch.stack([torch.linalg.vector_norm(poses[:, a] - poses[:, b], dim=-1) for a, b in pairs], -1)
 
     right, left = lengths("right"), lengths("left")

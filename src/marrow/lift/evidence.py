@@ -1,4 +1,4 @@
-"""What a picture says of where joints are, as mixtures: heat-maps with all their peaks, or keypoints with confidence."""
+"""What a picture says of where joints are, as mixtures: of the peaks of heat-maps, or of keypoints."""
 
 from __future__ import annotations
 
@@ -127,4 +127,3 @@ def shares(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor) -> tuple[
     elsewhere = (1 - evidence.weight.sum(-1)).clamp(min=1e-6) / evidence.area[..., None]
     share = density / (density.sum(-1) + elsewhere)[..., None]
     return share, (share / variance).unsqueeze(-2).matmul(off).squeeze(-2)
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -288,18 +288,16 @@ class GuidedLifter:
 
         # the spread is a distance, of which a coordinate has its third in variance
         one = Lifter(self.name, network, calibration=3**-0.5)(told, JOINTS, camera, height)
-        assert camera is not None
         relative, energy = kept
-        seen = np.isfinite(one.relative).all((-1, -2))
+        seen = np.isfinite(one.relative[:, 0, 0])
         pixels = np.where(told[..., 2:] > 0, told[..., :2], np.nan).astype(float)
         where = []
         for hypothesis in relative.numpy():
-            root, _ = solve_root(camera, pixels, told[..., 2].astype(float), hypothesis.astype(float))
+            # the lifter has refused to work without a camera
+            root, _ = solve_root(cast(Camera, camera), pixels, told[..., 2].astype(float), hypothesis.astype(float))
             where.append(np.where(seen[:, None, None], root[:, None] + hypothesis, np.nan))
         return dataclasses.replace(one, alternatives=np.stack(where).astype(np.float32)), energy
 
 
 def _frames(heatmaps: Heatmaps, part: slice) -> Heatmaps:
-    return dataclasses.replace(
-        heatmaps, values=heatmaps.values[part], image_from_map=heatmaps.image_from_map[part]
-    )
+    return dataclasses.replace(heatmaps, values=heatmaps.values[part], image_from_map=heatmaps.image_from_map[part])

@@ -43,8 +43,8 @@ def refine(
         rate: of Adam: about how far a joint of the input moves in a step, in the unit of ``given.xy``.
         prior: weight of the distance between what is said and what was said first, beside the reprojection error in the
             unit of ``given.xy``.
-        robust: reprojection errors beyond this (in that unit) count by their logarithm, so that outliers pull less; 0: by
-            themselves, as in the paper.
+        robust: reprojection errors beyond this (in that unit) count by their logarithm, so that outliers pull less; 0:
+            by themselves, as in the paper.
         uncertain: that distance in units of the error that the network expects of each joint; otherwise in their mean.
         flip: also in a mirror; the mean of both.
         root: (B, T, 3) true root in the turned camera, statures; by default it is estimated.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,9 +16,16 @@ from marrow.types import Camera, Float64
 
 WEIGHTS = Path(__file__).with_name("weights")
 
+Network = TypeVar("Network", bound=torch.nn.Module)
+
 
 def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
-    """A lifter with a network whose weights lie at ``path``.
+    """A lifter with a network whose weights lie at ``path``; errors as of :func:`with_weights`."""
+    return Lifter(name, with_weights(name, network, path))
+
+
+def with_weights(name: str, network: Network, path: Path) -> Network:
+    """A lifter's network with the weights that lie at ``path``, in evaluation mode.
 
     Raises:
         AssetError: they are not there.
@@ -26,7 +34,7 @@ def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
     if not path.is_file():
         raise AssetError(f"the lifter {name!r} has no weights yet; train them: python scripts/train_lifters.py {name}")
     load_weights(network, path)
-    return Lifter(name, network.eval())
+    return network.eval()
 
 
 def frame_lifter() -> Lifter:

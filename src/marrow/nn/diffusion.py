@@ -6,6 +6,7 @@ generative models", NeurIPS), so its standard deviation ``sigma`` has their unit
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -92,7 +93,7 @@ def sample(
     """
     levels = noise_levels(steps, largest, least)
     x = largest * draw()
-    for sigma, after in zip(levels, levels[1:], strict=False):
+    for sigma, after in itertools.pairwise(levels):
         with torch.set_grad_enabled(guide is not None):
             x = x.detach().requires_grad_(guide is not None)
             clean = denoiser(x, torch.tensor(sigma, dtype=x.dtype))

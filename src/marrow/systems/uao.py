@@ -3,14 +3,15 @@ Pose Estimation", IEEE Transactions on Multimedia 2025).
 
 Idea: a network lifts joints to 3-D and tells how unsure it is of each. At test time it is frozen and its 2-D input is
 moved until the pose that it says fits the picture, while each joint may leave the first answer only as far as the
-network was unsure of it: so it profits from reprojection without following the errors of the keypoints. The same is done
-in a mirror and both are averaged.
+network was unsure of it: so it profits from reprojection without following the errors of the keypoints. The same is
+done in a mirror and both are averaged.
 
 Reproduced here: the loss of two heads (error over uncertainty, and uncertainty), the latent that is the input itself,
-Adam on reprojection and 0.005 of the uncertainty-weighted distance, the mirror. Other than there: a residual perceptron
-instead of graph convolutions mixed with perceptrons; more steps, of the size that suits the normalised input; training
-motions on many bodies; and the root is estimated in closed form at each step, where the released code takes the true one
-to project with (both are in ``details``). Read were the abstract and a description of the released code.
+Adam on reprojection and the uncertainty-weighted distance, the mirror. Other than there: a residual perceptron instead
+of graph convolutions mixed with perceptrons; more and larger steps; twice the paper's weight of the distance, and far
+reprojection errors count by their logarithm, without which keypoints with errors of 3 % made it worse than no
+optimisation; and the root is estimated in closed form at each step, where the released code takes the true one to
+project with (all of these are in ``details``). Read were the abstract and a description of the released code.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def bench(config: Config, tier: str) -> Paired:
     quick = tier == "quick"
     seeds, count = ((0,), 60) if quick else ((0, 1, 2), 300)
     if quick:
-        config = dataclasses.replace(config, steps=150, bodies=1)
+        config = dataclasses.replace(config, steps=900, bodies=2)
     networks, seconds = trained(
         lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed), seeds
     )
@@ -164,11 +165,13 @@ def bench(config: Config, tier: str) -> Paired:
     scores.add("reprojection alone, joints free", networks, saying(functools.partial(free_joints, steps=config.moves)))
     details: dict[str, Any] = {"processor seconds of a training": seconds, "MPJPE mm": scores.table()}
     for noise in NOISES:
-        details[f"uao against reprojection alone, {noise}"] = scores.against("uao", "reprojection alone", (noise,), seeds)
+        details[f"uao against reprojection alone, {noise}"] = scores.against(
+            "uao", "reprojection alone", (noise,), seeds
+        )
         details[f"uao against feed-forward, {noise}"] = scores.against("uao", "feed-forward", (noise,), seeds)
     main = scores.paired("uao", "reprojection alone", tuple(NOISES), seeds)
     data = (
-        f"held-out motions (A: unseen clips, B: an unseen subject) on unseen bodies, keypoints without errors, with 1 % "
+        "held-out motions (A: unseen clips, B: an unseen subject) on unseen bodies, keypoints without errors, with 1 % "
         f"and 3 % and a detector's; root estimated, height told; {config.steps} steps of {config.batch} poses"
     )
     return dataclasses.replace(main, data=data, details=details)
@@ -188,8 +191,8 @@ SYSTEM = System(
     tasks=("lift",),
     verb="marrow capture VIDEO --lifter uao",
     claim=Claim(
-        text="Optimising a frozen lifter's input at test time, each joint as far as its uncertainty allows, has a lower "
-        "error than the same number of steps on the reprojection error alone.",
+        text="Optimising a frozen lifter's input at test time, each joint as far as its uncertainty allows, has a "
+        "lower error than the same number of steps on the reprojection error alone.",
         metric="MPJPE (mm)",
     ),
 )  # fmt: skip
