@@ -52,7 +52,7 @@ class Config:
     width: int = 384
     blocks: int = 2
     bodies: int = 4
-    steps: int = 2000
+    steps: int = 5000
     batch: int = 512
     rate: float = 2e-3
     moves: int = 20
@@ -88,7 +88,7 @@ def train(
 
     steps = config.steps if steps is None else steps
     seen = people(split, min(config.bodies, steps), mixed=mixed)
-    recipe = Recipe(batch=config.batch)
+    recipe, told = Recipe(batch=config.batch), {"average": 0.999, **told}
     return train_lifter(model, seen, steps, recipe, seed=seed, loss=unsure_loss, rate=config.rate, **told)
 
 
