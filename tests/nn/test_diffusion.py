@@ -59,14 +59,14 @@ def test_a_denoiser_learns_what_two_numbers_have_in_common():
     """Points on a circle: behind noise, a trained denoiser finds points near the circle, where noise alone is not."""
 
     def circle(number):
-        angle = 2 * torch.pi * torch.rand(256, generator=torch.Generator().manual_seed(number))
+        angle = 2 * torch.pi * torch.rand(128, generator=torch.Generator().manual_seed(number))
         return torch.stack([angle.cos(), angle.sin()], -1)
 
     torch.manual_seed(0)
     net = Denoiser(2, 0.7, 64, 1)
-    history = train(net, circle, lambda model, x: denoising_loss(model, x, 0.7), steps=400, rate=5e-3, average=0.98)
+    history = train(net, circle, lambda model, x: denoising_loss(model, x, 0.7), steps=300, rate=5e-3, average=0.98)
     assert sum(history[-50:]) < 0.93 * sum(history[:50])
-    noisy = circle(9999) + 0.2 * torch.randn(256, 2, generator=torch.Generator().manual_seed(1))
+    noisy = circle(9999) + 0.2 * torch.randn(128, 2, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         found = net(noisy, torch.tensor(0.2))
     off = lambda x: (torch.linalg.vector_norm(x, dim=-1) - 1).abs().mean()  # noqa: E731
