@@ -3,8 +3,8 @@
     python scripts/train_lifters.py posekan pandapose
     python scripts/train_lifters.py posekan --steps 8000
 
-Takes any system that has ``train(model, config, steps, seed, split=..., ...)`` and a path ``WEIGHTS``; how good a lifter
-is, its bench says, whose training leaves those motions out.
+Takes any system that has ``train(model, config, steps, seed, split=..., ...)`` and a path ``WEIGHTS``; how good a
+lifter is, its bench says, whose training leaves those motions out.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from marrow.bench.lifting import HeldOut, errors, said_by
 from marrow.bench.runner import compare
 from marrow.bench.system import Paired
 
+Network = TypeVar("Network", bound=torch.nn.Module)
 #: Of a network and held-out poses the joints (N, T, 17, 3), metres from the pelvis.
 Say = Callable[[torch.nn.Module, HeldOut], torch.Tensor]
 
@@ -77,8 +78,8 @@ class Scores:
 
 
 def trained(
-    make: Callable[[int], torch.nn.Module], train: Callable[[torch.nn.Module, int], Any], seeds: Sequence[int]
-) -> tuple[list[torch.nn.Module], float]:
+    make: Callable[[int], Network], train: Callable[[Network, int], Any], seeds: Sequence[int]
+) -> tuple[list[Network], float]:
     """A network of each seed, and the processor time that one training took, seconds (wall time would be that of
     whatever else runs)."""
     networks, start = [make(seed) for seed in seeds], time.process_time()
