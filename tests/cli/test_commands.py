@@ -79,7 +79,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
             [
                 *words.split(),
                 *["--size", "1280", "720", "--fps", "29.97", "--no-overlay", "--commercial", "--mass", "80,64.5"],
-                *["--bones", "Geometry", "--modern", "--dense"],
+                *["--bones", "Geometry", "--modern", "--dense", "--hypotheses", "3"],
             ]
         )
         == 0
@@ -88,7 +88,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
     assert callable(options.pop("progress"))
     assert source == "walk.json"
     asked = {"height": (1.8, 1.65), "fov_deg": 60.0, "size": (1280, 720), "fps": 29.97, "max_people": 2}
-    assert options == asked | {"commercial": True}
+    assert options == asked | {"commercial": True, "lifter": None, "hypotheses": 3}
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
     assert saving.pop("bones") == Path("Geometry")

@@ -52,13 +52,18 @@ def landmark_hints_and_masks(
     hints = np.zeros((len(crops), POINTS, COLUMNS), np.float32)
     masks = np.zeros((len(crops), MASK_SIZE, MASK_SIZE), np.uint8)
     for k, found in enumerate(_looked(crops)):
-        hints[k], masks[k] = _numbers(found), found.mask
-    for k in np.flatnonzero(hints[:, :, 7].mean(1) < _DOUBTFUL):
+        hints[k], masks[k] = _numbers(found), _mask(found)
+    for k in np.flatnonzero(hints[:, :, 7].mean(1) < _DOUBTFUL).tolist():
         looks = _looked([np.rot90(crops[k], quarters) for quarters in (1, 2, 3)])
         quarters, found = max(enumerate(looks, 1), key=lambda look: look[1].agreement.mean())
         if found.agreement.mean() > hints[k, :, 7].mean() + _CLEARLY:
-            hints[k], masks[k] = _turned(_numbers(found), quarters), np.rot90(found.mask, -quarters)
+            hints[k], masks[k] = _turned(_numbers(found), quarters), np.rot90(_mask(found), -quarters)
     return hints, masks
+
+
+def _mask(found: Landmarks) -> NDArray[np.uint8]:
+    """(64, 64) of a network that was asked for it."""
+    return np.zeros((MASK_SIZE, MASK_SIZE), np.uint8) if found.mask is None else found.mask
 
 
 def _turned(numbers: Float32, quarters: int) -> Float32:
