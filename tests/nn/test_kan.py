@@ -21,8 +21,8 @@ def test_splines_are_those_of_scipy():
     np.testing.assert_allclose(found.sum(-1).numpy(), 1.0, atol=1e-9)
 
 
-def test_they_end_two_intervals_beyond():
-    far = torch.tensor([-1.0 - 2.0, 3.0 + 2.0], dtype=torch.float64)
+def test_they_end_three_intervals_beyond():
+    far = torch.tensor([-1.0 - 3.0, 3.0 + 3.0], dtype=torch.float64)
     assert cubic_bsplines(far, -1.0, 3.0, 4).detach().abs().max() == 0
 
 

@@ -47,7 +47,7 @@ def _tails(distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def cubic_bsplines(x: torch.Tensor, low: float, high: float, intervals: int) -> torch.Tensor:
     """Values (..., intervals + 3) of all cubic B-splines over equal intervals at ``x`` (...).
 
-    Their sum is 1 between ``low`` and ``high``; two intervals further out all are 0.
+    Their sum is 1 between ``low`` and ``high``; three intervals further out all are 0.
     """
     return cast(torch.Tensor, _Cubes.apply((x - low) * (intervals / (high - low)), intervals + 3))
 
