@@ -116,7 +116,7 @@ def train_lifter(
 #: Steps, people and recipes of the lifters that come with marrow (:mod:`marrow.lift.shipped`).
 FRAME = Recipe(batch=1024)
 TIME = Recipe(batch=48, window=54, every=3)
-BODIES, FRAME_STEPS, TIME_STEPS = 10, 10000, 5000
+BODIES, FRAME_STEPS, TIME_STEPS = 10, 10000, 12000
 
 
 def train_shipped(name: str, network: torch.nn.Module, split: str, steps: int | None = None, **told: Any) -> None:
