@@ -74,7 +74,7 @@ def test_it_works(entry, tmp_path):
     inputs = entry.module.example(config)
     result = numbers(entry.infer(model, inputs))
     assert result, "infer gives no numbers"
-    assert all(np.isfinite(array).any() for array in result)
+    assert all(np.isfinite(array).any() for array in result if array.size)
     if hasattr(entry.module, "train"):
         again = numbers(entry.infer(entry.module.load(tmp_path / "model", config), inputs))
         for first, second in zip(result, again, strict=True):

@@ -49,7 +49,9 @@ def test_every_network_lifts(network, walk):
     assert np.isfinite(found.relative).all()
     assert (found.sd[:, 1:] > 0).all()
     assert not found.height_known
-    np.testing.assert_allclose(found.xyz[:, 0], found.root, atol=1e-6)  # NaN where a wild pose stands nowhere
+    np.testing.assert_allclose(found.xyz[:, 0], found.root, atol=1e-6)
+    assert np.isfinite(found.xyz).all()  # by size, where a wild pose fits nowhere
+    assert ((found.root[:, 2] > 1.0) & (found.root[:, 2] < 12.0)).all()
 
 
 def test_a_time_lifter_is_the_same_in_pieces(walk, monkeypatch):

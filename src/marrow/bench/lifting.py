@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,15 @@ def held_out(
         xy, confidence = plain_errors(own.xy, sd, generator), torch.ones(own.xy.shape[:-1])
     clip = np.array([seen.name[k] for k in seen.clip[first]])
     return HeldOut(xy, confidence, own.xyz, own.stature, clip)
+
+
+def without_joints(data: HeldOut, missing: int) -> HeldOut:
+    """The same windows without so many joints, others in each window."""
+    generator = torch.Generator().manual_seed(SEED + 2)
+    order = torch.rand(len(data.xy), data.xy.shape[-2], generator=generator).argsort(-1)
+    gone = (order < missing)[:, None]
+    xy = torch.where(gone[..., None], 0.0, data.xy)
+    return dataclasses.replace(data, xy=xy, confidence=torch.where(gone, 0.0, data.confidence))
 
 
 #: What is measured of (N, T, 17, 3) predicted and true: MPJPE and its relatives, millimetres.

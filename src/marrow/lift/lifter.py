@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from marrow.conventions import convert_joints, joint_names
 from marrow.data.lifting import JOINTS
@@ -25,6 +25,8 @@ SHORTEST, TALLEST = 0.3, 2.8
 _CHUNK, _BESIDE = 4096, 128
 #: Keypoints that all lie nearer to the corner of the picture are no pixels.
 _PIXELS = 8.0
+#: Usual root mean square distance of joints to their middle across the line of sight, statures.
+_SPREAD = 0.21
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Lifted:
         xyz: (T, 17, 3) float32 metres from the camera; NaN in frames with too few joints.
         relative: (T, 17, 3) float32 metres from the pelvis.
         sd: (T, 17) float32 metres: standard deviation of each of the three coordinates of ``relative``.
-        root: (T, 3) float32 metres: where the pelvis is, as the picture and ``relative`` give it.
+        root: (T, 3) float32 metres: where the pelvis is, as the picture and ``relative`` give it; where those do not
+            fit each other at all, by the size of the person in the picture.
         height: metres, as told, or what was assumed.
         height_known: whether it was told; otherwise all lengths share its error.
         alternatives: (H, T, 17, 3) float32 metres from the camera, hypotheses, likely ones first; H = 0 where the
@@ -99,8 +102,10 @@ class Lifter:
         told = torch.full((1,), math.nan if height is None else unit)
         relative, sd = self.relative(torch.from_numpy(u).float(), torch.from_numpy(confidence), told)
         root, _ = solve_root(camera, xy, confidence.astype(float), relative.numpy().astype(float))
-        root = root.astype(np.float32)
         x = relative.numpy()
+        unplaced = np.isnan(root).any(-1) & np.isfinite(x).all((-1, -2))
+        root[unplaced] = _by_size(u[unplaced], confidence[unplaced] > 0, unit)
+        root = root.astype(np.float32)
         return Lifted(
             root[:, None] + x, x, sd.numpy(), root, unit, height is not None, np.zeros((0, *x.shape), np.float32)
         )
@@ -129,6 +134,16 @@ class Lifter:
                 own[:, 0] = 0.0 * seen[:, 0]  # the root is where it is, and networks learn nothing of its error
                 sd.append(own)
         return torch.cat(where), torch.cat(sd)
+
+
+def _by_size(u: Float64, seen: NDArray[np.bool_], stature: float) -> Float64:
+    """(T, 3) metres: the middle of the joints seen at (T, J, 2), x/z and y/z, as far away as their spread says."""
+    count = np.maximum(seen.sum(-1), 1)[:, None]
+    middle = np.where(seen[..., None], u, 0.0).sum(-2) / count
+    away = np.where(seen, np.linalg.norm(u - middle[:, None], axis=-1), 0.0)
+    spread = np.sqrt((away**2).sum(-1, keepdims=True) / count)
+    depth = _SPREAD * stature / np.maximum(spread, 1e-6)
+    return depth * np.concatenate([middle, np.ones_like(depth)], -1)
 
 
 def read_keypoints(keypoints: Keypoints | ArrayLike, joint_set: str | None) -> tuple[Float64, Float32]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,14 +22,22 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("weights")
 
+Network = TypeVar("Network", bound="torch.nn.Module")
+
 
 def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
-    """A lifter with a network whose weights lie at ``path``.
+    """A lifter with a network whose weights lie at ``path``; errors as of :func:`with_weights`."""
+    from marrow.lift.lifter import Lifter
+
+    return Lifter(name, with_weights(name, network, path))
+
+
+def with_weights(name: str, network: Network, path: Path) -> Network:
+    """A lifter's network with the weights that lie at ``path``, in evaluation mode.
 
     Raises:
         AssetError: they are not there, damaged, or of another network.
     """
-    from marrow.lift.lifter import Lifter
     from marrow.train.weights import load_weights
 
     if not path.is_file():
@@ -38,7 +46,7 @@ def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
         load_weights(network, path)
     except InputError as error:
         raise AssetError(f"the lifter {name!r} cannot be loaded: {error}; reinstall marrow") from error
-    return Lifter(name, network.eval())
+    return network.eval()
 
 
 def frame_lifter(folder: Path = WEIGHTS) -> Lifter:

@@ -9,11 +9,12 @@ Built here: the synthetic set (``marrow synth dense``, 2,600 points a person), a
 (:mod:`marrow.recover.dense`), DensePose's measure, and the comparison of densities: the same network, pictures, batches
 and steps with 2,600 points a person against the 106 of DensePose-COCO. The crops have fewer pixels of a person than
 2,600, mostly 1,000 to 2,500: then all are annotated. Both learn the mask from every pixel. The network does not begin
-with pixels alone: it is given what BlazePose's landmark network says of the crop (33 points, along and across the limbs,
-and a mask). From pixels alone, at sixteen passes over 800 people, it erred by 39 cm with many points and with few; so
-it errs by 15, the middle of the true part by 19, and many points are a little better than few: by 2 %. Neither the
-transformer nor 2,600 points against 530 made a difference that one seed could show. Not: their body, renderer and sizes (5,000 persons), 24 parts with U and V (here 15 and places on the body at
-rest), real pictures. Read were the abstract and the authors' README, not the paper: the rest is guessed.
+with pixels alone: it is given what BlazePose's landmark network says of the crop (33 points, along and across the
+limbs, and a mask). From pixels alone, at sixteen passes over 800 people, it erred by 39 cm with many points and with
+few; so it errs by 15, the middle of the true part by 19, and many points are a little better than few: by 2 %. Neither
+the transformer nor 2,600 points against 530 made a difference that one seed could show. Not: their body, renderer and
+sizes (5,000 persons), 24 parts with U and V (here 15 and places on the body at rest), real pictures. Read were the
+abstract and the authors' README, not the paper: the rest is guessed.
 """
 
 from __future__ import annotations

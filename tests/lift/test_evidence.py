@@ -1,0 +1,84 @@
+"""Evidence: keypoints and heat-maps say the same where they should, and wrong peaks are seen through."""
+
+import numpy as np
+import pytest
+import torch
+
+from marrow.conventions import joint_names
+from marrow.errors import InputError
+from marrow.lift.evidence import Evidence, Heatmaps, from_heatmaps, from_keypoints, shares
+from marrow.lift.normalise import normalised
+from marrow.lift.shipped import example
+
+NAMES = joint_names("h36m17")
+
+
+@pytest.fixture(scope="module")
+def walk():
+    pixels, camera = example(3)
+    u = torch.from_numpy((pixels - camera.K[:2, 2]) / 1000.0).float()
+    return pixels, camera, normalised(u[None], torch.ones(1, 3, 17), torch.tensor([1.75]))
+
+
+def test_the_middle_of_a_heatmap_is_the_keypoint(walk, heatmaps):
+    pixels, camera, given = walk
+    found, points = from_heatmaps(heatmaps(pixels), camera, given), from_keypoints(given)
+    share = found.weight / found.weight.sum(-1, keepdim=True)
+    middle = (share[..., None] * found.place).sum(-2)
+    # keypoints are told but for a common shift
+    off = middle - points.place[..., 0, :]
+    off = (off - off.mean(-2, keepdim=True)) / given.size[..., None, None]
+    assert off.abs().max() < 0.02
+    assert (found.weight.sum(-1) > 0.7).all()
+    assert (found.weight.sum(-1) <= 0.81).all()
+    cell = found.variance.sqrt() / given.size[..., None, None]
+    assert (cell > 0.01).all()
+    assert (cell < 0.1).all()
+
+
+def test_joints_without_a_map_are_taken_from_the_keypoints(walk, heatmaps):
+    pixels, camera, given = walk
+    own = joint_names("coco17")
+    values = np.zeros((3, 64, 64, 17), np.float32)
+    of_h36m = heatmaps(pixels)
+    for name in set(own) & set(NAMES):
+        values[..., own.index(name)] = of_h36m.values[..., NAMES.index(name)]
+    found = from_heatmaps(Heatmaps("coco17", values, of_h36m.image_from_map), camera, given)
+    spine, knee = NAMES.index("spine"), NAMES.index("left_knee")
+    torch.testing.assert_close(found.place[..., spine, 0, :], from_keypoints(given).place[..., spine, 0, :])
+    assert (found.weight[..., spine, 1:] == 0).all()
+    assert (found.weight[..., knee, 1:4] > 0).all()
+
+
+def test_far_peaks_pull_while_all_is_uncertain_and_near_ones_at_the_end():
+    place = torch.tensor([[0.0, 0.0], [0.4, 0.0]])[None, None, None]
+    evidence = Evidence(
+        place, torch.tensor([0.4, 0.6]).expand(1, 1, 1, 2), torch.full((1, 1, 1, 2), 1e-4), torch.ones(1, 1)
+    )
+    believed = torch.tensor([0.05, 0.0])[None, None, None]
+    share, pull = shares(evidence, believed, torch.full((1, 1, 1), 0.25))
+    assert share[0, 0, 0, 1] > 0.3
+    assert pull[0, 0, 0, 0] > 0  # towards the mean of both
+    share, pull = shares(evidence, believed, torch.full((1, 1, 1), 1e-3))
+    assert share[0, 0, 0, 0] > 0.9
+    assert pull[0, 0, 0, 0] < 0
+    assert pull[0, 0, 0, 1] == 0
+
+
+def test_the_pull_is_the_slope_of_the_blurred_density():
+    generator = torch.Generator().manual_seed(0)
+    place, weight = torch.randn(1, 1, 2, 3, 2, generator=generator), torch.rand(1, 1, 2, 3, generator=generator) / 3
+    evidence = Evidence(place, weight, torch.full((1, 1, 2, 3), 0.1), torch.full((1, 1), 4.0))
+    at = torch.randn(1, 1, 2, 2, generator=generator).requires_grad_(True)
+    blur = torch.full((1, 1, 2), 0.2)
+    square = (place - at[..., None, :]).square().sum(-1)
+    density = (weight / (2 * torch.pi * 0.3) * torch.exp(-square / 0.6)).sum(-1) + (1 - weight.sum(-1)) / 4.0
+    (slope,) = torch.autograd.grad(density.log().sum(), at)
+    torch.testing.assert_close(shares(evidence, at.detach(), blur)[1], slope)
+
+
+def test_what_is_no_heatmap_is_refused():
+    with pytest.raises(InputError, match="17"):
+        Heatmaps("coco17", np.zeros((2, 8, 8, 33), np.float32), np.zeros((2, 2, 3)))
+    with pytest.raises(InputError, match="image_from_map"):
+        Heatmaps("coco17", np.zeros((2, 8, 8, 17), np.float32), np.zeros((2, 3)))
