@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 
 import pytest
 
 import marrow
 from marrow import systems
-from marrow.cli import main
+from marrow.cli import capture, main
 from marrow.errors import AssetError, InputError
 from marrow.lift import shipped
 from marrow.lift.lifter import Lifter
@@ -86,7 +87,7 @@ def test_weights_that_come_along(tmp_path):
     ("words", "needle"),
     [
         (["--lifter", "tiem"], "nearest: time"),
-        (["--refine", "uao"], "add one, such as --lifter time"),
+        (["--lifter", "none", "--refine", "uao"], "take one, such as --lifter time"),
     ],
 )
 def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
@@ -96,6 +97,12 @@ def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_name_is_no_lifter(tmp_path):
-    with pytest.raises(InputError, match=r"load_lifter\('time'\)"):
-        marrow.capture(tmp_path / "nothing.json", lifter="time")  # pyright: ignore[reportArgumentType]
+def test_a_systems_name_is_no_lifter(tmp_path):
+    with pytest.raises(InputError, match=r"expected 'frame', 'time', a lifter or None.*load_lifter\('posekan'\)"):
+        marrow.capture(tmp_path / "nothing.json", lifter="posekan")
+
+
+def test_the_default_of_the_command_is_that_of_the_function():
+    asked = inspect.signature(marrow.capture).parameters["lifter"].default
+    assert asked == shipped.DEFAULT == inspect.signature(capture.run).parameters["lifter"].default
+    assert asked in shipped.SHIPPED

@@ -57,9 +57,12 @@ def walk(tmp_path_factory) -> tuple[Path, Skeleton, np.ndarray]:
     return path, skeleton, q
 
 
-def test_angles_of_a_known_walk(walk):
+@pytest.mark.parametrize("lifter", ["time", "frame", None])
+def test_angles_of_a_known_walk(walk, lifter):
     path, skeleton, q = walk
-    capture = marrow.capture(path, height=load_body("default").stature(), fov_deg=55.0)
+    capture = marrow.capture(path, height=load_body("default").stature(), fov_deg=55.0, lifter=lifter)
+    assert any("not calibrated with the lifter" in text for text in capture.warnings) == (lifter == "frame")
+    assert capture.provenance()["settings"]["lifter"] == lifter
     assert len(capture.people) == 1
     person = capture.people[0]
     assert len(person.motion.time) == FRAMES

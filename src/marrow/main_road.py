@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from marrow.geometry.projection import fov_deg as fov_deg_of
 from marrow.geometry.rotations import log
 from marrow.io.keypoints import is_keypoint_source
 from marrow.lift import lift
+from marrow.lift.shipped import DEFAULT as DEFAULT_LIFTER
+from marrow.lift.shipped import SHIPPED
 from marrow.lift.timing import lift_in_time
 from marrow.perception import Seen, Told, look, runs
 from marrow.person import Person, standing_height_px
@@ -58,7 +61,7 @@ def capture(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     max_people: int | None = None,
-    lifter: Lifter | None = None,
+    lifter: Lifter | str | None = DEFAULT_LIFTER,
     hypotheses: int = 1,
     commercial: bool = False,
     progress: Progress | None = None,
@@ -75,9 +78,9 @@ def capture(
             which do not say.
         fps: frames per second, for keypoint files and picture sequences; a video has its own time stamps.
         max_people: keep only the people seen most.
-        lifter: of :func:`marrow.load_lifter`: a network that tells depth from keypoints, as a first guess and as
-            evidence; None: without one. With a lifter the standard deviations of angles are not calibrated yet, which
-            a warning tells.
+        lifter: a network that tells depth from keypoints, as a first guess and as evidence: ``"time"`` or ``"frame"``,
+            or what :func:`marrow.load_lifter` gives; None: without one. Standard deviations of angles are calibrated
+            with ``"time"`` and without any, which a warning tells of every other.
         hypotheses: with more than 1, look for so many readings of each person, the result among them; the others are
             in :attr:`Person.alternatives`. Up to 600 frames.
         commercial: refuse every part whose licence forbids commercial use.
@@ -93,18 +96,20 @@ def capture(
         LicenceError: ``commercial`` was asked for and a part forbids it.
     """
     progress = progress or silent
-    lifter, options = _lifter(lifter), _options(hypotheses)
+    _check_lifter(lifter)
+    options = _options(hypotheses)
     heights = _heights(height)
     licences = _licences(source, commercial)
     told = Told(_size(size), _fps(fps))
     body = load_body("default")
-    seen = look(source, max_people, told, progress, meanwhile=_warming_up(body))
+    seen = look(source, max_people, told, progress, meanwhile=_warming_up(body, lifter))
     if not seen.tracks:
         raise NoPersonError(
             f"{seen.name}: no person was found in {len(seen.time)} frames; people should be at least about 60 pixels "
             f"tall and not cut off{''.join(f'; {told}' for told in seen.dropped)}"
         )
     camera, focal_known, focal_origin = _camera(seen, fov_deg)
+    lifter = _loaded(lifter)
     fitted = _fit(seen, camera, focal_known, heights, body, progress, lifter, options)
     people = tuple(
         _person(n, own, found, seen.time, body, n < len(heights), fitted.camera or camera)
@@ -112,8 +117,10 @@ def capture(
     )
     camera = fitted.camera or camera
     warnings = [*seen.warnings, *fitted.warnings]
-    if lifter is not None:
-        warnings.append("standard deviations of angles have not been calibrated with a lifter; take them as rough")
+    if lifter is not None and lifter.name != DEFAULT_LIFTER:
+        warnings.append(
+            f"standard deviations of angles are not calibrated with the lifter {lifter.name!r}; take them as rough"
+        )
     if not focal_known:
         warnings.append(_fov_warning(camera, fitted.focal_sd))
     if hypotheses > 1 and len(seen.time) > options.window:
@@ -211,7 +218,7 @@ def _spinning(skeleton: Skeleton, motion: Motion) -> NDArray[np.bool_]:
 
 
 @contextlib.contextmanager
-def _warming_up(body: DefaultBody) -> Iterator[None]:
+def _warming_up(body: DefaultBody, lifter: Lifter | str | None) -> Iterator[None]:
     """Meanwhile load, or the first time compile, what the first guess and the fit run on.
 
     Looking at pictures leaves the interpreter free for most of the time. Somebody made up is fitted on another thread
@@ -226,7 +233,7 @@ def _warming_up(body: DefaultBody) -> Iterator[None]:
     def warm_up() -> None:
         with contextlib.suppress(Exception):  # the real fit meets any fault again, and tells
             seen = _somebody(body)
-            _fit(seen, camera_from_fov(seen.size), False, (), body, go_on)
+            _fit(seen, camera_from_fov(seen.size), False, (), body, go_on, _loaded(lifter))
 
     Thread(target=warm_up, name="marrow-warm-up").start()
     try:
@@ -363,10 +370,23 @@ def looking_ahead(camera: Camera) -> Camera:
     return dataclasses.replace(camera, R_cam_world=np.diag([1.0, -1.0, -1.0]), t_cam_world=np.zeros(3))
 
 
-def _lifter(lifter: Lifter | None) -> Lifter | None:
-    if lifter is not None and not callable(lifter):
-        raise InputError(f"lifter: expected a lifter, got {lifter!r}; write lifter=marrow.load_lifter({lifter!r})")
-    return lifter
+def _check_lifter(lifter: Lifter | str | None) -> None:
+    if lifter is None or callable(lifter) or lifter in SHIPPED:
+        return
+    raise InputError(
+        f"lifter: expected {', '.join(map(repr, SHIPPED))}, a lifter or None, got {lifter!r}; for that of a system "
+        f"write lifter=marrow.load_lifter({lifter!r})"
+    )
+
+
+def _loaded(lifter: Lifter | str | None) -> Lifter | None:
+    return _shipped(lifter) if isinstance(lifter, str) else lifter
+
+
+@functools.cache
+def _shipped(name: str) -> Lifter:
+    """One for each process: the thread that warms up loads it, which takes seconds the first time."""
+    return SHIPPED[name]()
 
 
 def _options(hypotheses: int) -> FitOptions:

@@ -88,7 +88,7 @@ def test_every_option_arrives(road: Road, tmp_path: Path, capsys: pytest.Capture
     assert callable(options.pop("progress"))
     assert source == "walk.json"
     asked = {"height": (1.8, 1.65), "fov_deg": 60.0, "size": (1280, 720), "fps": 29.97, "max_people": 2}
-    assert options == asked | {"commercial": True, "lifter": None, "hypotheses": 3}
+    assert options == asked | {"commercial": True, "lifter": "time", "hypotheses": 3}
     assert callable(saving.pop("progress"))
     assert folder == Path("here")
     assert saving.pop("bones") == Path("Geometry")

@@ -14,6 +14,7 @@ from marrow import main_road
 from marrow.cli._report import print_files, print_table, write_event
 from marrow.io.files import prepare_output_folder
 from marrow.io.writer import choose_encoder
+from marrow.lift.shipped import DEFAULT as DEFAULT_LIFTER
 from marrow.progress import show_progress
 from marrow.skeleton.osim.geometry import read_geometry_folder
 
@@ -32,7 +33,7 @@ class Request:
     size: tuple[int, int] | None = None
     fps: float | None = None
     max_people: int | None = None
-    lifter: Lifter | None = None
+    lifter: Lifter | str | None = DEFAULT_LIFTER
     hypotheses: int = 1
     codec: str = "h264"
     influences: int | None = None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _GLOB = re.compile(r"[*?\[]")
 _MOST_HYPOTHESES = 8  # of fit.options, whose import is slow
+_LIFTER, _NO_LIFTER = "time", "none"  # lift.shipped.DEFAULT, whose package's import is slow, and a word for None
 #: A height; with a comma it is joined too, so that the mistake is answered and not taken for a source.
 _METRES = re.compile(r"\d*[.,]\d+")
 
@@ -63,16 +64,16 @@ def run(
     ] = None,
     max_people: Annotated[int | None, option("Keep at most so many people, those seen most.", "N")] = None,
     lifter: Annotated[
-        str | None,
+        str,
         option(
-            "Network that tells depth from keypoints: frame, time, or the id of a system for the task lift (marrow "
-            "systems --task lift). Without it none: intervals of angles are not calibrated with one yet.",
+            "Network that tells depth from keypoints: time (default), frame, the id of a system for the task lift "
+            "(marrow systems --task lift), or none. Intervals of angles are calibrated with time and none.",
             "NAME",
         ),
-    ] = None,
+    ] = _LIFTER,
     refine: Annotated[
         str | None,
-        option("Better what --lifter says at test time, by a system such as uao.", "NAME"),
+        option("Better what the lifter says at test time, by a system such as uao.", "NAME"),
     ] = None,
     hypotheses: Annotated[
         int,
@@ -188,12 +189,14 @@ def _refuse_counts(influences: int | None, max_people: int | None) -> None:
             raise InputError(f"{name}: expected a whole number of at least 1, got {value}")
 
 
-def _lifter(name: str | None, refine: str | None) -> Lifter | None:
-    """What ``main_road.capture`` takes for it."""
-    if refine is not None and name is None:
-        raise InputError(f"--refine {refine} betters what a lifter says; add one, such as --lifter time")
-    if name is None:
+def _lifter(name: str, refine: str | None) -> Lifter | str | None:
+    """What ``main_road.capture`` takes for it, which loads the default while it looks at pictures."""
+    if name == _NO_LIFTER:
+        if refine is not None:
+            raise InputError(f"--refine {refine} betters what a lifter says; take one, such as --lifter time")
         return None
+    if name == _LIFTER and refine is None:
+        return name
     from marrow.lifters import load_lifter
 
     return load_lifter(name, refine=refine)

@@ -61,6 +61,8 @@ def time_lifter(folder: Path = WEIGHTS) -> Lifter:
 
 #: Name of each to the function that loads it.
 SHIPPED: dict[str, Callable[..., Lifter]] = {"frame": frame_lifter, "time": time_lifter}
+#: The one that the main road takes unless told otherwise; intervals of angles are calibrated with it.
+DEFAULT = "time"
 
 
 def frame_network() -> FrameLifter:
