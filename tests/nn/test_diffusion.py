@@ -67,7 +67,9 @@ def test_doubt_of_a_denoiser_that_is_exact_is_that_of_normal_numbers():
     expected = {sigma: sigma**2 * 0.5**2 / (sigma**2 + 0.5**2) * torch.eye(3) for sigma in (0.02, 0.3, 2.0)}
     for _ in range(2):
         for sigma, covariance in expected.items():
-            torch.testing.assert_close(denoiser.covariance(sigma), covariance, rtol=0.1, atol=0.05 * covariance.max())
+            torch.testing.assert_close(
+                denoiser.covariance(sigma), covariance, rtol=0.1, atol=0.05 * float(covariance.max())
+            )
         measure_doubt(denoiser, 0.5 * torch.randn(4096, 3), torch.Generator().manual_seed(0))
 
 
