@@ -54,7 +54,7 @@ def test_wrong_peaks_are_those_of_the_other_side(data):
 def test_figures_of_a_denoiser_name_m_and_who_chose(data):
     torch.manual_seed(0)
     denoiser = Denoiser(NUMBERS, SPREAD, 16, 1).eval().requires_grad_(False)
-    runs = drawn(denoiser, data, from_keypoints(data.given()), 3, 0, sampling=Sampling(steps=2, strength=1.0))
+    runs = drawn(denoiser, data, from_keypoints(data.given()), 3, 0, sampling=Sampling(steps=2))
     assert runs.relative.shape == (3, 8, 17, 3)
     found = facts(denoiser, None, {"B": data}, 6, (0,))
     assert {"best of 6, oracle", "mean of 6"} <= set(found["B"])

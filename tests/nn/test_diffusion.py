@@ -27,9 +27,9 @@ def drawn(**options):
     return sample(Exact(), draw, **{"steps": 60, "largest": 80.0, "least": 0.01} | options)
 
 
-@pytest.mark.parametrize("fresh", [0.0, 1.0, 1.3])
-def test_samples_have_the_mean_and_spread_of_the_data(fresh):
-    x = drawn(fresh=fresh)
+@pytest.mark.parametrize(("fresh", "steps"), [(0.0, 60), (1.0, 60), (1.3, 200)])
+def test_samples_have_the_mean_and_spread_of_the_data(fresh, steps):
+    x = drawn(fresh=fresh, steps=steps)
     torch.testing.assert_close(x.mean(0), MEAN, atol=0.08, rtol=0)
     torch.testing.assert_close(x.std(0), SD, atol=0.1, rtol=0)
 
@@ -67,7 +67,9 @@ def test_doubt_of_a_denoiser_that_is_exact_is_that_of_normal_numbers():
     expected = {sigma: sigma**2 * 0.5**2 / (sigma**2 + 0.5**2) * torch.eye(3) for sigma in (0.02, 0.3, 2.0)}
     for _ in range(2):
         for sigma, covariance in expected.items():
-            torch.testing.assert_close(denoiser.covariance(sigma), covariance, rtol=0.1, atol=0.05 * covariance.max())
+            torch.testing.assert_close(
+                denoiser.covariance(sigma), covariance, rtol=0.1, atol=0.05 * float(covariance.max())
+            )
         measure_doubt(denoiser, 0.5 * torch.randn(4096, 3), torch.Generator().manual_seed(0))
 
 
@@ -88,10 +90,10 @@ def test_a_denoiser_learns_what_two_numbers_have_in_common():
 
     torch.manual_seed(0)
     net = Denoiser(2, 0.7, 64, 1)
-    history = train(net, circle, lambda model, x: denoising_loss(model, x, 0.7), steps=300, rate=5e-3, average=0.98)
-    assert sum(history[-50:]) < 0.93 * sum(history[:50])
+    history = train(net, circle, lambda model, x: denoising_loss(model, x, 0.7), steps=500, rate=5e-3, average=0.98)
+    assert sum(history[-50:]) < 0.85 * sum(history[:50])
     noisy = circle(9999) + 0.2 * torch.randn(128, 2, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         found = net(noisy, torch.tensor(0.2))
     off = lambda x: (torch.linalg.vector_norm(x, dim=-1) - 1).abs().mean()  # noqa: E731
-    assert off(found) < 0.7 * off(noisy)
+    assert off(found) < 0.4 * off(noisy)

@@ -13,6 +13,7 @@ from marrow.lift.normalise import Given, normalised, to_network
 from marrow.lift.training import Recipe, loss_of, with_errors
 from marrow.nn.anchors import surrounding_loss
 from marrow.train.loop import train
+from marrow.train.seeds import generator as generator_of
 
 #: Standard deviation of the depth that is told, statures (some 5 cm), and the share of joints where it is missing.
 DEPTH_SD, DEPTH_MISSING = 0.03, 0.1
@@ -82,7 +83,7 @@ def train_anchors(
     first, recipe = seen.starts(1), Recipe(batch=batch)
 
     def make(number: int) -> CuedBatch:
-        generator = torch.Generator().manual_seed((seed << 32) + number)
+        generator = generator_of(seed, number)
 
         def even(high: float) -> torch.Tensor:
             return high * torch.rand(batch, generator=generator)

@@ -29,6 +29,7 @@ from marrow.lift.reprojection import NEAREST, depth_of, root_at, seen_at
 from marrow.lift.root import solve_root
 from marrow.nn.diffusion import Denoiser, denoising_loss, measure_doubt, sample
 from marrow.train.loop import train
+from marrow.train.seeds import generator as generator_of
 from marrow.types import Camera, Float32, Keypoints
 
 #: Numbers of a pose: all joints but the root, from it, in statures; and roughly their standard deviation.
@@ -50,7 +51,8 @@ class Sampling:
     Attributes:
         steps: calls of the denoiser.
         largest, least: first and last standard deviation of the noise, statures.
-        fresh: new noise in each step, as a multiple of an ancestral sampler's.
+        fresh: new noise in each step, as a multiple of an ancestral sampler's; more than 1 soon forgets what it began
+            with, and with few steps keeps nearer to what is expected.
         rough: noise above which evidence moves all joints by their mean covariance, below by the denoiser's slope.
         settled: noise below which the root's depth, for telling peaks apart, follows the pose; above, that of the
             person's size in the picture.
@@ -104,14 +106,14 @@ def train_denoiser(
     first = seen.starts(1)
 
     def make(number: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed((seed << 32) + number)
+        generator = generator_of(seed, number)
         return poses(seen, first[torch.randint(len(first), (batch,), generator=generator)], generator)
 
     def loss(net: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         return denoising_loss(net, x, denoiser.spread)
 
     history = train(denoiser, make, loss, steps=steps, rate=rate, average=average, precision=precision, **told)
-    generator = torch.Generator().manual_seed((seed << 32) + steps)
+    generator = generator_of(seed, steps)
     rows = first[torch.randint(len(first), (_MEASURED,), generator=generator)]
     measure_doubt(denoiser, poses(seen, rows, generator), generator)
     return history
@@ -137,7 +139,8 @@ def hypotheses(
 
     Returns:
         (H, B, T, 17, 3) joints from the root, statures, axes of the turned camera; energy (H, B, T), see
-        :func:`marrow.lift.agreement.agreement`, in the last steps: low where picture and model agree.
+        :func:`marrow.lift.agreement.agreement`, in the later half of the steps: low where
+        picture and model agree.
     """
     how = sampling or Sampling()
     windows, frames = evidence.area.shape
@@ -228,8 +231,8 @@ class _Guide:
         return keep(rows)
 
     def energy(self) -> torch.Tensor:
-        """(H, B, T) of the last quarter of the steps, in which poses no longer change much."""
-        return torch.stack(self.energies[-max(len(self.energies) // 4, 1) :]).mean(0)
+        """(H, B, T) of the later half of the steps: in the last ones alone even an impossible picture is nearly met."""
+        return torch.stack(self.energies[len(self.energies) // 2 :]).mean(0)
 
 
 def _joints(x: torch.Tensor) -> torch.Tensor:
@@ -267,9 +270,9 @@ def chosen(relative: torch.Tensor, energy: torch.Tensor, choice: str = "weighted
 
 
 def _weights(energy: torch.Tensor) -> torch.Tensor:
-    """(H, B, T) weights of the hypotheses; those of twice the lowest energy count a seventh of it."""
+    """(H, B, T) weights of the hypotheses; those of 1.4 times the lowest energy count a seventh of it."""
     least = energy.amin(0)
-    return torch.softmax(-2 * (energy / least.clamp(min=1e-9) - 1), 0)
+    return torch.softmax(-5 * (energy / least.clamp(min=1e-9) - 1), 0)
 
 
 @dataclass(frozen=True)

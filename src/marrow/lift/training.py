@@ -13,6 +13,7 @@ from marrow.data.lifting import FPS, JOINTS, People, people, views
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given, normalised, to_network
 from marrow.train.loop import train
+from marrow.train.seeds import generator as generator_of
 
 #: A batch: what the network reads, and the truth in its units and axes.
 Batch = tuple[Given, torch.Tensor]
@@ -51,7 +52,7 @@ def batches(seen: People, recipe: Recipe, seed: int) -> Callable[[int], Batch]:
     first = seen.starts(recipe.window, recipe.every)
 
     def batch(number: int) -> Batch:
-        generator = torch.Generator().manual_seed((seed << 32) + number)
+        generator = generator_of(seed, number)
         rows = first[torch.randint(len(first), (recipe.batch,), generator=generator)]
         own = views(seen, rows, recipe.window, generator, roll=recipe.roll, flip=recipe.flip)
         xy, confidence = with_errors(own.xy, recipe, generator)

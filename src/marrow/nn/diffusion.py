@@ -124,7 +124,8 @@ def sample(
         draw: gives new standard normal numbers (..., N).
         steps: calls of the denoiser.
         largest, least: first and last standard deviation of the noise.
-        fresh: share of new noise in each step: 0 goes straight (DDIM), 1 is ancestral, more forgets faster.
+        fresh: share of new noise in each step: 0 goes straight (DDIM), 1 is ancestral; more forgets faster, but in few
+            steps the rows spread less than they should.
         guide: of the likelihood; may keep what it has found between steps.
         rough: noise from which on a slope goes through the denoiser's mean covariance: behind so much noise its own
             derivative is small beside the derivative's errors.

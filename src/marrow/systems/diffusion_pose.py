@@ -12,8 +12,8 @@ guidance are marrow's, tuned on clips held out of the training split. So are two
 integrated out in closed form, and hypotheses that disagree with the picture give way to copies of others, as in a
 particle filter; both rows of the bench have them. The bench's heat-maps are made, of held-out motions, and show limbs
 at the other side's place too. Best-of-20 is an oracle's choice; poses chosen without the truth are beside it in
-``details``, as are hidden limbs and a lifter trained on as many pairs (with errors of keypoints, while the hypotheses
-of keypoints without errors are told that they are exact). Not: the paper's data sets.
+``details``, as are hidden limbs and a lifter trained on as many pairs (with errors of keypoints, while hypotheses of
+keypoints without errors are told that these are exact). Not: the paper's data sets.
 """
 
 from __future__ import annotations
