@@ -34,9 +34,17 @@ def load_lifter(name: str, *, refine: str | None = None) -> Lifter:
     if name in SHIPPED:
         lifter = SHIPPED[name]()
     else:
-        lifter = _of_system(name, "lifter", "lifter", (*SHIPPED, *_systems_with("lifter")))()
+        make = _of_system(name, "lifter", "lifter", (*SHIPPED, *_systems_with("lifter")))
+        import torch
+
+        with torch.random.fork_rng(devices=[]):  # networks begin with random weights; the caller's chance stays
+            lifter = make()
     if refine is None:
         return lifter
+    if not any(field.name == "refine" for field in dataclasses.fields(lifter)):
+        raise InputError(
+            f"the lifter {name!r} takes no refinement: it fits the picture by itself; leave {refine!r} out"
+        )
     better = _of_system(refine, "refine", "refinement", _systems_with("refine"))
     return dataclasses.replace(lifter, name=f"{lifter.name}, refined by {refine}", refine=better)
 

@@ -371,11 +371,13 @@ def looking_ahead(camera: Camera) -> Camera:
 
 
 def _check_lifter(lifter: Lifter | str | None) -> None:
-    if lifter is None or callable(lifter) or lifter in SHIPPED:
+    if lifter is None or (isinstance(lifter, str) and lifter in SHIPPED):
+        return
+    if callable(lifter) and isinstance(getattr(lifter, "name", None), str):
         return
     raise InputError(
-        f"lifter: expected {', '.join(map(repr, SHIPPED))}, a lifter or None, got {lifter!r}; for that of a system "
-        f"write lifter=marrow.load_lifter({lifter!r})"
+        f"lifter: expected {', '.join(map(repr, SHIPPED))}, what marrow.load_lifter(NAME) gives, or None, got "
+        f"{lifter!r}; for the lifter of a system write lifter=marrow.load_lifter('posekan')"
     )
 
 
@@ -390,8 +392,12 @@ def _shipped(name: str) -> Lifter:
 
 
 def _options(hypotheses: int) -> FitOptions:
-    if int(hypotheses) != hypotheses or not 1 <= hypotheses <= MOST_HYPOTHESES:
-        raise InputError(f"hypotheses: expected a whole number from 1 to {MOST_HYPOTHESES}, got {hypotheses:g}")
+    if (
+        not isinstance(hypotheses, (int, float))
+        or int(hypotheses) != hypotheses
+        or not 1 <= hypotheses <= MOST_HYPOTHESES
+    ):
+        raise InputError(f"hypotheses: expected a whole number from 1 to {MOST_HYPOTHESES}, got {hypotheses!r}")
     return FitOptions(hypotheses=int(hypotheses))
 
 

@@ -60,7 +60,7 @@ def test_a_time_lifter_is_the_same_in_pieces(walk, monkeypatch):
     lifter = Lifter("test", TimeLifter(32, (1, 3)).eval())
     points, camera = example(60)
     whole = lifter(points, "h36m17", camera)
-    monkeypatch.setattr("marrow.lift.lifter._CHUNK", 17)
+    monkeypatch.setattr("marrow.lift.lifter.FRAMES_AT_ONCE", 17)
     monkeypatch.setattr("marrow.lift.lifter._BESIDE", 8)
     np.testing.assert_allclose(lifter(points, "h36m17", camera).relative, whole.relative, atol=1e-5)
 

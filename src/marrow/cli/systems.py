@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from marrow.cli._options import option
 from marrow.cli._report import print_table, write_event
+from marrow.errors import InputError
 
 #: The picture of all effects among the pages.
 PICTURE = "effects.png"
@@ -27,6 +28,11 @@ def run(
     from marrow.systems import discover
 
     found = discover(folder)
+    tasks = sorted({own for e in found.entries.values() for own in e.system.tasks})
+    if task is not None and task not in tasks:
+        raise InputError(
+            f"--task: no system is for {task!r}; tasks: {', '.join(tasks)}; begin a system by marrow new ID"
+        )
     entries = [e for e in found.entries.values() if task is None or task in e.system.tasks]
     rows = [_row(entry) for entry in entries]
     if pages is not None:
@@ -39,8 +45,7 @@ def run(
         return 0
     print_table([_shown(row) for row in rows])
     if not rows:
-        print("no system yet" if task is None else f"no system for the task {task!r}", end="; ")
-        print("begin one with: marrow new ID")
+        print("no system yet; begin one with: marrow new ID")
     for name, why in found.broken.items():
         print(f"{name} cannot be used: {why}")
     return 0
@@ -49,7 +54,6 @@ def run(
 def _row(entry: Any) -> dict[str, Any]:
     from marrow.bench.page import idea_of
     from marrow.bench.runner import committed, effect_text, status
-    from marrow.errors import InputError
 
     system = entry.system
     try:

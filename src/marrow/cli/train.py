@@ -29,7 +29,9 @@ def run(
     processes: Annotated[int, option("That share the work on this machine (default 1).", "N")] = 1,
     seed: Annotated[int, option("Of all chance (default 0).", "N")] = 0,
     folder: Annotated[Path | None, option("Systems of your own to take in.", "DIR")] = None,
-    force: Annotated[bool, option("Replace --out if it exists, and a --keep that is not gone on with.")] = False,
+    force: Annotated[
+        bool, option("Replace --out if it exists, and --keep and --log that are not gone on with.")
+    ] = False,
     json: Annotated[bool, option("Progress and result as JSON lines.")] = False,
 ) -> int:
     """Train the network of a system and write its weights; the options of a system: marrow train ID --help.
@@ -110,8 +112,12 @@ def _train(
     keep, resume = told["keep"], told["resume"]
     if resume and keep is None:
         raise InputError("--resume needs the checkpoint to go on from: --keep FILE")
-    if keep is not None and keep.exists() and not (resume or force):
-        raise OutputError(f"{keep} exists; go on with it by --resume, or give another --keep, or add --force")
+    for option_, path in (("--keep", keep), ("--log", told["log"])):
+        if path is not None and path.exists() and not (resume or force):
+            raise OutputError(f"{path} exists; go on with it by --resume, or give another {option_}, or add --force")
+    files = [path.absolute() for path in (out, keep, told["log"]) if path is not None]
+    if len(set(files)) < len(files):
+        raise InputError("--out, --keep and --log have to be different files")
     chosen = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     also = {"steps": steps, "seed": seed}
     chosen |= {f.name: also[f.name] for f in dataclasses.fields(module.Config) if also.get(f.name) is not None}
@@ -128,7 +134,8 @@ def _train(
                 )
             told = {}
         set_seed(seed)
-        model = module.build(config)
+        seeded = {"seed": seed} if "seed" in inspect.signature(module.build).parameters else {}
+        model = module.build(config, **seeded)
         losses = module.train(model, config, seed=seed, **options, **told)
     with temporary_beside(out) as part:
         module.save(model, part)
@@ -140,5 +147,8 @@ def _train(
     if losses:
         print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} steps")
     print(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB, {seconds:.1f} s)")
-    print(f'in Python: own = marrow.systems.find("{name}").module; model = own.load("{out}", own.Config())')
+    usual = module.Config()
+    changed = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    words = ", ".join(f"{key}={value!r}" for key, value in changed.items() if value != getattr(usual, key))
+    print(f'in Python: own = marrow.systems.find("{name}").module; model = own.load("{out}", own.Config({words}))')
     return 0

@@ -132,6 +132,10 @@ def _load(path: Path) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        if isinstance(raw, bytes) and any(word in raw for word in (b"NaN", b"Infinity")):
+            raise InputError(
+                f"{path}: NaN and Infinity are no JSON; write 0, 0, 0 for a joint that is missing"
+            ) from error
         raise InputError(f"{path}: not valid JSON ({error}); the file is damaged or cut short") from error
 
 

@@ -22,7 +22,7 @@ from marrow.data.lifting import JOINTS, People, views
 from marrow.errors import InputError
 from marrow.lift.agreement import agreement
 from marrow.lift.evidence import Evidence, Heatmaps, as_normal, from_heatmaps, from_keypoints, shares
-from marrow.lift.lifter import Lifted, Lifter, read_keypoints
+from marrow.lift.lifter import FRAMES_AT_ONCE, Lifted, Lifter, read_keypoints
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given, from_network
 from marrow.lift.reprojection import NEAREST, depth_of, root_at, seen_at
@@ -319,7 +319,7 @@ class GuidedLifter:
         if heatmaps is not None and len(heatmaps.values) != len(xy):
             raise InputError(f"heat-maps: expected those of {len(xy)} frames, got {len(heatmaps.values)}")
         told = np.concatenate([xy, confidence[..., None]], -1).astype(np.float32)
-        size = max(_CHUNK // hypotheses, 1)
+        size = min(max(_CHUNK // hypotheses, 1), FRAMES_AT_ONCE)
         parts: list[Lifted] = []
         energies: list[torch.Tensor] = []
         for start in range(0, len(told), size):

@@ -22,7 +22,9 @@ from marrow.types import Camera, Float32, Float64, Keypoints
 #: Heights that a person can have, metres.
 SHORTEST, TALLEST = 0.3, 2.8
 #: Frames that are lifted at a time, so that memory stays bounded; and how many of the next chunk are seen beside them.
-_CHUNK, _BESIDE = 4096, 128
+FRAMES_AT_ONCE, _BESIDE = 4096, 128
+#: A higher confidence is none; some detectors give slightly more than 1.
+_SUREST = 2.0
 #: Keypoints that all lie nearer to the corner of the picture are no pixels.
 _PIXELS = 8.0
 #: Usual root mean square distance of joints to their middle across the line of sight, statures.
@@ -91,6 +93,9 @@ class Lifter:
             camera: that took the pictures; its ``K`` decides how pixels become angles.
             height: standing height in metres, if known.
 
+        Returns:
+            NaN in frames with too few joints.
+
         Raises:
             InputError: wrong shapes, an unknown joint set, no camera, metres given for pixels or a height that nobody
                 has.
@@ -122,8 +127,8 @@ class Lifter:
         """
         where, sd = [], []
         with torch.no_grad():
-            for start in range(0, len(xy), _CHUNK):
-                first, end = max(start - _BESIDE, 0), min(start + _CHUNK, len(xy))
+            for start in range(0, len(xy), FRAMES_AT_ONCE):
+                first, end = max(start - _BESIDE, 0), min(start + FRAMES_AT_ONCE, len(xy))
                 part = slice(first, min(end + _BESIDE, len(xy)))
                 given = normalised(xy[None, part], confidence[None, part], stature)
                 said = self.network(given) if self.refine is None else self.refine(self.network, given)
@@ -150,10 +155,16 @@ def read_keypoints(keypoints: Keypoints | ArrayLike, joint_set: str | None) -> t
     """Pixels (T, 17, 2) and confidence (T, 17), 0 where missing, of the joint set ``h36m17``.
 
     Raises:
-        InputError: wrong shapes, an unknown joint set, nothing in them, or metres given for pixels.
+        InputError: wrong shapes, an unknown joint set, metres or three coordinates given for pixels.
     """
     if not isinstance(keypoints, Keypoints):
-        keypoints = _as_keypoints(np.asarray(keypoints, np.float32), joint_set)
+        try:
+            points = np.asarray(keypoints, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"keypoints: expected an array of numbers (T, J, 2), got something else: {error}"
+            ) from None
+        keypoints = _as_keypoints(points, joint_set)
     elif joint_set is not None and joint_set != keypoints.joint_set:
         raise InputError(f"joint_set: these keypoints are {keypoints.joint_set!r}, not {joint_set!r}; leave it out")
     if keypoints.joint_set != JOINTS:
@@ -182,6 +193,12 @@ def _as_keypoints(points: Float32, joint_set: str | None) -> Keypoints:
         )
     xy, finite = points[..., :2], np.isfinite(points).all(-1)
     confidence = points[..., 2] if points.shape[2] == 3 else np.ones(finite.shape, np.float32)
+    highest = confidence[finite].max(initial=0.0)
+    if highest > _SUREST:
+        raise InputError(
+            f"keypoints: expected confidence from 0 to 1 as the third number, got {highest:.3g}; per cent have to be "
+            "divided by 100, and of points in space only their pixels are wanted"
+        )
     return Keypoints(joint_set, xy, np.where(finite, confidence, 0.0).astype(np.float32))
 
 
@@ -191,6 +208,10 @@ def _camera(camera: Camera | None, xy: Float64) -> Camera:
             "camera: pixels alone do not say how large anything is; give the camera, such as "
             "camera=marrow.camera_from_fov((1920, 1080), 60)"
         )
+    if not isinstance(camera, Camera):
+        raise InputError(
+            f"camera: expected a marrow.Camera, got {type(camera).__name__}; write marrow.Camera(K, (width, height))"
+        )
     require_perspective(camera, "a lifter")
     return camera
 
@@ -198,6 +219,8 @@ def _camera(camera: Camera | None, xy: Float64) -> Camera:
 def _height(height: float | None) -> float:
     if height is None:
         return USUAL
+    if not isinstance(height, (int, float, np.number)):
+        raise InputError(f"height: expected one number, metres, got {height!r}")
     if not SHORTEST <= height <= TALLEST:
         hint = f"; did you mean {height / 100:.2f}?" if SHORTEST <= height / 100 <= TALLEST else ""
         raise InputError(f"height: expected metres between {SHORTEST} and {TALLEST}, got {height:g}{hint}")

@@ -41,7 +41,10 @@ def with_weights(name: str, network: Network, path: Path) -> Network:
     from marrow.train.weights import load_weights
 
     if not path.is_file():
-        raise AssetError(f"the lifter {name!r} has no weights yet; train them: python scripts/train_lifters.py {name}")
+        raise AssetError(
+            f"the lifter {name!r} has no weights in this installation; reinstall marrow, or in its repository: python "
+            f"scripts/train_lifters.py {name}"
+        )
     try:
         load_weights(network, path)
     except InputError as error:

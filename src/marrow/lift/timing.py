@@ -68,10 +68,10 @@ def without_gaps(keypoints: Keypoints, time: Float64) -> Keypoints:
     xy = np.where(keypoints.confidence[..., None] > 0, keypoints.xy, np.nan).astype(float)
     seen = np.asarray(np.isfinite(xy).all(-1))
     shown = np.asarray(seen.any(1))
-    if not seen[:, 0].any():
-        return keypoints
-    root = np.stack([np.interp(time, time[seen[:, 0]], xy[seen[:, 0], 0, k]) for k in range(2)], -1)
     confidence = np.where(seen, np.clip(np.nan_to_num(keypoints.confidence) / _SURE, 0.0, 1.0), 0.0)
+    if not seen[:, 0].any():
+        return Keypoints(keypoints.joint_set, xy.astype(np.float32), confidence.astype(np.float32))
+    root = np.stack([np.interp(time, time[seen[:, 0]], xy[seen[:, 0], 0, k]) for k in range(2)], -1)
     for joint in range(xy.shape[1]):
         own = seen[:, joint]
         if not own.any() or own.all():

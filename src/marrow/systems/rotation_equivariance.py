@@ -68,14 +68,14 @@ def train(
     roll: bool = True,
     split: str = "train",
     **told: Any,
-) -> None:
-    """Learn, with cameras rolled by any angle or without."""
+) -> list[float]:
+    """Learn, with cameras rolled by any angle or without; the losses of the steps."""
     from marrow.data.lifting import people
     from marrow.lift.training import Recipe, train_lifter
 
     steps = config.steps if steps is None else steps
     seen = people(split, min(config.bodies, steps), mixed=steps > 100)
-    train_lifter(model, seen, steps, Recipe(batch=config.batch, roll=roll), seed=seed, **told)
+    return train_lifter(model, seen, steps, Recipe(batch=config.batch, roll=roll), seed=seed, **told)
 
 
 def save(model: torch.nn.Module, path: Path) -> None:

@@ -227,6 +227,8 @@ def _check(
     for name, value in (("accumulate", accumulate), ("processes", processes), ("every", every)):
         if value < 1:
             raise InputError(f"train: expected {name} of at least 1, got {value}")
+    if not 0 < settings["rate"] < math.inf:
+        raise InputError(f"train: expected a rate above 0, got {settings['rate']:g}")
     if settings["steps"] < 0 or not 0 <= settings["average"] < 1 or settings["precision"] not in ("32", "bf16"):
         raise InputError(
             "train: expected steps of at least 0, an average in [0, 1) and a precision of '32' or 'bf16', got "

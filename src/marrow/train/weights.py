@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -35,7 +36,21 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
 
     try:
         stored = load(Path(path).read_bytes())
-        model.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path}: no weights of this model ({str(error).splitlines()[0]})") from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: no file of weights ({str(error).splitlines()[0]})") from None
+    own = model.state_dict()
+    for name in (*own, *stored):
+        one, other = (tuple(values[name].shape) if name in values else None for values in (own, stored))
+        if one != other:
+            raise InputError(
+                f"{path}: no weights of this model: {name} has the shape {other} there and {one} here (None: it is not "
+                f"there); load them into the same network with the same settings{_checkpoint_hint(stored)}"
+            )
+    model.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
     model.eval()
+
+
+def _checkpoint_hint(stored: Mapping[str, torch.Tensor]) -> str:
+    if any(name.startswith("optimiser.") for name in stored):
+        return ". The file is the checkpoint of a training; its weights are those that it writes at its end"
+    return ""
