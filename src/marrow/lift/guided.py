@@ -38,7 +38,7 @@ NUMBERS, SPREAD = 3 * (len(joint_names(JOINTS)) - 1), 0.17
 _FAR, _FAR_SPREAD = 0.504, 0.14
 #: No joint is farther from the root, statures.
 _REACH = 1.4
-#: Poses by which a denoiser's doubt is measured.
+#: Poses by which a denoiser's doubt is measured, at most: no more than it has learnt from.
 _MEASURED = 4096
 #: Poses that are sampled at a time, so that memory stays bounded.
 _CHUNK = 8192
@@ -114,7 +114,7 @@ def train_denoiser(
 
     history = train(denoiser, make, loss, steps=steps, rate=rate, average=average, precision=precision, **told)
     generator = generator_of(seed, steps)
-    rows = first[torch.randint(len(first), (_MEASURED,), generator=generator)]
+    rows = first[torch.randint(len(first), (min(_MEASURED, steps * batch),), generator=generator)]
     measure_doubt(denoiser, poses(seen, rows, generator), generator)
     return history
 
