@@ -42,7 +42,9 @@ def test_an_oracle_network_gives_back_the_truth(walk):
     assert found.height == 1.8
 
 
-@pytest.mark.parametrize("network", [FrameLifter(32, 1), PlanarLifter(16, 1), TimeLifter(32, (1, 3))])
+@pytest.mark.parametrize(
+    "network", [FrameLifter(32, 1), PlanarLifter(16, 1), TimeLifter(FrameLifter(32, 1), 32, (1, 3))]
+)
 def test_every_network_lifts(network, walk):
     found = Lifter("test", network.eval())(walk[0], "h36m17", walk[1])
     assert found.xyz.shape == (9, 17, 3)
@@ -57,7 +59,7 @@ def test_every_network_lifts(network, walk):
 def test_a_time_lifter_is_the_same_in_pieces(walk, monkeypatch):
     """A long video is lifted in chunks; those overlap enough."""
     torch.manual_seed(0)
-    lifter = Lifter("test", TimeLifter(32, (1, 3)).eval())
+    lifter = Lifter("test", TimeLifter(FrameLifter(32, 1), 32, (1, 3)).eval())
     points, camera = example(60)
     whole = lifter(points, "h36m17", camera)
     monkeypatch.setattr("marrow.lift.lifter._CHUNK", 17)
