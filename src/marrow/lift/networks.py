@@ -67,9 +67,9 @@ class PlanarLifter(nn.Module):
 
 
 class TimeLifter(nn.Module):
-    """All frames of a window at once: what a lifter of single frames says of each, and residual blocks that better it by
-    earlier and later frames (after Pavllo et al. 2019, VideoPose3D, CVPR, with a value for every frame and without its
-    strides).
+    """All frames of a window at once: what a lifter of single frames says of each, bettered by residual blocks that
+    look at earlier and later frames (after Pavllo et al. 2019, VideoPose3D, CVPR, with a value for every frame and
+    without its strides).
 
     Args:
         single: the lifter of single frames. It learns no more.
