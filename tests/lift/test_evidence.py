@@ -6,7 +6,7 @@ import torch
 
 from marrow.conventions import joint_names
 from marrow.errors import InputError
-from marrow.lift.evidence import Evidence, Heatmaps, from_heatmaps, from_keypoints, shares
+from marrow.lift.evidence import Evidence, Heatmaps, as_normal, from_heatmaps, from_keypoints, shares
 from marrow.lift.normalise import normalised
 from marrow.lift.shipped import example
 
@@ -75,6 +75,18 @@ def test_the_pull_is_the_slope_of_the_blurred_density():
     density = (weight / (2 * torch.pi * 0.3) * torch.exp(-square / 0.6)).sum(-1) + (1 - weight.sum(-1)) / 4.0
     (slope,) = torch.autograd.grad(density.log().sum(), at)
     torch.testing.assert_close(shares(evidence, at.detach(), blur)[1], slope)
+
+
+def test_places_as_one_normal_distribution_have_their_mean_and_spread():
+    place = torch.tensor([[0.0, 0.0], [0.4, 0.2]])[None, None, None]
+    evidence = Evidence(place, torch.rand(1, 1, 1, 2), torch.full((1, 1, 1, 2), 1e-2), torch.ones(1, 1))
+    mean, precision = as_normal(evidence, torch.tensor([0.5, 0.5])[None, None, None])
+    torch.testing.assert_close(mean[0, 0, 0], torch.tensor([0.2, 0.1]))
+    torch.testing.assert_close(1 / precision[0, 0, 0], torch.tensor(0.01 + (0.2**2 + 0.1**2) / 2))
+    torch.testing.assert_close(
+        as_normal(evidence, torch.tensor([0.0, 0.5])[None, None, None])[1][0, 0, 0], torch.tensor(50.0)
+    )
+    assert as_normal(evidence, torch.zeros(1, 1, 1, 2))[1] == 0
 
 
 def test_what_is_no_heatmap_is_refused():

@@ -8,7 +8,7 @@ from marrow.conventions import joint_names
 from marrow.errors import InputError
 from marrow.geometry.projection import project_camera
 from marrow.lift.evidence import from_keypoints
-from marrow.lift.guided import CHOICES, chosen, generated, hypotheses
+from marrow.lift.guided import CHOICES, Sampling, chosen, generated, hypotheses
 from marrow.lift.normalise import normalised
 from marrow.lift.shipped import example
 from marrow.systems import find
@@ -135,3 +135,14 @@ def test_energy_tells_an_impossible_picture(lifter, walk):
             hypotheses(lifter.denoiser, from_keypoints(given), 6, torch.Generator().manual_seed(0))[1].mean()
         )
     assert energies[1] > 1.5 * energies[0]
+
+
+def test_hypotheses_that_disagree_give_way(lifter, walk):
+    pixels, camera = walk
+    u = torch.from_numpy((pixels - camera.K[:2, 2]) / 1000.0).float()[None, :1]
+    evidence = from_keypoints(normalised(u, torch.ones(1, 1, 17), torch.tensor([1.75])), 0.003)
+    energies = [
+        hypotheses(lifter.denoiser, evidence, 20, torch.Generator().manual_seed(0), Sampling(heed=heed))[1].amax()
+        for heed in (0.0, 0.15)
+    ]
+    assert energies[1] < energies[0]

@@ -127,3 +127,21 @@ def shares(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor) -> tuple[
     elsewhere = (1 - evidence.weight.sum(-1)).clamp(min=1e-6) / evidence.area[..., None]
     share = density / (density.sum(-1) + elsewhere)[..., None]
     return share, (share / variance).unsqueeze(-2).matmul(off).squeeze(-2)
+
+
+def as_normal(evidence: Evidence, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each joint's places the normal distribution of the same mean and spread.
+
+    Args:
+        evidence: of (B, T).
+        share: (..., B, T, J, M) of each place, as of :func:`shares`.
+
+    Returns:
+        mean (..., B, T, J, 2); precision (..., B, T, J), the inverse of the variance of a coordinate, less where part
+        of the shares is missing, 0 where all is.
+    """
+    weight = share.sum(-1)
+    each = share / weight.clamp(min=1e-9)[..., None]
+    mean = each.unsqueeze(-2).matmul(evidence.place).squeeze(-2)
+    off = (evidence.place - mean[..., None, :]).square().sum(-1) / 2
+    return mean, weight / (each * (evidence.variance + off)).sum(-1).clamp(min=1e-12)

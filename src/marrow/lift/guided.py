@@ -2,7 +2,8 @@
 
 After Snelgar et al. 2026, "Flexible geometric guidance for probabilistic human pose estimation with diffusion models"
 (arXiv 2602.03126): samples of an unconditional model of 3-D poses, each step moved by the slope of the logarithm of a
-detector's heat-maps at the projected joints. Where the root stands is solved in closed form at each step.
+detector's heat-maps at the projected joints. Where the root stands is integrated out in closed form at each step; now
+and then hypotheses that do not agree with the picture give way to copies of those that do.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from numpy.typing import ArrayLike
 from marrow.conventions import joint_names
 from marrow.data.lifting import JOINTS, People, views
 from marrow.errors import InputError
-from marrow.lift.evidence import Evidence, Heatmaps, from_heatmaps, from_keypoints, shares
+from marrow.lift.agreement import agreement
+from marrow.lift.evidence import Evidence, Heatmaps, as_normal, from_heatmaps, from_keypoints, shares
 from marrow.lift.lifter import Lifted, Lifter, read_keypoints
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given, from_network
 from marrow.lift.reprojection import NEAREST, depth_of, root_at, seen_at
 from marrow.lift.root import solve_root
-from marrow.nn.diffusion import Denoiser, Guide, denoising_loss, sample
+from marrow.nn.diffusion import Denoiser, denoising_loss, measure_doubt, sample
 from marrow.train.loop import train
 from marrow.types import Camera, Float32, Keypoints
 
@@ -33,6 +35,10 @@ from marrow.types import Camera, Float32, Keypoints
 NUMBERS, SPREAD = 3 * (len(joint_names(JOINTS)) - 1), 0.17
 #: Depth of a root in statures, times the angular size of the person: its usual value and the spread of its logarithm.
 _FAR, _FAR_SPREAD = 0.504, 0.14
+#: No joint is farther from the root, statures.
+_REACH = 1.4
+#: Poses by which a denoiser's doubt is measured.
+_MEASURED = 4096
 #: Poses that are sampled at a time, so that memory stays bounded.
 _CHUNK = 8192
 
@@ -44,19 +50,24 @@ class Sampling:
     Attributes:
         steps: calls of the denoiser.
         largest, least: first and last standard deviation of the noise, statures.
-        fresh: share of new noise in each step.
-        strength: factor on the slope of the evidence; with fewer steps it has to be less.
-        doubt: standard deviation, statures, that a joint's expected place has at most beside the noise's own.
-        settled: noise below which the root's depth follows the pose; above, that of the person's size in the picture.
+        fresh: new noise in each step, as a multiple of an ancestral sampler's.
+        rough: noise above which evidence moves all joints by their mean covariance, below by the denoiser's slope.
+        settled: noise below which the root's depth, for telling peaks apart, follows the pose; above, that of the
+            person's size in the picture.
+        heed: power of the likelihood by which hypotheses are selected; less than 1, as that of an early step is rough.
+        fewest: they are selected when fewer than this share of them count.
+        sorted_out: noise above and below which they are not selected, statures.
     """
 
-    steps: int = 36
-    largest: float = 1.5
+    steps: int = 22
+    largest: float = 0.8
     least: float = 0.005
-    fresh: float = 1.0
-    strength: float = 5.0
-    doubt: float = 0.15
+    fresh: float = 1.3
+    rough: float = 0.4
     settled: float = 0.2
+    heed: float = 0.25
+    fewest: float = 0.5
+    sorted_out: tuple[float, float] = (0.6, 0.01)
 
 
 def poses(seen: People, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -99,7 +110,11 @@ def train_denoiser(
     def loss(net: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         return denoising_loss(net, x, denoiser.spread)
 
-    return train(denoiser, make, loss, steps=steps, rate=rate, average=average, precision=precision, **told)
+    history = train(denoiser, make, loss, steps=steps, rate=rate, average=average, precision=precision, **told)
+    generator = torch.Generator().manual_seed((seed << 32) + steps)
+    rows = first[torch.randint(len(first), (_MEASURED,), generator=generator)]
+    measure_doubt(denoiser, poses(seen, rows, generator), generator)
+    return history
 
 
 def hypotheses(
@@ -121,21 +136,21 @@ def hypotheses(
         sampling: how.
 
     Returns:
-        (H, B, T, 17, 3) joints from the root, statures, axes of the turned camera; energy (H, B, T): the mean squared
-        pull of the evidence in the later half of the steps, low where picture and model agree.
+        (H, B, T, 17, 3) joints from the root, statures, axes of the turned camera; energy (H, B, T), see
+        :func:`marrow.lift.agreement.agreement`, in the last steps: low where picture and model agree.
     """
     how = sampling or Sampling()
     windows, frames = evidence.area.shape
-    pushed: list[torch.Tensor] = []
 
     def draw() -> torch.Tensor:
         return torch.randn(count, windows, 1, NUMBERS, generator=generator).expand(-1, -1, frames, -1)
 
-    far = _FAR / (evidence.area.sqrt() / 2)
-    depth = far * torch.exp(_FAR_SPREAD * torch.randn(count, windows, 1, generator=generator))
-    guide = _guide(evidence, depth, how, pushed)
-    x = sample(denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh, guide=guide)
-    return _joints(x), torch.stack(pushed[len(pushed) // 2 :]).mean(0)
+    guide = _Guide(denoiser, evidence, count, generator, how)
+    x = sample(
+        denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh, guide=guide.slope,
+        rough=how.rough, reach=_REACH, select=guide.select,
+    )  # fmt: skip
+    return _joints(x), guide.energy()
 
 
 def generated(
@@ -147,30 +162,74 @@ def generated(
     def draw() -> torch.Tensor:
         return torch.randn(count, NUMBERS, generator=generator)
 
-    return _joints(sample(denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh))
+    x = sample(denoiser, draw, steps=how.steps, largest=how.largest, least=how.least, fresh=how.fresh)
+    return _joints(x)
 
 
-def _guide(evidence: Evidence, depth: torch.Tensor, how: Sampling, pushed: list[torch.Tensor]) -> Guide:
-    share = evidence.weight
+class _Guide:
+    """What the evidence says of so many hypotheses, step after step."""
 
-    def slope(x0: torch.Tensor, sigma: float) -> torch.Tensor:
-        nonlocal share
-        relative, weight = _joints(x0), share.sum(-1)
-        at = share.unsqueeze(-2).matmul(evidence.place).squeeze(-2) / weight.clamp(min=1e-9)[..., None]
-        at, weight = at.expand(*relative.shape[:-1], 2), weight.expand(relative.shape[:-1])
+    def __init__(
+        self, denoiser: Denoiser, evidence: Evidence, count: int, generator: torch.Generator, how: Sampling
+    ) -> None:
+        self.denoiser, self.evidence, self.generator, self.how = denoiser, evidence, generator, how
+        windows = len(evidence.area)
+        self.depth = _FAR / (evidence.area.sqrt() / 2)
+        # of joints that are seen in one place for sure, the same share counts for all hypotheses
+        self.sure = evidence.weight.shape[-1] == 1 and bool(((evidence.weight == 0) | (evidence.weight >= 1)).all())
+        self.share = evidence.weight if self.sure else evidence.weight.expand(count, *evidence.weight.shape)
+        self.sigma = math.inf
+        self.counted = torch.zeros(count, windows)  # logarithms of the likelihoods at the last selection
+        self.energies: list[torch.Tensor] = []
+
+    def slope(self, x0: torch.Tensor, sigma: float) -> torch.Tensor:
+        relative, covariance = _joints(x0), self.denoiser.covariance(sigma)
+        if not self.sure:
+            self.share = self._shares(relative, covariance, sigma)
+        seen, precision = as_normal(self.evidence, self.share)
+        slope, energy = agreement(relative, seen, precision, covariance, self.depth, _FAR_SPREAD * self.depth)
+        self.energies.append(energy)
+        self.sigma = sigma
+        return slope
+
+    def _shares(self, relative: torch.Tensor, covariance: torch.Tensor, sigma: float) -> torch.Tensor:
+        """(H, B, T, J, M) how much each place explains where the joints are now believed."""
+        at, precision = as_normal(self.evidence, self.share)
+        weight = (precision > 0) * self.share.sum(-1)
         # early on the expected pose is a mean of many, which is smaller than each: its own depth would be too near
-        trust = 1 / (1 + (sigma / how.settled) ** 2)
-        own = depth_of(relative, at, weight)
-        root = root_at(relative, at, weight, own**trust * depth ** (1 - trust))
-        seen = seen_at(relative, root)
+        trust = 1 / (1 + (sigma / self.how.settled) ** 2)
+        root = root_at(relative, at, weight, depth_of(relative, at, weight) ** trust * self.depth ** (1 - trust))
         z = (root[..., None, 2] + relative[..., 2]).clamp(min=NEAREST)
-        doubt = sigma * how.doubt / math.hypot(sigma, how.doubt) / z
-        share, pull = shares(evidence, seen, doubt.square())
-        pushed.append((pull * doubt[..., None]).square().sum((-1, -2)))
-        pull = how.strength * pull / z[..., None]
-        return _numbers(torch.cat([pull, -(seen * pull).sum(-1, keepdim=True)], -1))
+        doubt = torch.nn.functional.pad(covariance.diagonal().unflatten(0, (-1, 3)).mean(-1), (1, 0))
+        return shares(self.evidence, seen_at(relative, root), doubt / z.square())[0]
 
-    return slope
+    def select(self, rows: torch.Tensor) -> torch.Tensor:
+        """Hypotheses to go on with: once they agree too unequally, each as often as it agrees (a particle filter)."""
+        first, last = self.how.sorted_out
+        if not last < self.sigma < first:
+            return rows
+        likely = -0.5 * self.how.heed * self.energies[-1].mean(-1)
+        count = len(likely)
+        share = torch.softmax((likely - self.counted).nan_to_num(-math.inf), 0)
+        enough = 1 / share.square().sum(0) >= self.how.fewest * count
+        at = (torch.arange(count)[:, None] + torch.rand(1, share.shape[1], generator=self.generator)) / count
+        drawn = torch.searchsorted(share.cumsum(0).mT.contiguous(), at.mT.contiguous()).mT.clamp(max=count - 1)
+        # copies side by side would make the first few hypotheses alike
+        mixed = torch.rand(drawn.shape, generator=self.generator).argsort(0)
+        kept = torch.where(enough, torch.arange(count)[:, None], drawn.gather(0, mixed))
+
+        def keep(x: torch.Tensor) -> torch.Tensor:
+            return x.gather(0, kept.view(*kept.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:]))
+
+        self.counted = torch.where(enough, self.counted, keep(likely))
+        self.energies = [keep(energy) for energy in self.energies]
+        if not self.sure:
+            self.share = keep(self.share)
+        return keep(rows)
+
+    def energy(self) -> torch.Tensor:
+        """(H, B, T) of the last quarter of the steps, in which poses no longer change much."""
+        return torch.stack(self.energies[-max(len(self.energies) // 4, 1) :]).mean(0)
 
 
 def _joints(x: torch.Tensor) -> torch.Tensor:

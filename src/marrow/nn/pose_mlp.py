@@ -14,14 +14,18 @@ class ResidualMLP(nn.Module):
         width: of the layers between.
         blocks: how many.
         dropout: share of units left out while training.
+        smooth: bends of the layers without corners (SiLU for ReLU), for networks whose own slopes are used.
     """
 
-    def __init__(self, inputs: int, outputs: int, width: int = 512, blocks: int = 2, dropout: float = 0.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, width: int = 512, blocks: int = 2, dropout: float = 0.0, smooth: bool = False
+    ) -> None:
         super().__init__()
+        self.bend = nn.SiLU() if smooth else nn.ReLU()
         self.first = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
+                nn.LayerNorm(width), nn.Linear(width, width), self.bend, nn.Dropout(dropout), nn.Linear(width, width)
             )
             for _ in range(blocks)
         )
@@ -31,5 +35,5 @@ class ResidualMLP(nn.Module):
         """(..., inputs) to (..., outputs)."""
         x = self.first(x)
         for block in self.blocks:
-            x = x + block(torch.relu(x))
-        return self.last(torch.relu(x))
+            x = x + block(self.bend(x))
+        return self.last(self.bend(x))

@@ -9,12 +9,12 @@ Reproduced here: the protocol, and both effects on marrow's own crowds (preset `
 against the same one trained on ``adults``: one adult each, whole and alone, by such cameras. It sees crops of 64 pixels
 and BlazePose's landmarks in them: of so few it learns little from pixels alone. Crops are cut around true boxes, as
 BlazePose finds few people of a crowd. By the means of groups (``details``) crowds help with people of whom a tenth or
-more is hidden, not with children, and cost accuracy on those hardly hidden: in BlazePose's own boxes, which hold mostly
-such people, training on adults is better, with an interval that excludes 0. Not: scans and image-based light, SMPL-X
-and its fits, fine-tuning of published regressors, real pictures. Bodies are the default body's, joints ``h36m17`` and
-not SMPL's 24, F1 is not rounded, and who is less than a tenth in the picture does not count. Read were the abstract, a
-summary and a description of the evaluation, not the full text. A picture's figure is a jackknife pseudo-value of the
-NMVE of all pictures (``marrow.metrics.people``).
+more is hidden, hardly with children, and cost accuracy on those hardly hidden: in BlazePose's own boxes, which hold
+mostly such people, the two cannot be told apart. Not: scans and image-based light, SMPL-X and its fits, fine-tuning of
+published regressors, real pictures. Bodies are the default body's, joints ``h36m17`` and not SMPL's 24, F1 is not
+rounded, and who is less than a tenth in the picture does not count. Read were the abstract, a summary and a
+description of the evaluation, not the full text. A picture's figure is a jackknife pseudo-value of the NMVE of all
+pictures (``marrow.metrics.people``).
 """
 
 from __future__ import annotations
