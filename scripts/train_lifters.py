@@ -1,6 +1,7 @@
 """Train the lifters that ship: on all motions, those that benches hold out included.
 
-    python scripts/train_lifters.py frame time
+    python scripts/train_lifters.py frame
+    python scripts/train_lifters.py time --start lifters/time.safetensors --steps 3000  # of benchmarks/lifting.py
     python scripts/train_lifters.py posekan --steps 8000
 
 Takes ``frame``, ``time`` (which starts from the ``frame`` that ships) and any system that has
@@ -28,8 +29,8 @@ from marrow.train.weights import load_weights, save_weights
 ALL = "train+A+B"
 
 
-def ship(name: str, steps: int | None, seed: int) -> None:
-    """Train one and write its weights in 16 bits."""
+def ship(name: str, steps: int | None, seed: int, start_from: Path | None) -> None:
+    """Train one, from weights if they are given, and write its weights in 16 bits."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     start = time.process_time()
@@ -38,9 +39,13 @@ def ship(name: str, steps: int | None, seed: int) -> None:
             (frame_network() if name == "frame" else time_network()),
             SHIPPED_WEIGHTS / f"{name}.safetensors",
         )
+        if start_from is not None:
+            load_weights(network, start_from)
         if isinstance(network, TimeLifter):
             load_weights(network.single, SHIPPED_WEIGHTS / "frame.safetensors")
         train_shipped(name, network, ALL, steps, seed=seed)
+    elif start_from is not None:
+        raise InputError(f"--start is for {' and '.join(SHIPPED)}, not for {name}")
     else:
         network, path = of_system(name, steps, seed)
     path.parent.mkdir(exist_ok=True)
@@ -64,7 +69,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ids", nargs="+", help="frame, time, or a system")
     parser.add_argument("--steps", type=int, help="of the optimiser (default: the system's own)")
+    parser.add_argument("--start", type=Path, help="weights to start from; of frame or time")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for name in given.ids:
-        ship(name, given.steps, given.seed)
+        ship(name, given.steps, given.seed, given.start)
