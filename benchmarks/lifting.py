@@ -24,6 +24,7 @@ from marrow.bench.result import commit, machine
 from marrow.data.lifting import people, views
 from marrow.io.files import write_atomically
 from marrow.lift.lifter import Lifter
+from marrow.lift.networks import TimeLifter
 from marrow.lift.normalise import from_network
 from marrow.lift.shipped import frame_network, time_network
 from marrow.lift.training import FRAME_STEPS, TIME_STEPS, plain_errors, train_shipped
@@ -73,6 +74,8 @@ def trained(keep: Path, share: float, only: str | None) -> dict[str, torch.nn.Mo
         if path.exists():
             load_weights(network, path)
         else:
+            if isinstance(network, TimeLifter):
+                load_weights(network.single, keep / "frame.safetensors")
             start = time.process_time()
             options = {"keep": keep / f"{name}.checkpoint", "resume": True}
             if name == "anchor":

@@ -42,7 +42,9 @@ def test_an_oracle_network_gives_back_the_truth(walk):
     assert found.height == 1.8
 
 
-@pytest.mark.parametrize("network", [FrameLifter(32, 1), PlanarLifter(16, 1), TimeLifter(32, (1, 3))])
+@pytest.mark.parametrize(
+    "network", [FrameLifter(32, 1), PlanarLifter(16, 1), TimeLifter(FrameLifter(32, 1), 32, (1, 3))]
+)
 def test_every_network_lifts(network, walk):
     found = Lifter("test", network.eval())(walk[0], "h36m17", walk[1])
     assert found.xyz.shape == (9, 17, 3)
@@ -57,8 +59,14 @@ def test_every_network_lifts(network, walk):
 def test_a_time_lifter_is_the_same_in_pieces(walk, monkeypatch):
     """A long video is lifted in chunks; those overlap enough."""
     torch.manual_seed(0)
-    lifter = Lifter("test", TimeLifter(32, (1, 3)).eval())
+    network = TimeLifter(FrameLifter(32, 1), 32, (1, 3)).eval()
     points, camera = example(60)
+    alone = Lifter("test", network.single)(points, "h36m17", camera)
+    lifter = Lifter("test", network)
+    # untrained it says what the lifter of single frames says
+    np.testing.assert_array_equal(lifter(points, "h36m17", camera).relative, alone.relative)
+    torch.nn.init.normal_(network.last.weight, std=0.1)
+    assert np.abs(lifter(points, "h36m17", camera).relative - alone.relative).max() > 0.01
     whole = lifter(points, "h36m17", camera)
     monkeypatch.setattr("marrow.lift.lifter.FRAMES_AT_ONCE", 17)
     monkeypatch.setattr("marrow.lift.lifter._BESIDE", 8)

@@ -67,31 +67,39 @@ class PlanarLifter(nn.Module):
 
 
 class TimeLifter(nn.Module):
-    """All frames of a window at once: residual blocks that look at earlier and later frames (after Pavllo et al. 2019,
-    VideoPose3D, CVPR, with a value for every frame and without its strides).
+    """All frames of a window at once: what a lifter of single frames says of each, bettered by residual blocks that
+    look at earlier and later frames (after Pavllo et al. 2019, VideoPose3D, CVPR, with a value for every frame and
+    without its strides).
 
     Args:
+        single: the lifter of single frames. It learns no more.
         width: of the layers.
         reach: frames between the three that a block looks at, for each block: (1, 3, 9) sees 27 frames in all.
     """
 
-    def __init__(self, width: int = 384, reach: tuple[int, ...] = (1, 3, 9)) -> None:
+    def __init__(self, single: FrameLifter, width: int = 256, reach: tuple[int, ...] = (1, 3, 9)) -> None:
         super().__init__()
         self.reach = reach
-        self.first = nn.Linear(3 * COUNT + TOLD, width)
+        self.single = single.requires_grad_(False)
+        self.first = nn.Linear(3 * COUNT + TOLD + 4 * COUNT, width)
         self.frame = nn.ModuleList(_layers(width, width) for _ in reach)
         self.time = nn.ModuleList(_layers(3 * width, width) for _ in reach)
         self.last = nn.Linear(width, 4 * COUNT)
+        # at first it says what the lifter of single frames says
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, given: Given) -> Said:
-        x = self.first(given.features)
+        features = given.features
+        said = self.single.net(features)
+        x = self.first(torch.cat([features, said], -1))
         steps = torch.arange(x.shape[1], device=x.device)
         for reach, frame, time in zip(self.reach, self.frame, self.time, strict=True):
             x = x + frame(torch.relu(x))
             # at the ends the nearest frame stands for those that are missing
             near = [x[:, (steps + k).clamp(0, len(steps) - 1)] for k in (-reach, 0, reach)]
             x = x + time(torch.relu(torch.cat(near, -1)))
-        return as_said(self.last(torch.relu(x)))
+        return as_said(said + self.last(torch.relu(x)))
 
 
 def _layers(inputs: int, width: int) -> nn.Sequential:

@@ -79,7 +79,7 @@ def time_network() -> TimeLifter:
     """The network of :func:`time_lifter`, untrained."""
     from marrow.lift.networks import TimeLifter
 
-    return TimeLifter(width=256, reach=(1, 3, 9))
+    return TimeLifter(frame_network(), width=256, reach=(1, 3, 9))
 
 
 def example(frames: int = 9) -> tuple[Float64, Camera]:

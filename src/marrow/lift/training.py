@@ -124,6 +124,7 @@ def train_shipped(name: str, network: torch.nn.Module, split: str, steps: int | 
     """Train the network of a lifter that comes with marrow, ``"frame"`` or ``"time"``, on adults and children.
 
     Args:
+        network: that of ``"time"`` with the weights of ``"frame"`` in its ``single``.
         split: the motions to learn from: ``"train"`` to be measured on others, ``"train+A+B"`` to be shipped.
         steps: fewer or more than usual.
         told: to :func:`marrow.train.loop.train`.
