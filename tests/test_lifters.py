@@ -6,6 +6,7 @@ import inspect
 import types
 
 import pytest
+import torch
 
 import marrow
 from marrow import systems
@@ -61,6 +62,19 @@ def test_a_systems_lifter_and_one_that_refines(one_system):
 def test_unknown_names(one_system, name, refine, needle):
     with pytest.raises(InputError, match=needle):
         load_lifter(name, refine=refine)
+
+
+def test_what_fits_the_picture_by_itself_is_not_refined():
+    with pytest.raises(InputError, match="'diffusion_pose' takes no refinement"):
+        load_lifter("diffusion_pose", refine="uao")
+
+
+def test_loading_leaves_chance_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load_lifter("posekan")
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_no_system_refines(monkeypatch):

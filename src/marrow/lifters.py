@@ -41,11 +41,11 @@ def load_lifter(name: str, *, refine: str | None = None) -> Lifter:
             lifter = make()
     if refine is None:
         return lifter
-    if not any(field.name == "refine" for field in dataclasses.fields(lifter)):
-        raise InputError(
-            f"the lifter {name!r} takes no refinement: it fits the picture by itself; leave {refine!r} out"
-        )
     better = _of_system(refine, "refine", "refinement", _systems_with("refine"))
+    if not hasattr(lifter, "refine"):
+        raise InputError(
+            f"the lifter {name!r} takes no refinement, it fits the picture by itself; leave {refine!r} out"
+        )
     return dataclasses.replace(lifter, name=f"{lifter.name}, refined by {refine}", refine=better)
 
 

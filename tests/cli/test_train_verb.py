@@ -162,6 +162,7 @@ def test_killed_and_gone_on_with(there, capsys):
         (["learner", "--log", "no/such/file"], 4, "create it first"),
         (["learner", "--steps", "-1"], 2, "steps of at least 0"),
         (["learner", "--processes", "0"], 2, "at least 1"),
+        (["learner", "--keep", "same", "--log", "same"], 2, "different files"),
     ],
 )
 def test_what_cannot_be_trained(there, capsys, words, code, text):
@@ -177,6 +178,9 @@ def test_files_are_not_replaced_unasked(there, capsys):
     assert Path("learner.safetensors").read_bytes() == before
     assert main(["train", "learner", "--steps", "3", "--force", *there]) == 0
     assert Path("learner.safetensors").read_bytes() != before
+    Path("log.jsonl").write_text("mine")
+    assert main(["train", "learner", "--log", "log.jsonl", "--out", "other.safetensors", *there]) == 4
+    assert Path("log.jsonl").read_text() == "mine"
 
 
 def test_a_system_that_takes_no_further_options(capsys, tmp_path, monkeypatch):

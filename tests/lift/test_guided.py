@@ -51,6 +51,13 @@ def test_the_same_keypoints_give_the_same_poses(lifter, lifted, walk):
     np.testing.assert_array_equal(again.alternatives, lifted.alternatives)
 
 
+def test_many_frames_with_one_hypothesis(lifter, walk, monkeypatch):
+    monkeypatch.setattr("marrow.lift.guided.FRAMES_AT_ONCE", 2)
+    monkeypatch.setattr("marrow.lift.lifter.FRAMES_AT_ONCE", 2)
+    found = lifter(walk[0], "h36m17", walk[1], 1.75, hypotheses=1)
+    assert found.alternatives.shape == (1, 3, 17, 3)
+
+
 def test_a_hypothesis_goes_on_from_frame_to_frame(lifted):
     """Steps of one hypothesis are smaller than what two hypotheses of a frame differ by."""
     relative = lifted.alternatives - lifted.alternatives[:, :, :1]

@@ -37,7 +37,7 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     try:
         stored = load(Path(path).read_bytes())
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: no file of weights ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: no weights of this model, nor of any other ({str(error).splitlines()[0]})") from None
     own = model.state_dict()
     for name in (*own, *stored):
         one, other = (tuple(values[name].shape) if name in values else None for values in (own, stored))
