@@ -11,8 +11,8 @@ it directly, of equal size, with the same batches and steps, as keypoints are sh
 (``details``) with as much time, hidden joints, and with and without depth. Not: features of pictures. In their stead
 stands a coarse, noisy depth of the front of the person at each keypoint, computed from capsules around the true bones;
 half of the training goes without, as a capture does, where nobody measures depth. Read were the abstract and summaries,
-not the full text: the number of anchors around a joint, the decoder and the weights of the losses are guesses. The three
-seeds of the result set the first weights alone: when it was measured they did not reach the batches.
+not the full text: the number of anchors around a joint, the decoder and the weights of the losses are guesses. The
+three seeds of the result set the first weights alone: when it was measured they did not reach the batches.
 """
 
 from __future__ import annotations
