@@ -35,9 +35,9 @@ def load_lifter(name: str, *, refine: str | None = None) -> Lifter:
         lifter = SHIPPED[name]()
     else:
         make = _of_system(name, "lifter", "lifter", (*SHIPPED, *_systems_with("lifter")))
-        import torch
+        from marrow.train.seeds import chance_apart
 
-        with torch.random.fork_rng(devices=[]):  # networks begin with random weights; the caller's chance stays
+        with chance_apart():
             lifter = make()
     if refine is None:
         return lifter

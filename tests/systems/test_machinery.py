@@ -263,8 +263,8 @@ def test_the_verbs(folder, capsys):
     assert table.split("\n")[0].split() == ["id", "task", "idea", "verb", "measured", "effect", "seconds"]
     assert "Rigid alignment" in table
     assert "-0.3" in table
-    assert main(["systems", "--task", "cooking", *there]) == 0
-    assert "no system for the task 'cooking'" in capsys.readouterr().out
+    assert main(["systems", "--task", "cooking", *there]) == 2
+    assert "no system is for 'cooking'; tasks: " in " ".join(capsys.readouterr().err.split())
     assert main(["cite", "umeyama", *there]) == 0
     assert "@article{umeyama1991," in capsys.readouterr().out
 

@@ -8,9 +8,9 @@ it is built into the network.
 Built here: the augmentation, as an option of every lifter (``Recipe.roll``), and the comparison of three: the plain
 lifter, the same one with the augmentation, and a network of equal size that is equivariant by design
 (:mod:`marrow.nn.equivariant`); same motions, cameras, steps and batches. The roll is about the middle of the person, to
-which the camera is turned before, so that it is exact. Found: the augmentation halves the error on rolled pictures (127
+which the camera is turned before, so that it is exact. Found: the augmentation cuts the error on rolled pictures (275
 to 64 mm) and costs 6 mm on upright ones; the network that is equivariant by design is better than both at equal steps
-(56 mm on either), though each of its steps takes three times as long. So half of the claim appeared. Read was the
+(57 mm on either), though each of its steps takes three times as long. So half of the claim appeared. Read was the
 abstract alone: which equivariant networks and lifters the authors took, and how large, is guessed, and their data sets
 are not at hand.
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -14,6 +17,13 @@ def mixed(*numbers: int) -> int:
 def generator(*numbers: int) -> torch.Generator:
     """A generator of torch for so many numbers: ``generator(seed, number)`` for the chance in a batch."""
     return torch.Generator().manual_seed(mixed(*numbers))
+
+
+@contextmanager
+def chance_apart() -> Iterator[None]:
+    """What is drawn inside, such as the first weights of a network, leaves torch's own chance outside as it was."""
+    with torch.random.fork_rng(devices=[]):
+        yield
 
 
 def set_seed(seed: int) -> None:
