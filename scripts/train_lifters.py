@@ -12,6 +12,7 @@ benchmarks/lifting.py and the systems' benches say, whose trainings leave those 
 from __future__ import annotations
 
 import argparse
+import inspect
 import time
 from pathlib import Path
 
@@ -35,10 +36,8 @@ def ship(name: str, steps: int | None, seed: int, start_from: Path | None) -> No
     torch.set_num_threads(1)
     start = time.process_time()
     if name in SHIPPED:
-        network, path = (
-            (frame_network() if name == "frame" else time_network()),
-            SHIPPED_WEIGHTS / f"{name}.safetensors",
-        )
+        network = frame_network() if name == "frame" else time_network()
+        path = SHIPPED_WEIGHTS / f"{name}.safetensors"
         if start_from is not None:
             load_weights(network, start_from)
         if isinstance(network, TimeLifter):
@@ -59,6 +58,8 @@ def of_system(name: str, steps: int | None, seed: int) -> tuple[torch.nn.Module,
     module = find(name).module
     if not hasattr(module, "WEIGHTS") or not hasattr(module, "train"):
         raise InputError(f"{name} ships no weights: its file has no WEIGHTS, or no train")
+    if "split" not in inspect.signature(module.train).parameters:
+        raise InputError(f"{name} is no lifter: its train takes no split")
     config = module.Config()
     model = module.build(config, seed)
     module.train(model, config, steps, seed, split=ALL, average=0.999)

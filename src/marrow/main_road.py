@@ -392,11 +392,7 @@ def _shipped(name: str) -> Lifter:
 
 
 def _options(hypotheses: int) -> FitOptions:
-    if (
-        not isinstance(hypotheses, (int, float))
-        or int(hypotheses) != hypotheses
-        or not 1 <= hypotheses <= MOST_HYPOTHESES
-    ):
+    if hypotheses not in range(1, MOST_HYPOTHESES + 1):
         raise InputError(f"hypotheses: expected a whole number from 1 to {MOST_HYPOTHESES}, got {hypotheses!r}")
     return FitOptions(hypotheses=int(hypotheses))
 

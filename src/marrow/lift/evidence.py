@@ -107,11 +107,11 @@ def from_heatmaps(heatmaps: Heatmaps, camera: Camera, given: Given) -> Evidence:
     return Evidence(out[0], out[1], variance, beside.area)
 
 
-def shares(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """How much each place explains a joint that is believed somewhere else, and the pull of all of them.
+def shares(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
+    """How much each place explains a joint that is believed somewhere else.
 
-    The pull is the slope of the logarithm of the density, which is blurred as much as the belief is uncertain: peaks
-    that are far away pull early, when all is uncertain, and sharply at the end.
+    The density is blurred as much as the belief is uncertain: peaks that are far away count early, when all is
+    uncertain, and at the end those alone that are near.
 
     Args:
         evidence: of (B, T).
@@ -119,14 +119,13 @@ def shares(evidence: Evidence, seen: torch.Tensor, blur: torch.Tensor) -> tuple[
         blur: (..., B, T, J) variance of that.
 
     Returns:
-        shares (..., B, T, J, M), whose sum is the probability that any explains it; pull (..., B, T, J, 2).
+        (..., B, T, J, M), whose sum is the probability that any explains it.
     """
     variance = evidence.variance + blur[..., None]
     off = evidence.place - seen[..., None, :]
     density = evidence.weight / (2 * torch.pi * variance) * torch.exp(-0.5 * off.square().sum(-1) / variance)
     elsewhere = (1 - evidence.weight.sum(-1)).clamp(min=1e-6) / evidence.area[..., None]
-    share = density / (density.sum(-1) + elsewhere)[..., None]
-    return share, (share / variance).unsqueeze(-2).matmul(off).squeeze(-2)
+    return density / (density.sum(-1) + elsewhere)[..., None]
 
 
 def as_normal(evidence: Evidence, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -204,7 +204,7 @@ class _Guide:
         root = root_at(relative, at, weight, depth_of(relative, at, weight) ** trust * self.depth ** (1 - trust))
         z = (root[..., None, 2] + relative[..., 2]).clamp(min=NEAREST)
         doubt = torch.nn.functional.pad(covariance.diagonal().unflatten(0, (-1, 3)).mean(-1), (1, 0))
-        return shares(self.evidence, seen_at(relative, root), doubt / z.square())[0]
+        return shares(self.evidence, seen_at(relative, root), doubt / z.square())
 
     def select(self, rows: torch.Tensor) -> torch.Tensor:
         """Hypotheses to go on with: once they agree too unequally, each as often as it agrees (a particle filter)."""
