@@ -27,7 +27,7 @@ from marrow.lift.lifter import Lifter
 from marrow.lift.networks import TimeLifter
 from marrow.lift.normalise import from_network
 from marrow.lift.shipped import frame_network, time_network
-from marrow.lift.training import FRAME_STEPS, TIME_STEPS, plain_errors, train_shipped
+from marrow.lift.training import plain_errors, train_shipped
 from marrow.metrics import coverage
 from marrow.metrics.bootstrap import bootstrap, paired_difference
 from marrow.train.loop import train
@@ -44,14 +44,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--keep", type=Path, default=Path("lifters"), help="folder for weights and checkpoints")
     parser.add_argument("--only", choices=("anchor", "frame", "time"), help="train this one, and no more")
-    parser.add_argument("--share", type=float, default=1.0, help="of the usual steps, to try it out")
     parser.add_argument("--table", type=Path, help="print the table of a result instead")
     told = parser.parse_args()
     if told.table is not None:
         print(table(json.loads(told.table.read_text())))
         return
     torch.set_num_threads(1)
-    networks = trained(told.keep, told.share, told.only)
+    networks = trained(told.keep, told.only)
     if told.only is not None:
         return
     found = measured(networks)
@@ -62,7 +61,7 @@ def main() -> None:
     print(table(found))
 
 
-def trained(keep: Path, share: float, only: str | None) -> dict[str, torch.nn.Module]:
+def trained(keep: Path, only: str | None) -> dict[str, torch.nn.Module]:
     """The three networks, each trained where its weights are not there yet."""
     keep.mkdir(parents=True, exist_ok=True)
     out: dict[str, torch.nn.Module] = {}
@@ -79,10 +78,9 @@ def trained(keep: Path, share: float, only: str | None) -> dict[str, torch.nn.Mo
             start = time.process_time()
             options = {"keep": keep / f"{name}.checkpoint", "resume": True}
             if name == "anchor":
-                train_anchor(network, round(share * ANCHOR_STEPS), **options)
+                train_anchor(network, ANCHOR_STEPS, **options)
             else:
-                usual = {"frame": FRAME_STEPS, "time": TIME_STEPS}[name]
-                train_shipped(name, network, "train", round(share * usual), **options)
+                train_shipped(name, network, "train", **options)
             save_weights(network, path)
             print(f"{name}: {time.process_time() - start:.0f} s of processor time", flush=True)
         out[name] = network.eval()

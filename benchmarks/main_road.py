@@ -37,7 +37,7 @@ from marrow.bench.scenes import PEOPLE, make_truth, shoot
 from marrow.data.motion_pack import PackedMotion, motion_pack
 from marrow.fit.priors import WEIGHTS, load_calibration
 from marrow.lift.lifter import Lifter
-from marrow.lift.shipped import SHIPPED
+from marrow.lift.shipped import NETWORKS, load_shipped
 from marrow.lift.shipped import WEIGHTS as LIFTERS
 from marrow.metrics import bootstrap, paired_difference
 from marrow.skeleton import tree as trees
@@ -77,7 +77,7 @@ def clips(count: int) -> list[tuple[PackedMotion, int]]:
 @functools.cache
 def lifter_of(name: str | None, folder: Path) -> Lifter | None:
     """A lifter with the weights of a folder; one for each process."""
-    return None if name is None else SHIPPED[name](folder)
+    return None if name is None else load_shipped(name, folder / f"{name}.safetensors")
 
 
 def work(job: tuple[str, int, int, str, int, tuple[str, ...], tuple[str | None, Path]]) -> list[dict[str, Any]]:
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--bodies", type=int, default=len(PEOPLE), help="fewer bodies: the second and following")
     parser.add_argument("--cameras", type=int, default=2, help="cameras of each scene")
     parser.add_argument("--windows", type=int, default=99, help="at most so many, evenly chosen")
-    parser.add_argument("--lifter", choices=tuple(SHIPPED), help="also with this lifter")
+    parser.add_argument("--lifter", choices=tuple(NETWORKS), help="also with this lifter")
     parser.add_argument("--weights", type=Path, default=LIFTERS, help="folder of the lifter's weights")
     parser.add_argument("--calibrate", action="store_true", help="write the factors that the run finds")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "main_road.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -16,37 +17,65 @@ from marrow.lift import shipped
 from marrow.lift.lifter import Lifter
 from marrow.lift.networks import FrameLifter
 from marrow.lifters import known_lifters, load_lifter
-from marrow.systems import Found
+from marrow.systems import Entry, Found
 from marrow.train.weights import save_weights
 
 
 @pytest.fixture
-def one_system(monkeypatch):
-    """A system ``toy`` with a lifter, ``better`` that refines, and ``other`` for another task."""
+def some_systems(monkeypatch, tmp_path):
+    """Systems ``toy`` with a lifter, ``better`` that refines, and ``other`` for another task."""
 
-    def entry(tasks, **functions):
-        return types.SimpleNamespace(
-            system=types.SimpleNamespace(tasks=tasks), module=types.SimpleNamespace(**functions)
+    @dataclass
+    class Config:
+        width: int = 16
+
+    def entry(name, tasks, **functions):
+        return Entry(
+            types.SimpleNamespace(id=name, tasks=tasks), types.SimpleNamespace(**functions), tmp_path / "toy.py"
         )
 
-    toy = Lifter("toy", lambda given: given)
-    entries = {
-        "toy": entry(("lift",), lifter=lambda: toy),
-        "better": entry(("lift",), refine=lambda network, given: "better"),
-        "other": entry(("alignment",), lifter=lambda: toy),
+    learner = {
+        "Config": Config,
+        "build": lambda config: FrameLifter(config.width, 1),
+        "lifter": lambda model, config: Lifter("toy", model),
     }
+    entries = {
+        "toy": entry("toy", ("lift",), **learner),
+        "better": entry("better", ("lift",), refine=lambda network, given: "better"),
+        "other": entry("other", ("alignment",), **learner),
+    }
+    entries["toy"].weights.parent.mkdir()
+    save_weights(FrameLifter(16, 1), entries["toy"].weights)
     found = Found(entries, {"torn": "no SYSTEM"})
     monkeypatch.setattr(systems, "discover", lambda folder=None: found)
-    return toy
+    return entries
 
 
-def test_a_systems_lifter_and_one_that_refines(one_system):
-    assert load_lifter("toy") is one_system
+def test_a_systems_lifter_and_one_that_refines(some_systems):
+    assert load_lifter("toy").name == "toy"
     refined = load_lifter("toy", refine="better")
     assert refined.refine(None, None) == "better"
     assert refined.name == "toy, refined by better"
     assert set(known_lifters()) == {"frame", "time", "toy"}
     assert marrow.load_lifter is load_lifter
+
+
+def test_weights_of_ones_own(some_systems, tmp_path):
+    """The file of ``marrow train`` tells how wide its network is."""
+    toy, own = some_systems["toy"], tmp_path / "own.safetensors"
+    model = FrameLifter(24, 1)
+    toy.save(model, own, toy.module.Config(24))
+    lifter = load_lifter("toy", weights=own)
+    assert lifter.name == "toy with own.safetensors"
+    for name, value in lifter.network.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name])
+    with pytest.raises(InputError, match=r"own\.safetensors: no weights of this model"):
+        load_lifter("time", weights=own)
+    with pytest.raises(InputError, match=r"nowhere\.safetensors: no weights"):
+        load_lifter("toy", weights=tmp_path / "nowhere.safetensors")
+    toy.weights.unlink()
+    with pytest.raises(AssetError, match="'toy' has no weights in this"):
+        load_lifter("toy")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +88,7 @@ def test_a_systems_lifter_and_one_that_refines(one_system):
         ("torn", None, "no SYSTEM"),
     ],
 )
-def test_unknown_names(one_system, name, refine, needle):
+def test_unknown_names(some_systems, name, refine, needle):
     with pytest.raises(InputError, match=needle):
         load_lifter(name, refine=refine)
 
@@ -79,22 +108,25 @@ def test_loading_leaves_chance_alone():
 
 def test_no_system_refines(monkeypatch):
     monkeypatch.setattr(systems, "discover", lambda folder=None: Found({}, {}))
-    monkeypatch.setattr(shipped, "SHIPPED", {"time": lambda: None})
     with pytest.raises(InputError, match=r"no refinement .uao., nor any other"):
         load_lifter("time", refine="uao")
 
 
-def test_weights_that_come_along(tmp_path):
+def test_weights_that_come_along(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path)
     with pytest.raises(AssetError, match="has no weights in this"):
-        shipped.time_lifter(tmp_path)
+        shipped.load_shipped("time")
+    with pytest.raises(AssetError, match="has no weights in this"):  # before the video, which is not there
+        marrow.capture(tmp_path / "nothing.mp4")
     save_weights(shipped.time_network(), tmp_path / "time.safetensors", half=True)
-    assert shipped.time_lifter(tmp_path).name == "time"
+    found = shipped.load_shipped("time")
+    assert (found.name, found.rate) == ("time", 30.0)
     (tmp_path / "time.safetensors").write_bytes(b"torn")
     with pytest.raises(AssetError, match="'time' cannot be loaded"):
-        shipped.time_lifter(tmp_path)
+        shipped.load_shipped("time")
     save_weights(FrameLifter(64, 1), tmp_path / "frame.safetensors")
     with pytest.raises(AssetError, match="'frame' cannot be loaded"):
-        shipped.frame_lifter(tmp_path)
+        shipped.load_shipped("frame")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +134,8 @@ def test_weights_that_come_along(tmp_path):
     [
         (["--lifter", "tiem"], "nearest: time"),
         (["--lifter", "none", "--refine", "uao"], "take one, such as --lifter time"),
+        (["--lifter", "none", "--weights", "own.safetensors"], "take one, such as --lifter time"),
+        (["--weights", "own.safetensors"], "own.safetensors: no weights"),
     ],
 )
 def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
@@ -111,14 +145,16 @@ def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_systems_name_is_no_lifter(tmp_path):
-    with pytest.raises(
-        InputError, match=r"expected 'frame', 'time', what marrow.*got 'posekan'.*load_lifter\('posekan'\)"
-    ):
-        marrow.capture(tmp_path / "nothing.json", lifter="posekan")
+@pytest.mark.parametrize(
+    ("lifter", "needle"),
+    [("posekan", r"got 'posekan'; write lifter=marrow.load_lifter\('posekan'\)"), (3, "got 3; write lifter='time'")],
+)
+def test_what_is_no_lifter(tmp_path, lifter, needle):
+    with pytest.raises(InputError, match=r"expected 'frame', 'time', what marrow.*" + needle):
+        marrow.capture(tmp_path / "nothing.json", lifter=lifter)
 
 
 def test_the_default_of_the_command_is_that_of_the_function():
     asked = inspect.signature(marrow.capture).parameters["lifter"].default
     assert asked == shipped.DEFAULT == inspect.signature(capture.run).parameters["lifter"].default
-    assert asked in shipped.SHIPPED
+    assert asked in shipped.NETWORKS

@@ -68,15 +68,15 @@ def test_it_works(entry, tmp_path):
     start = time.process_time()
     config = entry.module.Config()
     model = entry.module.build(config)
-    if hasattr(entry.module, "train"):
+    if entry.learns:
         entry.module.train(model, config, steps=2)
-        entry.module.save(model, tmp_path / "model")
+        entry.save(model, tmp_path / "model", config)
     inputs = entry.module.example(config)
     result = numbers(entry.infer(model, inputs))
     assert result, "infer gives no numbers"
     assert all(np.isfinite(array).any() for array in result if array.size)
-    if hasattr(entry.module, "train"):
-        again = numbers(entry.infer(entry.module.load(tmp_path / "model", config), inputs))
+    if entry.learns:
+        again = numbers(entry.infer(entry.load(tmp_path / "model"), inputs))
         for first, second in zip(result, again, strict=True):
             np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
     assert time.process_time() - start < SECONDS

@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marrow.conventions import nearest_names
 from marrow.errors import InputError
 
 if TYPE_CHECKING:
     from marrow.lift.lifter import Lifter
+    from marrow.systems import Entry
 
 TASK = "lift"
 
 
-def load_lifter(name: str, *, refine: str | None = None) -> Lifter:
+def load_lifter(name: str, *, refine: str | None = None, weights: str | Path | None = None) -> Lifter:
     """A lifter with its weights, ready to be called.
 
     Args:
-        name: ``"frame"``, ``"time"``, or the id of a system for the task ``lift`` whose file has ``lifter()``.
+        name: ``"frame"``, ``"time"``, or the id of a system for the task ``lift`` whose file has
+            ``lifter(model, config)``.
         refine: the id of a system whose file has ``refine(network, given)``, which betters what the network says at
             test time; such as ``"uao"``.
+        weights: a file that ``marrow train NAME`` wrote, instead of the weights that come with marrow.
 
     Returns:
         :class:`marrow.lift.lifter.Lifter`: call it with keypoints, or hand it to ``marrow.capture(…, lifter=…)``.
 
     Raises:
-        InputError: there is no such lifter or refinement; the message names the nearest.
-        AssetError: its weights are missing or damaged.
+        InputError: there is no such lifter or refinement, and the message names the nearest; ``weights`` is missing,
+            damaged or of another lifter.
+        AssetError: the weights that come with marrow are missing or damaged.
     """
-    from marrow.lift.shipped import SHIPPED
+    from marrow.lift.shipped import NETWORKS, load_shipped
+    from marrow.train.seeds import chance_apart
 
-    if name in SHIPPED:
-        lifter = SHIPPED[name]()
-    else:
-        make = _of_system(name, "lifter", "lifter", (*SHIPPED, *_systems_with("lifter")))
-        from marrow.train.seeds import chance_apart
-
-        with chance_apart():
-            lifter = make()
+    with chance_apart():
+        if name in NETWORKS:
+            lifter = load_shipped(name, weights)
+        else:
+            lifter = _loaded(_system(name, "lifter", "lifter", known_lifters()), weights)
+    if weights is not None:
+        lifter = dataclasses.replace(lifter, name=f"{name} with {Path(weights).name}")
     if refine is None:
         return lifter
-    better = _of_system(refine, "refine", "refinement", _systems_with("refine"))
+    better = _system(refine, "refine", "refinement", _systems_with("refine")).module.refine
     if not hasattr(lifter, "refine"):
         raise InputError(
             f"the lifter {name!r} takes no refinement, it fits the picture by itself; leave {refine!r} out"
@@ -51,9 +57,20 @@ def load_lifter(name: str, *, refine: str | None = None) -> Lifter:
 
 def known_lifters() -> tuple[str, ...]:
     """Names that :func:`load_lifter` takes."""
-    from marrow.lift.shipped import SHIPPED
+    from marrow.lift.shipped import NETWORKS
 
-    return (*SHIPPED, *_systems_with("lifter"))
+    return (*NETWORKS, *_systems_with("lifter"))
+
+
+def _loaded(entry: Entry, weights: str | Path | None) -> Lifter:
+    """The lifter of a system with the weights that come along, or with others."""
+    from marrow.lift.shipped import coming_along
+
+    path = entry.weights if weights is None else Path(weights)
+    with coming_along(entry.system.id, path) if weights is None else nullcontext():
+        config = entry.config_of(path)
+        model = entry.load(path, config)
+    return entry.module.lifter(model.requires_grad_(False), config)
 
 
 def _systems_with(function: str) -> tuple[str, ...]:
@@ -64,12 +81,12 @@ def _systems_with(function: str) -> tuple[str, ...]:
     return tuple(i for i, e in entries.items() if TASK in e.system.tasks and hasattr(e.module, function))
 
 
-def _of_system(name: str, function: str, what: str, known: tuple[str, ...]) -> Any:
-    """A function of a system's file."""
+def _system(name: str, function: str, what: str, known: tuple[str, ...]) -> Entry:
+    """A system whose file has the function."""
     from marrow.systems import discover, find
 
     if name in known:
-        return getattr(find(name).module, function)
+        return find(name)
     if name in discover().broken:
         find(name)  # raises, and tells what is wrong with it
     near = nearest_names(name, known)

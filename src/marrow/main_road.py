@@ -32,7 +32,7 @@ from marrow.geometry.rotations import log
 from marrow.io.keypoints import is_keypoint_source
 from marrow.lift import lift
 from marrow.lift.shipped import DEFAULT as DEFAULT_LIFTER
-from marrow.lift.shipped import SHIPPED
+from marrow.lift.shipped import NETWORKS, coming_along, load_shipped, path_of
 from marrow.lift.timing import lift_in_time
 from marrow.perception import Seen, Told, look, runs
 from marrow.person import Person, standing_height_px
@@ -371,13 +371,15 @@ def looking_ahead(camera: Camera) -> Camera:
 
 
 def _check_lifter(lifter: Lifter | str | None) -> None:
-    if lifter is None or (isinstance(lifter, str) and lifter in SHIPPED):
+    if lifter is None or (callable(lifter) and isinstance(getattr(lifter, "name", None), str)):
         return
-    if callable(lifter) and isinstance(getattr(lifter, "name", None), str):
-        return
+    if isinstance(lifter, str) and lifter in NETWORKS:
+        with coming_along(lifter, path_of(lifter)):  # before anything that takes long
+            return
+    write = f"lifter=marrow.load_lifter({lifter!r})" if isinstance(lifter, str) else "lifter='time'"
     raise InputError(
-        f"lifter: expected {', '.join(map(repr, SHIPPED))}, what marrow.load_lifter(NAME) gives, or None, got "
-        f"{lifter!r}; for the lifter of a system write lifter=marrow.load_lifter('posekan')"
+        f"lifter: expected {', '.join(map(repr, NETWORKS))}, what marrow.load_lifter(NAME) gives, or None, got "
+        f"{lifter!r}; write {write}"
     )
 
 
@@ -388,7 +390,7 @@ def _loaded(lifter: Lifter | str | None) -> Lifter | None:
 @functools.cache
 def _shipped(name: str) -> Lifter:
     """One for each process: the thread that warms up loads it, which takes seconds the first time."""
-    return SHIPPED[name]()
+    return load_shipped(name)
 
 
 def _options(hypotheses: int) -> FitOptions:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from marrow.bench.lifter_scores import Scores, trained
+from marrow.bench.lifter_scores import Scores, of_equal_size, parameters, trained
 from marrow.bench.lifting import HeldOut, without_joints
 
 
@@ -66,3 +66,13 @@ def test_training_is_timed_by_seed():
     assert seen == [(0, 0), (2, 2)]
     assert len(networks) == 2
     assert seconds >= 0
+
+
+@pytest.mark.parametrize("width", [1, 2, 37, 400])
+def test_a_network_of_equal_size(width):
+    other = torch.nn.Linear(3, width)
+    assert of_equal_size(lambda wide: torch.nn.Linear(3, wide), other) == width
+    small = torch.nn.Linear(7, 5)
+    near = of_equal_size(lambda wide: torch.nn.Linear(wide, wide), small)
+    assert parameters(small) == 40
+    assert near == 6  # 42; 5 has 30

@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from marrow.cli import main
+from marrow.errors import InputError
+from marrow.train.weights import save_weights
 
 LEARNER = '''
 
@@ -56,20 +58,6 @@ def train(model, config, steps=None, seed=0, **told):
 
     return train(model, batch, lambda m, b: (m(b) - b.sum(1, keepdim=True)).square().mean(),
                  steps=config.steps if steps is None else steps, rate=0.1, warm=2, **told)
-
-
-def save(model, path):
-    from marrow.train.weights import save_weights
-
-    save_weights(model, path)
-
-
-def load(path, config):
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
 '''
 
 
@@ -112,9 +100,31 @@ def test_a_system_is_trained_with_its_own_options(there, capsys):
     assert len(Path("log.jsonl").read_text().splitlines()) == 5
     from marrow.systems import find
 
-    module = find("learner", there[1]).module
-    model = module.load("b.safetensors", module.Config())
-    assert torch.equal(model.weight, load_file("b.safetensors")["weight"])
+    entry = find("learner", there[1])
+    assert torch.equal(entry.load("b.safetensors").weight, load_file("b.safetensors")["weight"])
+    told = entry.config_of("b.safetensors")
+    assert (told.rows, told.widths, told.steps) == (9, (3, 4), 5)
+
+
+def test_settings_of_another_version_are_told(there):
+    from marrow.systems import find
+
+    entry = find("learner", there[1])
+    save_weights(torch.nn.Linear(3, 1), "old.safetensors", settings={"colour": "red"})
+    with pytest.raises(InputError, match="learner has no setting 'colour'"):
+        entry.load("old.safetensors")
+    Path("torn.safetensors").write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"torn\.safetensors: no weights"):
+        entry.load("torn.safetensors")
+    save_weights(torch.nn.Linear(3, 1), "plain.safetensors")  # without settings: the usual ones
+    assert entry.config_of("plain.safetensors") == entry.module.Config()
+
+
+@pytest.mark.parametrize("words", [["--rows", "0"], ["--steps", "-3"]])
+def test_counts_below_one_are_refused(there, words, capfd):
+    assert main(["train", "learner", *words, *there]) == InputError.exit_code
+    assert f"{words[0]}: expected at least 1" in capfd.readouterr().err
+    assert not Path("learner.safetensors").exists()
 
 
 def test_one_seed_gives_one_file(there, capsys):
@@ -160,7 +170,7 @@ def test_killed_and_gone_on_with(there, capsys):
         (["learner", "--out", "no/such/file.safetensors"], 4, "create it first"),
         (["learner", "--keep", "no/such/file"], 4, "create it first"),
         (["learner", "--log", "no/such/file"], 4, "create it first"),
-        (["learner", "--steps", "-1"], 2, "steps of at least 0"),
+        (["learner", "--steps", "-1"], 2, "--steps: expected at least 1"),
         (["learner", "--processes", "0"], 2, "at least 1"),
         (["learner", "--keep", "same", "--log", "same"], 2, "different files"),
     ],

@@ -11,14 +11,14 @@ from marrow.lift.evidence import from_keypoints
 from marrow.lift.guided import CHOICES, Sampling, chosen, generated, hypotheses
 from marrow.lift.normalise import normalised
 from marrow.lift.shipped import example
-from marrow.systems import find
+from marrow.lifters import load_lifter
 
 NAMES = joint_names("h36m17")
 
 
 @pytest.fixture(scope="module")
 def lifter():
-    return find("diffusion_pose").module.lifter()
+    return load_lifter("diffusion_pose")
 
 
 @pytest.fixture(scope="module")

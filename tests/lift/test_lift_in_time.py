@@ -35,12 +35,16 @@ def test_a_lifter_sees_frames_at_its_own_rate(camera, fps, given):
     rng = np.random.default_rng(0)
     xy = 300 + 200 * rng.random((1, COUNT, 2)) + 40 * np.sin(2 * time)[:, None, None]
     network = Watched()
-    said = lift_in_time(Lifter("watched", network), Keypoints("h36m17", xy, np.ones((frames, COUNT))), time, camera)
+    lifter = Lifter("watched", network, rate=30.0)
+    said = lift_in_time(lifter, Keypoints("h36m17", xy, np.ones((frames, COUNT))), time, camera)
+    assert network.frames == given
+    np.testing.assert_allclose(lifter(xy, "h36m17", camera, fps=fps).relative, said.relative, atol=1e-5)
     assert network.frames == given
     assert said.xyz.shape == (frames, COUNT, 3)
     assert said.sd.shape == (frames, COUNT)
     assert said.alternatives.shape == (0, frames, COUNT, 3)
-    plain = Lifter("plain", network)(xy, "h36m17", camera)
+    plain = Lifter("plain", network)(xy, "h36m17", camera, fps=fps)
+    assert network.frames == frames  # single frames have no rate
     assert np.abs(said.relative - plain.relative).max() < 0.01
 
 

@@ -13,12 +13,12 @@ from marrow.lift.normalise import normalised
 from marrow.lift.refine import mirrored, mirrored_given, refine, unsure_loss
 from marrow.lift.reprojection import root_of, seen_at, tangents
 from marrow.lift.shipped import example
-from marrow.systems import find
+from marrow.lifters import load_lifter
 
 
 @pytest.fixture(scope="module")
 def network():
-    return find("uao").module.lifter().network
+    return load_lifter("uao").network
 
 
 @pytest.fixture(scope="module")

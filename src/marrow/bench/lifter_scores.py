@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -75,6 +76,18 @@ class Scores:
 
     def _splits(self, name: str, condition: str) -> list[list[NDArray[np.float64]]]:
         return [self.found[name, condition, split] for split in self.splits]
+
+
+def parameters(network: torch.nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def of_equal_size(make: Callable[[int], torch.nn.Module], other: torch.nn.Module, widest: int = 1024) -> int:
+    """The width (up to ``widest``) that gives a network as many parameters as another has, as nearly as can be."""
+    wanted = parameters(other)
+    reached = bisect_left(range(1, widest), wanted, key=lambda width: parameters(make(width))) + 1
+    return min((max(reached - 1, 1), reached), key=lambda width: abs(parameters(make(width)) - wanted))
 
 
 def trained(

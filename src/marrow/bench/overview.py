@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from marrow.bench.page import idea_of
 from marrow.bench.result import BenchResult
@@ -40,25 +41,29 @@ def overview(measured: Sequence[Measured], picture: str) -> str:
         "",
         f"{len(measured)} systems, {len(full)} measured, the claimed effect found in {found}. Each figure is the mean",
         "paired difference with and without the paper's idea on the same data, seeds and budget, with its 95 %",
-        "interval over whole people or clips; [systems.md](../systems.md) tells what a verdict means. Measuring all",
+        "interval over whole people or clips; the gain is the same in per cent of the figure without the idea, above 0",
+        "where the idea is better. [systems.md](../systems.md) tells what a verdict means. Measuring all",
         f"of them again (`marrow bench all --tier full`) took {_time(seconds)} on the machines that their pages name;",
         "`make bench` runs one seed of each.",
         "",
         f"![Relative effect of each system's idea with its interval]({picture})",
         "",
-        "| system | idea | effect | of | status | full tier |",
-        "|---|---|---|---|---|---|",
+        "| system | idea | effect | gain | of | status | full tier |",
+        "|---|---|---|---|---|---|---|",
     ]
+    gains = {row["id"]: "{:+.1f} % ({:+.1f} to {:+.1f})".format(*row["gain"]) for row in effects(measured)}
     for m in measured:
-        facts = ["", "", status(m.system, m.result).partition(";")[0], ""]
+        told = status(m.system, m.result).partition(";")[0]
+        facts = ["", "", "", told, ""]
         if m.result is not None:
-            facts = [effect_text(m.result), m.result.metric, facts[2], _time(m.result.seconds)]
+            gain = gains.get(m.system.id, "")
+            facts = [effect_text(m.result), gain, m.result.metric, told, _time(m.result.seconds)]
         cells = [f"[{m.system.id}]({m.system.id}.md)", idea_of(m.doc), *facts]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
 
 
-def effects(measured: Sequence[Measured]) -> list[dict[str, object]]:
+def effects(measured: Sequence[Measured]) -> list[dict[str, Any]]:
     """What the picture shows: of each system the improvement and its interval, % of the figure without the idea."""
     out = []
     for m in measured:

@@ -75,6 +75,10 @@ def run(
         str | None,
         option("Better what the lifter says at test time, by a system such as uao.", "NAME"),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        option("Of the lifter, a file that marrow train wrote, instead of those that come with marrow.", "FILE"),
+    ] = None,
     hypotheses: Annotated[
         int,
         option(
@@ -137,7 +141,7 @@ def run(
     _refuse_camera(fov, size, fps)
     if not 1 <= hypotheses <= _MOST_HYPOTHESES:
         raise InputError(f"--hypotheses: expected a whole number from 1 to {_MOST_HYPOTHESES}, got {hypotheses}")
-    chosen = _lifter(lifter, refine)
+    chosen = _lifter(lifter, refine, weights)
     # The import is slow, so plain mistakes in the options are answered before it.
     from marrow.cli._capture import Request
 
@@ -189,17 +193,18 @@ def _refuse_counts(influences: int | None, max_people: int | None) -> None:
             raise InputError(f"{name}: expected a whole number of at least 1, got {value}")
 
 
-def _lifter(name: str, refine: str | None) -> Lifter | str | None:
+def _lifter(name: str, refine: str | None, weights: Path | None) -> Lifter | str | None:
     """What ``main_road.capture`` takes for it, which loads the default while it looks at pictures."""
     if name == _NO_LIFTER:
-        if refine is not None:
-            raise InputError(f"--refine {refine} betters what a lifter says; take one, such as --lifter time")
+        for given, value in (("--refine", refine), ("--weights", weights)):
+            if value is not None:
+                raise InputError(f"{given} {value} is for a lifter; take one, such as --lifter time")
         return None
-    if name == _LIFTER and refine is None:
+    if name == _LIFTER and refine is None and weights is None:
         return name
     from marrow.lifters import load_lifter
 
-    return load_lifter(name, refine=refine)
+    return load_lifter(name, refine=refine, weights=weights)
 
 
 def _refuse_camera(fov: float | None, size: tuple[int, int] | None, fps: float | None) -> None:

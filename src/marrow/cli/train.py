@@ -103,10 +103,10 @@ def _train(
     from marrow.systems import find
     from marrow.train.seeds import set_seed
 
-    module = find(name, folder).module
-    missing = [function for function in ("train", "save", "load") if not callable(getattr(module, function, None))]
-    if missing:
-        raise InputError(f"{name} learns nothing: its file has no {missing[0]}; what it is for: marrow show {name}")
+    entry = find(name, folder)
+    module = entry.module
+    if not entry.learns:
+        raise InputError(f"{name} learns nothing: its file has no train; what it is for: marrow show {name}")
     out = out or Path(f"{name}.safetensors")
     refuse_existing(out, force=force)
     keep, resume = told["keep"], told["resume"]
@@ -122,6 +122,7 @@ def _train(
     also = {"steps": steps, "seed": seed}
     chosen |= {f.name: also[f.name] for f in dataclasses.fields(module.Config) if also.get(f.name) is not None}
     config = module.Config(**chosen)
+    _refuse_counts(config, module.Config())
     options = {} if steps is None else {"steps": steps}
     begun = time.perf_counter()
     with show_progress(as_json=as_json, title=f"training {name}") as progress:
@@ -138,7 +139,7 @@ def _train(
         model = module.build(config, **seeded)
         losses = module.train(model, config, seed=seed, **options, **told)
     with temporary_beside(out) as part:
-        module.save(model, part)
+        entry.save(model, part, config)
     facts = {"steps": len(losses), "loss": [losses[0], losses[-1]]} if losses else {}
     seconds = round(time.perf_counter() - begun, 2)
     if as_json:
@@ -147,8 +148,17 @@ def _train(
     if losses:
         print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} steps")
     print(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB, {seconds:.1f} s)")
-    usual = module.Config()
-    changed = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
-    words = ", ".join(f"{key}={value!r}" for key, value in changed.items() if value != getattr(usual, key))
-    print(f'in Python: own = marrow.systems.find("{name}").module; model = own.load("{out}", own.Config({words}))')
+    print(f'in Python: model = marrow.systems.find("{name}").load("{out}")')
+    if hasattr(module, "lifter"):
+        print(f"use it: marrow capture VIDEO --lifter {name} --weights {out}")
     return 0
+
+
+def _refuse_counts(config: Any, usual: Any) -> None:
+    """Raises InputError where a number of things, such as the poses in a batch, is below 1."""
+    from marrow.errors import InputError
+
+    for field in dataclasses.fields(config):
+        value, one = getattr(config, field.name), getattr(usual, field.name)
+        if type(one) is int and one > 0 and value < 1:
+            raise InputError(f"--{field.name.replace('_', '-')}: expected at least 1, got {value}")

@@ -61,8 +61,3 @@ class GraphLifter(nn.Module):
         for block in self.blocks:
             x = x + block(x)
         return as_said(self.last(x).flatten(-2))
-
-
-def parameters(network: nn.Module) -> int:
-    """How many numbers a network learns."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)

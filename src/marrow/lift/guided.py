@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from marrow.conventions import joint_names
-from marrow.data.lifting import JOINTS, People, views
+from marrow.data.lifting import FPS, JOINTS, People, views
 from marrow.errors import InputError
 from marrow.lift.agreement import agreement
 from marrow.lift.evidence import Evidence, Heatmaps, as_normal, from_heatmaps, from_keypoints, shares
@@ -299,6 +299,7 @@ class GuidedLifter:
         joint_set: str | None = None,
         camera: Camera | None = None,
         height: float | None = None,
+        fps: float = FPS,
         *,
         hypotheses: int = 20,
         heatmaps: Heatmaps | None = None,
@@ -306,6 +307,7 @@ class GuidedLifter:
         """Lift one person's keypoints, as :class:`marrow.lift.lifter.Lifter` does.
 
         Args:
+            fps: does not matter here: single frames are looked at.
             hypotheses: how many; ``alternatives`` of the answer holds them, those of low energy first (of the whole
                 sequence). Its other poses are one made of them by :attr:`choice`, its ``sd`` their spread.
             heatmaps: of the same frames, which then count instead of the keypoints of the joints that they have.
@@ -357,6 +359,8 @@ class GuidedLifter:
         for hypothesis in relative.numpy():
             # the lifter has refused to work without a camera
             root, _ = solve_root(cast(Camera, camera), pixels, told[..., 2].astype(float), hypothesis.astype(float))
+            # where picture and pose do not fit each other at all, as the lifter says
+            root = np.where(np.isfinite(root), root, one.root)
             where.append(np.where(seen[:, None, None], root[:, None] + hypothesis, np.nan))
         return dataclasses.replace(one, alternatives=np.stack(where).astype(np.float32)), energy
 

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from marrow.conventions import convert_joints, joint_names
-from marrow.data.lifting import JOINTS
+from marrow.data.lifting import FPS, JOINTS
 from marrow.errors import InputError
 from marrow.geometry.projection import require_perspective, to_normalised
 from marrow.lift.networks import Said
 from marrow.lift.normalise import USUAL, Given, enough, from_network, normalised
 from marrow.lift.root import solve_root
+from marrow.lift.timing import at_rate
 from marrow.types import Camera, Float32, Float64, Keypoints
 
 #: Heights that a person can have, metres.
@@ -70,12 +71,14 @@ class Lifter:
         calibration: standard deviation of a coordinate over the distance that the network expects; for normal errors,
             alike in all directions, sqrt(pi / 8).
         refine: changes (given, said) to better (said) at test time, or None.
+        rate: frames a second of the movements that it has learnt; None where it looks at single frames.
     """
 
     name: str
     network: Network
     calibration: float = math.sqrt(math.pi / 8)
     refine: Callable[[Network, Given], Said] | None = None
+    rate: float | None = None
 
     def __call__(
         self,
@@ -83,37 +86,47 @@ class Lifter:
         joint_set: str | None = None,
         camera: Camera | None = None,
         height: float | None = None,
+        fps: float = FPS,
     ) -> Lifted:
         """Lift one person's keypoints.
 
         Args:
             keypoints: (T, J, 2) or (T, J, 3) pixels with confidence, NaN or confidence 0 where missing; or
-                :class:`marrow.Keypoints`. Frames of one person, 30 a second, one after the other.
+                :class:`marrow.Keypoints`. Frames of one person, one after the other.
             joint_set: what they are, such as ``"h36m17"``; not needed with :class:`marrow.Keypoints`.
             camera: that took the pictures; its ``K`` decides how pixels become angles.
             height: standing height in metres, if known.
+            fps: frames a second; a lifter that has learnt movements at another :attr:`rate` is given frames between.
 
         Returns:
             NaN in frames with too few joints.
 
         Raises:
-            InputError: wrong shapes, an unknown joint set, no camera, metres given for pixels or a height that nobody
-                has.
+            InputError: wrong shapes, an unknown joint set, no camera, metres given for pixels, a height that nobody
+                has or an impossible rate.
         """
         xy, confidence = read_keypoints(keypoints, joint_set)
-        camera = _camera(camera, xy)
-        unit = _height(height)
+        if not 0 < fps < math.inf:
+            raise InputError(f"fps: expected frames a second above 0, got {fps}")
+        camera, unit, known = _camera(camera, xy), _height(height), height is not None
+        points = Keypoints(JOINTS, xy.astype(np.float32), confidence)
+        if self.rate is None:
+            return self._lifted(points, camera, unit, known)
+        time = np.arange(len(xy)) / fps
+        return at_rate(lambda even: self._lifted(even, camera, unit, known), points, time, self.rate)
+
+    def _lifted(self, points: Keypoints, camera: Camera, unit: float, known: bool) -> Lifted:
+        """Of keypoints (T, 17) at the lifter's rate; ``unit`` is the stature, known or not."""
+        xy, confidence = np.asarray(points.xy, float), np.asarray(points.confidence)
         u = to_normalised(camera, np.where(confidence[..., None] > 0, xy, camera.K[:2, 2]))
-        told = torch.full((1,), math.nan if height is None else unit)
+        told = torch.full((1,), unit if known else math.nan)
         relative, sd = self.relative(torch.from_numpy(u).float(), torch.from_numpy(confidence), told)
         root, _ = solve_root(camera, xy, confidence.astype(float), relative.numpy().astype(float))
         x = relative.numpy()
         unplaced = np.isnan(root).any(-1) & np.isfinite(x).all((-1, -2))
         root[unplaced] = _by_size(u[unplaced], confidence[unplaced] > 0, unit)
         root = root.astype(np.float32)
-        return Lifted(
-            root[:, None] + x, x, sd.numpy(), root, unit, height is not None, np.zeros((0, *x.shape), np.float32)
-        )
+        return Lifted(root[:, None] + x, x, sd.numpy(), root, unit, known, np.zeros((0, *x.shape), np.float32))
 
     def relative(
         self, xy: torch.Tensor, confidence: torch.Tensor, stature: torch.Tensor

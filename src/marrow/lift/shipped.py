@@ -5,9 +5,10 @@ Importing this is cheap: torch is imported where a network is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,71 +16,78 @@ from marrow.errors import AssetError, InputError
 from marrow.types import Camera, Float64
 
 if TYPE_CHECKING:
-    import torch
-
     from marrow.lift.lifter import Lifter
     from marrow.lift.networks import FrameLifter, TimeLifter
 
 WEIGHTS = Path(__file__).with_name("weights")
 
-Network = TypeVar("Network", bound="torch.nn.Module")
+#: The lifter that the main road takes unless told otherwise; intervals of angles are calibrated with it.
+DEFAULT = "time"
 
 
-def shipped(name: str, network: torch.nn.Module, path: Path) -> Lifter:
-    """A lifter with a network whose weights lie at ``path``; errors as of :func:`with_weights`."""
-    from marrow.lift.lifter import Lifter
-
-    return Lifter(name, with_weights(name, network, path))
-
-
-def with_weights(name: str, network: Network, path: Path) -> Network:
-    """A lifter's network with the weights that lie at ``path``, in evaluation mode.
+@contextmanager
+def coming_along(name: str, path: Path) -> Iterator[None]:
+    """Loads the weights at ``path`` that come with a lifter.
 
     Raises:
         AssetError: they are not there, damaged, or of another network.
     """
-    from marrow.train.weights import load_weights
-
     if not path.is_file():
         raise AssetError(
             f"the lifter {name!r} has no weights in this installation; reinstall marrow, or in its repository: python "
             f"scripts/train_lifters.py {name}"
         )
     try:
-        load_weights(network, path)
+        yield
     except InputError as error:
         raise AssetError(f"the lifter {name!r} cannot be loaded: {error}; reinstall marrow") from error
-    return network.eval()
 
 
-def frame_lifter(folder: Path = WEIGHTS) -> Lifter:
-    """The lifter of single frames; its weights are ``frame.safetensors`` in ``folder``."""
-    return shipped("frame", frame_network(), folder / "frame.safetensors")
+def load_shipped(name: str, weights: str | Path | None = None) -> Lifter:
+    """The lifter ``"frame"``, of single frames, or ``"time"``, which looks at 13 frames before and after each.
+
+    Args:
+        name: a key of :data:`NETWORKS`.
+        weights: a file of :func:`marrow.train.weights.save_weights`; without it the one that comes along.
+
+    Raises:
+        AssetError: the weights that come along are missing or damaged.
+        InputError: the given ones are.
+    """
+    from marrow.data.lifting import FPS
+    from marrow.lift.lifter import Lifter
+    from marrow.train.weights import load_weights
+
+    network = NETWORKS[name]()
+    if weights is None:
+        with coming_along(name, path_of(name)):
+            load_weights(network, path_of(name))
+    else:
+        load_weights(network, weights)
+    return Lifter(name, network.requires_grad_(False), rate=FPS if name == "time" else None)
 
 
-def time_lifter(folder: Path = WEIGHTS) -> Lifter:
-    """The lifter that looks at 13 frames before and after each; its weights are ``time.safetensors`` in ``folder``."""
-    return shipped("time", time_network(), folder / "time.safetensors")
-
-
-#: Name of each to the function that loads it.
-SHIPPED: dict[str, Callable[..., Lifter]] = {"frame": frame_lifter, "time": time_lifter}
-#: The one that the main road takes unless told otherwise; intervals of angles are calibrated with it.
-DEFAULT = "time"
+def path_of(name: str) -> Path:
+    """Where the weights of a key of :data:`NETWORKS` lie that come along."""
+    return WEIGHTS / f"{name}.safetensors"
 
 
 def frame_network() -> FrameLifter:
-    """The network of :func:`frame_lifter`, untrained."""
+    """The network of ``"frame"``, untrained."""
     from marrow.lift.networks import FrameLifter
 
     return FrameLifter(width=384, blocks=2)
 
 
 def time_network() -> TimeLifter:
-    """The network of :func:`time_lifter`, untrained."""
+    """The network of ``"time"``, untrained."""
     from marrow.lift.networks import TimeLifter
 
     return TimeLifter(frame_network(), width=256, reach=(1, 3, 9))
+
+
+#: Name of each lifter to what makes its network.
+NETWORKS: dict[str, Callable[[], FrameLifter | TimeLifter]] = {"frame": frame_network, "time": time_network}
 
 
 def example(frames: int = 9) -> tuple[Float64, Camera]:

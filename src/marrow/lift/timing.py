@@ -1,7 +1,8 @@
-"""A detector's keypoints as lifters have learnt to read them: at their frame rate, with hardly any joint missing."""
+"""Keypoints as lifters have learnt to read them: at their frame rate, with hardly any joint missing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,8 @@ from marrow.types import Camera, Float64, Keypoints
 if TYPE_CHECKING:
     from marrow.lift.lifter import Lifted, Lifter
 
-#: Frames a second that lifters have learnt at, and the share by which a source may differ and be taken as it is.
-RATE, _ALIKE = 30.0, 0.1
-
+#: The share by which a source's frame rate may differ from a lifter's and be taken as it is.
+_ALIKE = 0.1
 #: Seconds from a frame that shows a joint over which its place is filled in.
 _REACH = 0.5
 #: A joint is taken as sure from this confidence on: lifters read less as a detector's doubt of a hidden joint.
@@ -27,23 +27,31 @@ _SURE = 0.5
 def lift_in_time(
     lifter: Lifter, keypoints: Keypoints, time: Float64, camera: Camera, height: float | None = None
 ) -> Lifted:
-    """What a lifter says of frames at ``time`` (T,) seconds: the keypoints (T, J) are put to its rate and back.
+    """What a lifter says of a detector's keypoints (T, J) at ``time`` (T,) seconds, evenly spaced or not.
 
-    Short gaps of single joints are filled in before. Raises InputError as the lifter does.
+    Short gaps of single joints are filled in before, see :func:`without_gaps`. Raises InputError as the lifter does.
     """
     if keypoints.joint_set != LIFTED:
         keypoints = convert_joints(keypoints, keypoints.joint_set, LIFTED)
-    keypoints = without_gaps(keypoints, time)
-    steps = np.diff(time)
-    if not len(steps) or np.abs(steps * RATE - 1.0).max() < _ALIKE:
+    keypoints, rate = without_gaps(keypoints, time), getattr(lifter, "rate", None)
+    if rate is None:
         return lifter(keypoints, camera=camera, height=height)
-    count = max(round(float(time[-1] - time[0]) * RATE) + 1, 2)
+    return at_rate(lambda even: lifter(even, camera=camera, height=height, fps=rate), keypoints, time, rate)
+
+
+def at_rate(lift: Callable[[Keypoints], Lifted], keypoints: Keypoints, time: Float64, rate: float) -> Lifted:
+    """What ``lift`` says of keypoints (T, 17) of ``h36m17`` at ``time`` (T,) seconds: they are put to ``rate`` frames a
+    second for it, and what it says back to their own times."""
+    steps = np.diff(time)
+    if not len(steps) or np.abs(steps * rate - 1.0).max() < _ALIKE:
+        return lift(keypoints)
+    count = max(round(float(time[-1] - time[0]) * rate) + 1, 2)
     even = np.linspace(time[0], time[-1], count)
     xy = between(np.where(keypoints.confidence[..., None] > 0, keypoints.xy, np.nan), time, even)
     confidence = np.nan_to_num(between(np.asarray(keypoints.confidence), time, even))
     confidence = np.where(np.isfinite(xy).all(-1), confidence, 0.0)
     evenly = Keypoints(LIFTED, xy.astype(np.float32), confidence.astype(np.float32))
-    told = lifter(evenly, camera=camera, height=height)
+    told = lift(evenly)
 
     def back(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return between(values, even, time).astype(np.float32)

@@ -19,6 +19,11 @@ from marrow.train.seeds import generator as generator_of
 Batch = tuple[Given, torch.Tensor]
 
 
+def learnt_from(split: str, bodies: int, steps: int, mixed: bool) -> People:
+    """The :func:`marrow.data.lifting.people` for a training of so many steps: a trial of few does not wait for many."""
+    return people(split, min(bodies, 1 + steps // 100), mixed=mixed)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What the batches of a training hold.

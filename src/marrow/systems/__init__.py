@@ -48,6 +48,68 @@ class Entry:
         """``infer(model, inputs)`` or ``fit(model, inputs)`` of its file."""
         return getattr(self.module, "infer", None) or self.module.fit
 
+    @property
+    def learns(self) -> bool:
+        """Whether its file has ``train``."""
+        return callable(getattr(self.module, "train", None))
+
+    @property
+    def weights(self) -> Path:
+        """Where the weights lie that come with it, if any do."""
+        return self.path.parent / "weights" / f"{self.system.id}.safetensors"
+
+    def save(self, model: Any, path: str | Path, config: Any, *, half: bool = False) -> None:
+        """Write what a model has learnt and its settings: as safetensors, unless its file has ``save(model, path)``.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        if hasattr(self.module, "save"):
+            self.module.save(model, path)
+            return
+        from marrow.train.weights import save_weights
+
+        save_weights(model, path, half=half, settings=dataclasses.asdict(config))
+
+    def load(self, path: str | Path, config: Any = None) -> Any:
+        """The model that :meth:`save` wrote, ready to infer.
+
+        Args:
+            path: the file.
+            config: its settings; without them those of the file, or else the usual ones.
+
+        Raises:
+            InputError: the file is missing, damaged or of other settings.
+        """
+        config = self.config_of(path) if config is None else config
+        if hasattr(self.module, "load"):
+            return self.module.load(path, config)
+        from marrow.train.weights import load_weights
+
+        model = self.module.build(config)
+        load_weights(model, path)
+        return model
+
+    def config_of(self, path: str | Path) -> Any:
+        """The settings that a file of :meth:`save` tells; of those that it does not, the usual ones.
+
+        Raises:
+            InputError: the file is missing or damaged, or has settings that this version does not know.
+        """
+        if hasattr(self.module, "load"):
+            return self.module.Config()
+        from marrow.train.weights import saved_settings
+
+        usual = dataclasses.asdict(self.module.Config())
+        told = saved_settings(path)
+        unknown = [name for name in told if name not in usual]
+        if unknown:
+            raise InputError(
+                f"{path}: {self.system.id} has no setting {unknown[0]!r}; it is of another version of marrow"
+            )
+        # JSON knows no tuples
+        return self.module.Config(**{n: tuple(v) if isinstance(usual[n], tuple) else v for n, v in told.items()})
+
 
 @dataclass(frozen=True)
 class Found:

@@ -10,7 +10,7 @@ Reproduced here: the sign correction and its effect on points beside a nearly fl
 (This is the template that ``marrow new ID`` copies: a whole, working system. Replace it by yours, part by part, in this
 order. Import heavy packages inside functions. What a second system needs too moves to the area where it belongs. A
 system that learns also has ``train(model, config, steps=None, seed=0, **told)``, which hands ``told`` on to
-``marrow.train.loop.train`` and returns its losses, ``save(model, path)`` and ``load(path, config)``: docs/systems.md.)
+``marrow.train.loop.train`` and returns its losses: docs/systems.md.)
 """
 
 from __future__ import annotations

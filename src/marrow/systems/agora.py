@@ -84,22 +84,6 @@ def train(
     return train_on(model, crops, steps=steps, batch=config.batch, seed=seed, rate=config.rate, hints=hints, **told)
 
 
-def save(model: BodyRegressor, path: Path) -> None:
-    """Write the weights, 32 bits."""
-    from marrow.train.weights import save_weights
-
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> BodyRegressor:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = _new(config, 0)
-    load_weights(model, path)
-    return model
-
-
 def example(config: Config) -> tuple[Any, Any]:
     """A picture of noise, and a box in it, so that no detector is needed."""
     picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3)).astype(np.uint8)

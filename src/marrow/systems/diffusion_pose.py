@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marrow.bench.system import Claim, Paired, Paper, System
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from marrow.lift.lifter import Lifted
     from marrow.nn.diffusion import Denoiser
 
-#: What :func:`lifter` reads; ``python scripts/train_lifters.py diffusion_pose`` makes it.
-WEIGHTS = Path(__file__).parent / "weights" / "diffusion_pose.safetensors"
 #: Hypotheses of the bench: always told beside a figure.
 M = 20
 
@@ -43,12 +40,14 @@ class Config:
     Attributes:
         width, blocks: of the denoiser.
         bodies: people to learn from.
+        mixed: they also move with limbs of other motions and invented ones.
         steps, batch, rate: of the optimiser.
     """
 
     width: int = 320
     blocks: int = 3
     bodies: int = 12
+    mixed: bool = True
     steps: int = 10000
     batch: int = 512
     rate: float = 2e-3
@@ -72,41 +71,22 @@ def train(
     seed: int = 0,
     *,
     split: str = "train",
-    mixed: bool = False,
     **told: Any,
 ) -> list[float]:
-    """Learn the poses of a split's motions, and of mixtures of them where asked; the losses of the steps."""
-    from marrow.data.lifting import people
+    """Learn the poses of a split's motions; the losses of the steps."""
     from marrow.lift.guided import train_denoiser
+    from marrow.lift.training import learnt_from
 
     steps = config.steps if steps is None else steps
-    seen = people(split, min(config.bodies, steps), mixed=mixed)
+    seen = learnt_from(split, config.bodies, steps, config.mixed)
     return train_denoiser(model, seen, steps, config.batch, seed=seed, rate=config.rate, **told)
 
 
-def save(model: Denoiser, path: Path) -> None:
-    """Write the weights, 32 bits."""
-    from marrow.train.weights import save_weights
-
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> Denoiser:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
-
-
-def lifter() -> GuidedLifter:
-    """The lifter that comes with marrow. Raises AssetError where its weights are missing."""
+def lifter(model: Denoiser, config: Config) -> GuidedLifter:
+    """The lifter that draws poses of the model, guided by the picture."""
     from marrow.lift.guided import GuidedLifter
-    from marrow.lift.shipped import with_weights
 
-    model = with_weights("diffusion_pose", build(Config()), WEIGHTS)
-    return GuidedLifter("diffusion_pose", model.requires_grad_(False))
+    return GuidedLifter("diffusion_pose", model.eval())
 
 
 def example(config: Config) -> Any:
@@ -119,10 +99,8 @@ def example(config: Config) -> Any:
 def infer(model: Denoiser, inputs: Any, hypotheses: int = M) -> Lifted:
     """Somebody's joints in metres, and so many hypotheses of them, of keypoints (T, 17, 2) of ``h36m17`` in pixels and
     the camera."""
-    from marrow.lift.guided import GuidedLifter
-
     keypoints, camera = inputs
-    return GuidedLifter("diffusion_pose", model.eval())(keypoints, "h36m17", camera, hypotheses=hypotheses)
+    return lifter(model, Config())(keypoints, "h36m17", camera, hypotheses=hypotheses)
 
 
 def bench(config: Config, tier: str) -> Paired:
@@ -136,10 +114,8 @@ def bench(config: Config, tier: str) -> Paired:
     quick = tier == "quick"
     seeds, count = ((0,), 24) if quick else ((0, 1, 2), 150)
     if quick:
-        config = dataclasses.replace(config, width=192, steps=1500, bodies=2)
-    (model,), seconds = trained(
-        lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed, mixed=not quick), (0,)
-    )
+        config = dataclasses.replace(config, width=192, steps=1500, bodies=2, mixed=False)
+    (model,), seconds = trained(lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed), (0,))
     model.requires_grad_(False)
     sets = {split: held_out(split, count=count) for split in "AB"}
     details: dict[str, Any] = {"m": M, "processor seconds of the training": seconds}

@@ -20,7 +20,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marrow.bench.system import Claim, Paired, Paper, System
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from marrow.lift.anchor_lifter import AnchorLifter
     from marrow.lift.lifter import Lifted, Lifter
-
-WEIGHTS = Path(__file__).with_name("weights") / "pandapose.safetensors"
 
 
 @dataclass
@@ -43,6 +40,7 @@ class Config:
         local: anchors around each joint.
         side: anchors on each side of the grid.
         bodies: people to learn from.
+        mixed: they also move with limbs of other motions and invented ones.
         steps, batch, rate: of the optimiser.
     """
 
@@ -52,6 +50,7 @@ class Config:
     local: int = 2
     side: int = 6
     bodies: int = 4
+    mixed: bool = True
     steps: int = 2500
     batch: int = 128
     rate: float = 3e-3
@@ -76,37 +75,21 @@ def train(
     split: str = "train",
     **told: Any,
 ) -> list[float]:
-    """Learn from the motions of a split and, but for trials, mixtures of them; the losses of the steps."""
-    from marrow.data.lifting import people
+    """Learn from the motions of a split; the losses of the steps."""
     from marrow.lift.anchor_training import train_anchors
+    from marrow.lift.training import learnt_from
 
     steps = config.steps if steps is None else steps
-    seen = people(split, min(config.bodies, steps), mixed=steps > 100)
+    seen = learnt_from(split, config.bodies, steps, config.mixed)
     return train_anchors(model, seen, steps, batch=config.batch, seed=seed, rate=config.rate, **told)
 
 
-def save(model: torch.nn.Module, path: Path) -> None:
-    """Write the weights."""
-    from marrow.train.weights import save_weights
+def lifter(model: AnchorLifter, config: Config) -> Lifter:
+    """The model as a lifter, which knows no depth."""
+    from marrow.lift.lifter import Lifter
 
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> AnchorLifter:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
-
-
-def lifter() -> Lifter:
-    """The lifter that comes with marrow. Raises AssetError where its weights are missing."""
-    from marrow.lift.shipped import shipped
-
-    made = shipped("pandapose", model := build(Config()), WEIGHTS)
-    return dataclasses.replace(made, network=lambda given: model(given).said)
+    model.eval()
+    return Lifter("pandapose", lambda given: model(given).said)
 
 
 def example(config: Config) -> Any:
@@ -118,17 +101,15 @@ def example(config: Config) -> Any:
 
 def infer(model: AnchorLifter, inputs: Any) -> Lifted:
     """Somebody's joints in metres, of keypoints (T, 17, 2) of ``h36m17`` in pixels and the camera."""
-    from marrow.lift.lifter import Lifter
-
     keypoints, camera = inputs
-    model.eval()
-    return Lifter("pandapose", lambda given: model(given).said)(keypoints, "h36m17", camera)
+    return lifter(model, Config())(keypoints, "h36m17", camera)
 
 
 def bench(config: Config, tier: str) -> Paired:
     """Held-out motions with shifted keypoints, lifted by anchors and directly."""
     from marrow.bench.corrupted import SHIFTS, by_visibility, corrupted_sets, said_with_cue
-    from marrow.bench.lifter_scores import Scores, trained
+    from marrow.bench.lifter_scores import Scores, parameters, trained
+    from marrow.lift.training import learnt_from
 
     quick = tier == "quick"
     seeds = (0,) if quick else (0, 1, 2)
@@ -139,15 +120,14 @@ def bench(config: Config, tier: str) -> Paired:
         "direct": lambda seed: _direct(config, seed),
         "direct, equal time": lambda seed: _direct(config, seed),
     }
-    train(build(config), config, 101)  # so that nothing but training is timed
+    learnt_from("train", config.bodies, config.steps, config.mixed)  # so that nothing but training is timed
     seen: dict[str, Any] = {}
     scores, facts, steps, seconds = Scores(corrupted_sets(300 if quick else 1000)), {}, config.steps, {}
     for name, make in makers.items():
         if name == "direct, equal time":
             steps = round(config.steps * seconds["anchors"] / seconds["direct"])
         networks, seconds[name] = trained(make, lambda net, seed, n=steps: train(net, config, n, seed), seeds)
-        count = sum(p.numel() for p in networks[0].parameters())
-        facts[name] = {"parameters": count, "steps": steps, "processor seconds": seconds[name]}
+        facts[name] = {"parameters": parameters(networks[0]), "steps": steps, "processor seconds": seconds[name]}
         scores.add(name, networks, said_with_cue)
         seen[name] = by_visibility(networks, scores.sets)
     details: dict[str, Any] = {"lifters": facts, "MPJPE mm": scores.table(), "mm of joints": seen}
@@ -163,13 +143,18 @@ def bench(config: Config, tier: str) -> Paired:
 
 
 def _direct(config: Config, seed: int) -> torch.nn.Module:
-    """As many parameters as the anchors have, within 1 %."""
+    """The same encoder without anchors, of as many parameters."""
     import torch
 
+    from marrow.bench.lifter_scores import of_equal_size
     from marrow.lift.anchor_lifter import DirectLifter
 
+    def make(hidden: int) -> torch.nn.Module:
+        return DirectLifter(config.dim, config.width, config.blocks, hidden=hidden)
+
+    hidden = of_equal_size(make, build(config))
     torch.manual_seed(seed)
-    return DirectLifter(config.dim, config.width, config.blocks, hidden=3 * config.dim)
+    return make(hidden)
 
 
 SYSTEM = System(

@@ -21,7 +21,6 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marrow.bench.system import Claim, Paired, Paper, System
@@ -29,9 +28,6 @@ from marrow.bench.system import Claim, Paired, Paper, System
 if TYPE_CHECKING:
     from marrow.lift.graph_lifter import GraphLifter
     from marrow.lift.lifter import Lifted, Lifter
-
-#: What :func:`lifter` reads; ``python scripts/train_lifters.py posekan`` makes it.
-WEIGHTS = Path(__file__).parent / "weights" / "posekan.safetensors"
 
 
 @dataclass
@@ -44,8 +40,8 @@ class Config:
         intervals: of each spline.
         second: s, the share of the second hop.
         absolute: share of absolute values in the loss; the rest are squares.
-        plain_width: channels of the graph convolution it is compared with, so that both have as many parameters.
         bodies: people to learn from.
+        mixed: they also move with limbs of other motions and invented ones.
         steps, batch, rate: of the optimiser.
     """
 
@@ -54,8 +50,8 @@ class Config:
     intervals: int = 5
     second: float = 0.2
     absolute: float = 0.5
-    plain_width: int = 93
     bodies: int = 4
+    mixed: bool = True
     steps: int = 2500
     batch: int = 128
     rate: float = 5e-3
@@ -74,14 +70,16 @@ def build(config: Config, seed: int = 0) -> GraphLifter:
 
 
 def plain(config: Config, seed: int = 0, *, rest: bool = False) -> GraphLifter:
-    """The graph convolution it is compared with; with the ``rest`` of the idea, all but the learnt functions."""
+    """A graph convolution of as many parameters; with the ``rest`` of the idea, all but the learnt functions."""
     import torch
 
+    from marrow.bench.lifter_scores import of_equal_size
     from marrow.lift.graph_lifter import GraphLifter
 
+    width = of_equal_size(lambda width: GraphLifter(width, config.blocks), build(config))
     torch.manual_seed(seed)
     hops = (1 - config.second, config.second) if rest else (1.0,)
-    return GraphLifter(config.plain_width, config.blocks, hops=hops, response=rest)
+    return GraphLifter(width, config.blocks, hops=hops, response=rest)
 
 
 def train(
@@ -93,12 +91,11 @@ def train(
     split: str = "train",
     **told: Any,
 ) -> list[float]:
-    """Learn from the motions of a split and, but for trials, mixtures of them; the losses of the steps."""
-    from marrow.data.lifting import people
-    from marrow.lift.training import Recipe, train_lifter
+    """Learn from the motions of a split; the losses of the steps."""
+    from marrow.lift.training import Recipe, learnt_from, train_lifter
 
     steps = config.steps if steps is None else steps
-    seen = people(split, min(config.bodies, steps), mixed=steps > 100)
+    seen = learnt_from(split, config.bodies, steps, config.mixed)
     recipe, loss = Recipe(batch=config.batch), elastic(config.absolute)
     return train_lifter(model, seen, steps, recipe, seed=seed, loss=loss, rate=config.rate, **told)
 
@@ -115,27 +112,11 @@ def elastic(absolute: float) -> Any:
     return loss
 
 
-def save(model: GraphLifter, path: Path) -> None:
-    """Write the weights, 32 bits."""
-    from marrow.train.weights import save_weights
+def lifter(model: GraphLifter, config: Config) -> Lifter:
+    """The model as a lifter."""
+    from marrow.lift.lifter import Lifter
 
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> GraphLifter:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
-
-
-def lifter() -> Lifter:
-    """The lifter that comes with marrow. Raises AssetError where its weights are missing."""
-    from marrow.lift.shipped import shipped
-
-    return shipped("posekan", build(Config()), WEIGHTS)
+    return Lifter("posekan", model.eval())
 
 
 def example(config: Config) -> Any:
@@ -147,17 +128,15 @@ def example(config: Config) -> Any:
 
 def infer(model: GraphLifter, inputs: Any) -> Lifted:
     """Somebody's joints in metres, of keypoints (T, 17, 2) of ``h36m17`` in pixels and the camera."""
-    from marrow.lift.lifter import Lifter
-
     keypoints, camera = inputs
-    return Lifter("posekan", model.eval())(keypoints, "h36m17", camera)
+    return lifter(model, Config())(keypoints, "h36m17", camera)
 
 
 def bench(config: Config, tier: str) -> Paired:
     """Held-out motions lifted by PoseKAN and by graph convolutions."""
-    from marrow.bench.lifter_scores import Scores, trained
+    from marrow.bench.lifter_scores import Scores, parameters, trained
     from marrow.bench.lifting import NOISES, held_out, without_joints
-    from marrow.lift.graph_lifter import parameters
+    from marrow.lift.training import learnt_from
 
     quick = tier == "quick"
     seeds = (0,) if quick else (0, 1, 2)
@@ -175,7 +154,7 @@ def bench(config: Config, tier: str) -> Paired:
     sets = {(noise, split): held_out(split, noise, count=count) for noise in NOISES for split in "AB"}
     for gone in (2, 4, 6):
         sets |= {(f"1 %, {gone} joints missing", split): without_joints(sets["1 %", split], gone) for split in "AB"}
-    train(build(config), config, 101)  # so that nothing but training is timed
+    learnt_from("train", config.bodies, config.steps, config.mixed)  # so that nothing but training is timed
     scores, facts, steps, seconds = Scores(sets), {}, config.steps, {}
     for name, make in makers.items():
         if name == "gcn, equal time":

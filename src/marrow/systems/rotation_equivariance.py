@@ -17,8 +17,8 @@ are not at hand.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marrow.bench.system import Claim, Paired, Paper, System
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from marrow.lift.lifter import Lifted, Lifter
 
-WEIGHTS = Path(__file__).with_name("weights") / "rotation_equivariance.safetensors"
-
 
 @dataclass
 class Config:
@@ -38,6 +36,7 @@ class Config:
     Attributes:
         width, blocks: of the lifter.
         bodies: people to learn from.
+        mixed: they also move with limbs of other motions and invented ones.
         steps: of the optimiser.
         batch: poses in a step.
     """
@@ -45,6 +44,7 @@ class Config:
     width: int = 256
     blocks: int = 2
     bodies: int = 6
+    mixed: bool = True
     steps: int = 2500
     batch: int = 1024
 
@@ -70,35 +70,18 @@ def train(
     **told: Any,
 ) -> list[float]:
     """Learn, with cameras rolled by any angle or without; the losses of the steps."""
-    from marrow.data.lifting import people
-    from marrow.lift.training import Recipe, train_lifter
+    from marrow.lift.training import Recipe, learnt_from, train_lifter
 
     steps = config.steps if steps is None else steps
-    seen = people(split, min(config.bodies, steps), mixed=steps > 100)
+    seen = learnt_from(split, config.bodies, steps, config.mixed)
     return train_lifter(model, seen, steps, Recipe(batch=config.batch, roll=roll), seed=seed, **told)
 
 
-def save(model: torch.nn.Module, path: Path) -> None:
-    """Write the weights."""
-    from marrow.train.weights import save_weights
+def lifter(model: torch.nn.Module, config: Config) -> Lifter:
+    """The model as a lifter."""
+    from marrow.lift.lifter import Lifter
 
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> torch.nn.Module:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
-
-
-def lifter() -> Lifter:
-    """The lifter that comes with marrow."""
-    from marrow.lift.shipped import shipped
-
-    return shipped("rotation_equivariance", build(Config()), WEIGHTS)
+    return Lifter("rotation_equivariance", model.eval())
 
 
 def example(config: Config) -> Any:
@@ -110,71 +93,56 @@ def example(config: Config) -> Any:
 
 def infer(model: torch.nn.Module, inputs: Any) -> Lifted:
     """Somebody's joints in metres, of keypoints (T, 17, 2) of ``h36m17`` in pixels and the camera."""
-    from marrow.lift.lifter import Lifter
-
     keypoints, camera = inputs
-    return Lifter("rotation_equivariance", model.eval())(keypoints, "h36m17", camera)
+    return lifter(model, Config())(keypoints, "h36m17", camera)
 
 
 def bench(config: Config, tier: str) -> Paired:
     """Three lifters on held-out motions, bodies and cameras that are rolled by any angle, and on upright ones."""
-    import numpy as np
-
-    from marrow.bench.lifting import errors, held_out, said_by
-    from marrow.bench.runner import compare
+    from marrow.bench.lifter_scores import Scores, parameters, trained
+    from marrow.bench.lifting import held_out
 
     seeds = (0,) if (quick := tier == "quick") else (0, 1, 2)
     steps = config.steps // 10 if quick else config.steps
-    kinds = {"augmented": (False, True), "by design": (True, False), "plain": (False, False)}
-    sets = {
-        (split, cameras, noise): held_out(split, noise, count=1000, roll=cameras == "rolled")
+    scores = Scores({
+        (f"{cameras}, {noise}", split): held_out(split, noise, count=1000, roll=cameras == "rolled")
         for split in "AB" for cameras in ("rolled", "upright") for noise in ("clean", "1 %", "3 %")
-    }  # fmt: skip
-    found: dict[Any, list[Any]] = {}
-    parameters = {}
-    for seed in seeds:
-        for kind, (design, roll) in kinds.items():
-            model = _by_design(seed) if design else build(config, seed)
-            parameters[kind] = sum(p.numel() for p in model.parameters())
-            train(model, config, steps, seed, roll=roll)
-            for key, data in sets.items():
-                found.setdefault((kind, *key), []).append(errors(said_by(model, data), data))
-
-    def paired(one: str, other: str, cameras: str, noise: str, splits: str = "AB") -> Paired:
-        values = [
-            np.concatenate([run for split in splits for run in found[kind, split, cameras, noise]])
-            for kind in (one, other)
-        ]
-        clips = np.concatenate([sets[split, cameras, noise].clip for split in splits for _ in seeds])
-        return Paired(*values, clusters=clips, seeds=seeds, data="")
-
-    main = paired("augmented", "by design", "rolled", "1 %")
-    details: dict[str, Any] = {"parameters": parameters}
-    for cameras in ("rolled", "upright"):
-        for noise in ("clean", "1 %", "3 %"):
-            details[f"{cameras}, noise {noise}: MPJPE mm by split"] = {
-                kind: {s: round(float(np.mean(found[kind, s, cameras, noise])), 1) for s in "AB"} for kind in kinds
-            }
-    for one, other, cameras in (
-        ("augmented", "plain", "rolled"), ("augmented", "plain", "upright"), ("augmented", "by design", "upright"),
-    ):  # fmt: skip
-        details[f"{one} against {other}, {cameras} cameras, 1 %"] = compare(paired(one, other, cameras, "1 %"))
-    return Paired(
-        main.with_, main.without, main.clusters, seeds,
-        data=f"held-out motions (A: unseen clips, B: an unseen subject) on unseen bodies, cameras rolled by any angle, "
-        f"1 % noise; {steps} steps of {config.batch} poses",
-        details=details,
-    )  # fmt: skip
+    })  # fmt: skip
+    kinds = {"augmented": (build, True), "by design": (by_design, False), "plain": (build, False)}
+    facts = {}
+    for name, (make, roll) in kinds.items():
+        networks, seconds = trained(
+            lambda seed, make=make: make(config, seed),
+            lambda net, seed, roll=roll: train(net, config, steps, seed, roll=roll),
+            seeds,
+        )
+        facts[name] = {"parameters": parameters(networks[0]), "processor seconds": seconds}
+        scores.add(name, networks)
+    details: dict[str, Any] = {"lifters": facts, "MPJPE mm": scores.table()}
+    for one, other, condition in (
+        ("augmented", "plain", "rolled, 1 %"),
+        ("augmented", "plain", "upright, 1 %"),
+        ("augmented", "by design", "upright, 1 %"),
+    ):
+        details[f"{one} against {other}, {condition}"] = scores.against(one, other, (condition,), seeds)
+    main = scores.paired("augmented", "by design", ("rolled, 1 %",), seeds)
+    data = (
+        "held-out motions (A: unseen clips, B: an unseen subject) on unseen bodies, cameras rolled by any angle, 1 % "
+        f"noise; {steps} steps of {config.batch} poses"
+    )
+    return dataclasses.replace(main, data=data, details=details)
 
 
-def _by_design(seed: int) -> torch.nn.Module:
-    """As many parameters as the plain lifter has, within 2 %."""
+def by_design(config: Config, seed: int = 0) -> torch.nn.Module:
+    """A lifter of as many parameters that cannot but turn with its input."""
     import torch
 
+    from marrow.bench.lifter_scores import of_equal_size
     from marrow.lift.networks import PlanarLifter
 
+    width = of_equal_size(lambda width: PlanarLifter(width, config.blocks), build(config))
     torch.manual_seed(seed)
-    return PlanarLifter(width=112, blocks=2)
+    return PlanarLifter(width, config.blocks)
 
 
 SYSTEM = System(

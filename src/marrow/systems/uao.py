@@ -20,7 +20,6 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marrow.bench.system import Claim, Paired, Paper, System
@@ -28,9 +27,6 @@ from marrow.bench.system import Claim, Paired, Paper, System
 if TYPE_CHECKING:
     from marrow.lift.lifter import Lifted, Lifter
     from marrow.lift.networks import FrameLifter
-
-#: What :func:`lifter` reads; ``python scripts/train_lifters.py uao`` makes it.
-WEIGHTS = Path(__file__).parent / "weights" / "uao.safetensors"
 
 
 @dataclass
@@ -40,6 +36,7 @@ class Config:
     Attributes:
         width, blocks: of the network.
         bodies: that the training motions are put on.
+        mixed: they also move with limbs of other motions and invented ones.
         steps: of the training.
         batch: poses in a step of it.
         rate: highest learning rate.
@@ -52,6 +49,7 @@ class Config:
     width: int = 384
     blocks: int = 2
     bodies: int = 4
+    mixed: bool = True
     steps: int = 5000
     batch: int = 512
     rate: float = 2e-3
@@ -78,42 +76,23 @@ def train(
     seed: int = 0,
     *,
     split: str = "train",
-    mixed: bool = False,
     **told: Any,
 ) -> list[float]:
-    """Learn from the motions of a split, and from mixtures of them where asked; the losses of the steps."""
-    from marrow.data.lifting import people
+    """Learn from the motions of a split; the losses of the steps."""
     from marrow.lift.refine import unsure_loss
-    from marrow.lift.training import Recipe, train_lifter
+    from marrow.lift.training import Recipe, learnt_from, train_lifter
 
     steps = config.steps if steps is None else steps
-    seen = people(split, min(config.bodies, steps), mixed=mixed)
+    seen = learnt_from(split, config.bodies, steps, config.mixed)
     recipe, told = Recipe(batch=config.batch), {"average": 0.999, **told}
     return train_lifter(model, seen, steps, recipe, seed=seed, loss=unsure_loss, rate=config.rate, **told)
 
 
-def save(model: FrameLifter, path: Path) -> None:
-    """Write the weights, 32 bits."""
-    from marrow.train.weights import save_weights
+def lifter(model: FrameLifter, config: Config) -> Lifter:
+    """The lifter that optimises its input at test time."""
+    from marrow.lift.lifter import Lifter
 
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> FrameLifter:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
-
-
-def lifter() -> Lifter:
-    """The lifter that comes with marrow, with its refinement. Raises AssetError where its weights are missing."""
-    from marrow.lift.shipped import shipped
-
-    config = Config()
-    return dataclasses.replace(shipped("uao", build(config), WEIGHTS), refine=refinement(config))
+    return Lifter("uao", model.eval(), refine=refinement(config))
 
 
 def refine(network: Any, given: Any) -> Any:
@@ -138,10 +117,8 @@ def example(config: Config) -> Any:
 
 def infer(model: FrameLifter, inputs: Any, config: Config | None = None) -> Lifted:
     """Somebody's joints in metres, of keypoints (T, 17, 2) of ``h36m17`` in pixels and the camera."""
-    from marrow.lift.lifter import Lifter
-
     keypoints, camera = inputs
-    return Lifter("uao", model.eval(), refine=refinement(config or Config()))(keypoints, "h36m17", camera)
+    return lifter(model, config or Config())(keypoints, "h36m17", camera)
 
 
 def bench(config: Config, tier: str) -> Paired:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,22 +72,6 @@ def train(model: DenseNet, config: Config, steps: int | None = None, seed: int =
     steps = config.steps if steps is None else steps
     people = dense_people_of("train", 0, min(config.people, 2 * steps))
     return train_dense(model, people, config.points, steps, batch=min(config.batch, 4 * steps), seed=seed, **told)
-
-
-def save(model: DenseNet, path: Path) -> None:
-    """Write the weights."""
-    from marrow.train.weights import save_weights
-
-    save_weights(model, path)
-
-
-def load(path: Path, config: Config) -> DenseNet:
-    """Read them back."""
-    from marrow.train.weights import load_weights
-
-    model = build(config)
-    load_weights(model, path)
-    return model
 
 
 def example(config: Config) -> tuple[NDArray[np.uint8], Sequence[Sequence[float]]]:
