@@ -28,7 +28,8 @@ def refine(
     *,
     steps: int = 20,
     rate: float = 0.005,
-    prior: float = 0.01,
+    prior: float = 0.006,
+    miss: float = 0.025,
     robust: float = 0.02,
     uncertain: bool = True,
     flip: bool = True,
@@ -43,17 +44,20 @@ def refine(
         rate: of Adam: about how far a joint of the input moves in a step, in the unit of ``given.xy``.
         prior: weight of the distance between what is said and what was said first, beside the reprojection error in the
             unit of ``given.xy``.
+        miss: mean reprojection error of the first answer, in that unit, at which the weight is ``prior``. In each frame
+            it grows with the square of that error, which tells how noisy the keypoints are; 0: it is the same
+            everywhere, as in the paper.
         robust: reprojection errors beyond this (in that unit) count by their logarithm, so that outliers pull less; 0:
             by themselves, as in the paper.
         uncertain: that distance in units of the error that the network expects of each joint; otherwise in their mean.
         flip: also in a mirror; the mean of both.
         root: (B, T, 3) true root in the turned camera, statures; by default it is estimated.
     """
-    said = _optimised(network, given, steps, rate, prior, robust, uncertain, root)
+    said = _optimised(network, given, steps, rate, prior, miss, robust, uncertain, root)
     if not flip:
         return said
     there = None if root is None else root * _MIRROR.to(root)
-    other = mirrored(_optimised(network, mirrored_given(given), steps, rate, prior, robust, uncertain, there))
+    other = mirrored(_optimised(network, mirrored_given(given), steps, rate, prior, miss, robust, uncertain, there))
     return Said((said.mean + other.mean) / 2, (said.log_error + other.log_error) / 2)
 
 
@@ -87,6 +91,7 @@ def _optimised(
     steps: int,
     rate: float,
     prior: float,
+    miss: float,
     robust: float,
     uncertain: bool,
     root: torch.Tensor | None,
@@ -98,18 +103,27 @@ def _optimised(
         stay = stay.mean(-1, keepdim=True).expand_as(stay)
     seen, unit = tangents(given), given.size[..., None]
     count = given.confidence.sum(-1).clamp(min=1e-6)
+
+    def missed(mean: torch.Tensor) -> torch.Tensor:
+        """(B, T, J) reprojection errors."""
+        X = root_of(mean, seen, given.confidence) if root is None else root
+        return torch.linalg.vector_norm(seen_at(mean, X) - seen, dim=-1) / unit
+
+    weight = torch.full_like(count, prior)
+    if miss:
+        with torch.no_grad():
+            weight *= ((given.confidence * missed(first.mean.float())).sum(-1) / count / miss).square()
     z = given.xy.clone().requires_grad_(True)
     adam = torch.optim.Adam([z], lr=rate)
     for _ in range(steps):
         with torch.enable_grad():
             mean = network(dataclasses.replace(given, xy=z)).mean.float()
-            X = root_of(mean, seen, given.confidence) if root is None else root
-            off = torch.linalg.vector_norm(seen_at(mean, X) - seen, dim=-1) / unit
+            off = missed(mean)
             if robust:
                 off = robust * torch.log1p(off / robust)
             fit = (given.confidence * off).sum(-1) / count
             away = (stay * torch.linalg.vector_norm(mean - first.mean, dim=-1)).mean(-1)
-            (slope,) = torch.autograd.grad((fit + prior * away).sum(), z)
+            (slope,) = torch.autograd.grad((fit + weight * away).sum(), z)
         z.grad = slope * (given.confidence > 0)[..., None]  # what is missing stays what the network knows as missing
         adam.step()
     with torch.no_grad():
