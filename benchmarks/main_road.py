@@ -31,9 +31,19 @@ import numpy as np
 
 from marrow.bench import intervals
 from marrow.bench.noise import DetectorNoise, WorldNoise
-from marrow.bench.reconstruct import CONDITIONS, GROUPS, LIFTED, angle_names, columns, reconstruct
+from marrow.bench.reconstruct import (
+    CONDITIONS,
+    GROUPS,
+    LIFTED,
+    angle_names,
+    columns,
+    lifter_offset,
+    observed,
+    reconstruct,
+)
 from marrow.bench.result import BenchResult, commit, machine, verdict, write_result
 from marrow.bench.scenes import PEOPLE, make_truth, shoot
+from marrow.bench.second_opinion import best_mean, likeness, were_they_independent
 from marrow.data.motion_pack import PackedMotion, motion_pack
 from marrow.fit.priors import WEIGHTS, load_calibration
 from marrow.lift.lifter import Lifter
@@ -47,6 +57,7 @@ FRAMES, SEED = 60, 20
 ALL = {**CONDITIONS, **LIFTED}
 KINDS = tuple(dict.fromkeys(told.kind for told in ALL.values()))
 FRAMEWISE = ("landmarks", "keypoints only")  # conditions in which frames are fitted alone too
+ALONE_LIFTED = "the lifter alone"
 ALONE = slice(5, None, 10)  # frames that are also fitted each alone, in one camera of each scene
 #: What limits the figures: the same with less noise, on the first body and camera.
 QUIETER: dict[str, tuple[DetectorNoise, WorldNoise]] = {
@@ -89,6 +100,9 @@ def work(job: tuple[str, int, int, str, int, tuple[str, ...], tuple[str | None, 
     for camera in range(cameras):
         seed = SEED + 1000 * number + 10 * list(PEOPLE).index(person)
         shot = shoot(truth, camera, seed, DetectorNoise(), WorldNoise())
+        if lifter is not None:
+            offset = lifter_offset(shot, lifter)[observed(shot)]
+            out.append(_row(name, number, person, camera, ALONE_LIFTED, "lifter", offset))
         for condition in conditions:
             if condition in ("focal unknown", "height unknown") and camera != number % cameras:
                 continue
@@ -169,6 +183,7 @@ def lifter_report(rows: list[dict[str, Any]], names: tuple[str, ...]) -> dict[st
         out[without] = {
             "mpjpe_mm": _rounded(1e3 * a.mean(), 1e3 * b.mean()),
             "difference_mm": _rounded(difference.estimate, difference.low, difference.high),
+            "what a lifter can add": _can_add(rows, other),
             "mpjpe share": round(float(a.mean() / b.mean()), 3),
             "angle shares": shares,
             ">= 15 % less joint error": bool(a.mean() <= 0.85 * b.mean()),
@@ -178,6 +193,26 @@ def lifter_report(rows: list[dict[str, Any]], names: tuple[str, ...]) -> dict[st
             },
         }
     return out
+
+
+def _can_add(rows: list[dict[str, Any]], fitted: list[dict[str, Any]]) -> dict[str, Any]:
+    """Errors of the lifter alone beside those of fits without it, and the least that any even use of both can reach."""
+    scene = {(r["window"], r["person"], r["camera"]): r["score"] for r in select(rows, ALONE_LIFTED, "lifter")}
+    pairs = [
+        (r["score"].offset[r["score"].observed], scene[r["window"], r["person"], r["camera"]])
+        for r in fitted if (r["window"], r["person"], r["camera"]) in scene
+    ]  # fmt: skip
+    own, lifted = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    together, weight = best_mean(own, lifted)
+    apart, _ = were_they_independent(own, lifted)
+    fit_, alone = (1e3 * float(np.nanmean(np.linalg.norm(e, axis=-1))) for e in (own, lifted))
+    return {
+        "mpjpe_mm of the fit without it, of the lifter alone": _rounded(fit_, alone),
+        "correlation of their errors": round(likeness(own, lifted), 2),
+        "best mean of both, weighed with the truth at hand, mm": round(1e3 * together, 1),
+        "weight of the lifter in it": round(weight, 2),
+        "the same if their errors were independent, mm": round(1e3 * apart, 1),
+    }
 
 
 def _share(errors: list[np.ndarray]) -> float:

@@ -83,6 +83,7 @@ class Score:
 
     Attributes:
         observed: (T,) frames in which something was detected.
+        offset: (T, 17, 3) metres, from the true joints to the found ones, ``MEASURED``, root-aligned, camera axes.
         mpjpe, pa_mpjpe, absolute, root: (T,) metres on ``MEASURED``, camera axes.
         pelvis: (T,) rad, orientation of the pelvis in the camera's axes. (Its coordinates depend on the heading of a
             world that a single camera cannot know.)
@@ -92,6 +93,7 @@ class Score:
     """
 
     observed: NDArray[np.bool_]
+    offset: Float64
     mpjpe: Float64
     pa_mpjpe: Float64
     absolute: Float64
@@ -176,6 +178,17 @@ def reconstruct(
     return scores
 
 
+def lifter_offset(shot: Shot, lifter: Lifter) -> Float64:
+    """(T, 17, 3) metres from the true joints to those that a lifter says, as :attr:`Score.offset`.
+
+    It is told the camera and the stature.
+    """
+    camera = Camera(shot.camera.K, shot.camera.size)
+    seen = Keypoints(DETECTED, shot.keypoints.xy, shot.keypoints.confidence)
+    said = lift_in_time(lifter, seen, shot.truth.time, camera, shot.truth.height_m)
+    return _offset(said.relative.astype(float), to_camera(shot.camera, shot.truth.joints))
+
+
 def observed(shot: Shot) -> NDArray[np.bool_]:
     """(T,) frames with enough detected points for a guess."""
     return (shot.keypoints.confidence > 0).sum(1) >= _FEWEST
@@ -193,6 +206,7 @@ def score(
     R_true = shot.camera.R_cam_world @ truth.skeleton.forward(truth.q[chosen])[0][:, 0]
     return Score(
         observed=observed(shot)[chosen],
+        offset=_offset(found, true),
         mpjpe=mpjpe(found, true, joint_set=MEASURED),
         pa_mpjpe=pa_mpjpe(found, true, joint_set=MEASURED),
         absolute=absolute_mpjpe(found, true, joint_set=MEASURED),
@@ -202,6 +216,10 @@ def score(
         sd=sd,
         seconds=seconds,
     )
+
+
+def _offset(found: Float64, true: Float64) -> Float64:
+    return (found - found[:, :1]) - (true - true[:, :1])
 
 
 def _read(result: FitResult, kind: str) -> tuple[Float64, Float64, Float64, Float64]:
