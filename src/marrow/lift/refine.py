@@ -12,14 +12,11 @@ import dataclasses
 
 import torch
 
-from marrow.conventions import SWAP
-from marrow.data.lifting import JOINTS
 from marrow.lift.lifter import Network
+from marrow.lift.mirror import MIRROR, mean_of, mirrored, mirrored_given
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given
 from marrow.lift.reprojection import root_of, seen_at, tangents
-
-_MIRROR = torch.tensor([-1.0, 1.0, 1.0])
 
 
 def refine(
@@ -56,9 +53,9 @@ def refine(
     said = _optimised(network, given, steps, rate, prior, miss, robust, uncertain, root)
     if not flip:
         return said
-    there = None if root is None else root * _MIRROR.to(root)
+    there = None if root is None else root * MIRROR.to(root)
     other = mirrored(_optimised(network, mirrored_given(given), steps, rate, prior, miss, robust, uncertain, there))
-    return Said((said.mean + other.mean) / 2, (said.log_error + other.log_error) / 2)
+    return mean_of(said, other)
 
 
 def unsure_loss(said: Said, truth: torch.Tensor) -> torch.Tensor:
@@ -66,23 +63,6 @@ def unsure_loss(said: Said, truth: torch.Tensor) -> torch.Tensor:
     error = torch.linalg.vector_norm(said.mean.float() - truth, dim=-1)[..., 1:]
     log_error = said.log_error.float()[..., 1:]
     return (error * torch.exp(-log_error) + log_error).mean()
-
-
-def mirrored_given(given: Given) -> Given:
-    """The same people in a mirror, left and right exchanged."""
-    swap = _swap(given.xy)
-    xy = given.xy[..., swap, :] * _MIRROR[:2].to(given.xy)
-    return dataclasses.replace(given, xy=xy, confidence=given.confidence[..., swap])
-
-
-def mirrored(said: Said) -> Said:
-    """What was said of people in a mirror, of the people themselves."""
-    swap = _swap(said.mean)
-    return Said(said.mean[..., swap, :] * _MIRROR.to(said.mean), said.log_error[..., swap])
-
-
-def _swap(like: torch.Tensor) -> torch.Tensor:
-    return torch.tensor(SWAP[JOINTS].copy(), device=like.device)
 
 
 def _optimised(

@@ -44,7 +44,8 @@ def coming_along(name: str, path: Path) -> Iterator[None]:
 
 
 def load_shipped(name: str, weights: str | Path | None = None) -> Lifter:
-    """The lifter ``"frame"``, of single frames, or ``"time"``, which looks at 13 frames before and after each.
+    """The lifter ``"frame"``, of single frames, or ``"time"``, which looks at 13 frames before and after each, and also
+    into a mirror.
 
     Args:
         name: a key of :data:`NETWORKS`.
@@ -56,6 +57,7 @@ def load_shipped(name: str, weights: str | Path | None = None) -> Lifter:
     """
     from marrow.data.lifting import FPS
     from marrow.lift.lifter import Lifter
+    from marrow.lift.mirror import BothSides
     from marrow.train.weights import load_weights
 
     network = NETWORKS[name]()
@@ -64,7 +66,8 @@ def load_shipped(name: str, weights: str | Path | None = None) -> Lifter:
             load_weights(network, path_of(name))
     else:
         load_weights(network, weights)
-    return Lifter(name, network.requires_grad_(False), rate=FPS if name == "time" else None)
+    network.requires_grad_(False)
+    return Lifter("frame", network) if name == "frame" else Lifter("time", BothSides(network), rate=FPS)
 
 
 def path_of(name: str) -> Path:
