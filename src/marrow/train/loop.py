@@ -86,8 +86,8 @@ def train(
         OutputError: ``keep`` or ``log`` cannot be written; what was written before is whole.
     """
     settings = {
-        "steps": steps, "rate": rate, "weight_decay": weight_decay, "warm": warm, "clip": clip, "average": average,
-        "precision": precision, "batches a step": accumulate * processes, "about": about,
+        "about": about, "steps": steps, "rate": rate, "weight_decay": weight_decay, "warm": warm, "clip": clip,
+        "average": average, "precision": precision, "batches a step": accumulate * processes,
     }  # fmt: skip
     device = _check(model, settings, accumulate, processes, every, keep, resume, log)
     rates = functools.partial(_rate, steps=steps, warm=warm, highest=rate)
