@@ -83,7 +83,7 @@ def trained(keep: Path, only: str | None) -> dict[str, torch.nn.Module]:
                 train_anchor(network, ANCHOR_STEPS, **options)
             else:
                 train_shipped(name, network, "train", **options)
-            save_weights(network, path)
+            save_weights(network, path, header={"owner": name})
             print(f"{name}: {time.process_time() - start:.0f} s of processor time", flush=True)
         out[name] = network.eval()
     return out

@@ -47,7 +47,7 @@ def ship_plain(name: str, steps: int | None, seed: int, start_from: Path | None)
     if isinstance(network, TimeLifter):
         load_weights(network.single, path_of("frame"))
     train_shipped(name, network, ALL, steps, seed=seed)
-    save_weights(network, path_of(name), half=True)
+    save_weights(network, path_of(name), half=True, header={"owner": name})
     return path_of(name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import runpy
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,3 +79,10 @@ def test_a_broken_result_is_found(tmp_path: Path, change: dict[str, Any]) -> Non
     path.write_text(json.dumps(content | change))
     with pytest.raises((AssertionError, InputError)):
         check(path)
+
+
+def test_the_table_of_lifters_is_that_of_the_result() -> None:
+    script = runpy.run_path(str(ROOT / "benchmarks" / "lifting.py"))
+    table = script["table"](json.loads((ROOT / "benchmarks" / "results" / "lifting.json").read_text()))
+    anew = "python benchmarks/lifting.py --table benchmarks/results/lifting.json"
+    assert table in (ROOT / "docs" / "lifting.md").read_text(encoding="utf-8"), anew

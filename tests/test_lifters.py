@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ def some_systems(monkeypatch, tmp_path):
     learner = {
         "Config": Config,
         "build": lambda config: FrameLifter(config.width, 1),
+        "train": lambda model, config, **told: [],
         "lifter": lambda model, config: Lifter("toy", model),
     }
     entries = {
@@ -66,11 +68,19 @@ def test_weights_of_ones_own(some_systems, tmp_path):
     model = FrameLifter(24, 1)
     toy.save(model, own, toy.module.Config(24))
     lifter = load_lifter("toy", weights=own)
-    assert lifter.name == "toy with own.safetensors"
+    assert re.fullmatch(r"toy with own.safetensors \(sha256 [0-9a-f]{8}…\)", lifter.name)
     for name, value in lifter.network.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
-    with pytest.raises(InputError, match=r"own\.safetensors: no weights of this model"):
+    with pytest.raises(
+        InputError, match=r"own\.safetensors: these are weights of 'toy', not of 'time'; give them to 'toy'"
+    ):
         load_lifter("time", weights=own)
+    some_systems["twin"] = Entry(types.SimpleNamespace(id="twin", tasks=("lift",)), toy.module, toy.path)
+    with pytest.raises(InputError, match="weights of 'toy', not of 'twin'"):  # whose network is the same
+        load_lifter("twin", weights=own)
+    save_weights(FrameLifter(8, 1), tmp_path / "narrow.safetensors")  # of nobody in particular
+    with pytest.raises(InputError, match=r"narrow\.safetensors: no weights of this model"):
+        load_lifter("time", weights=tmp_path / "narrow.safetensors")
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no weights"):
         load_lifter("toy", weights=tmp_path / "nowhere.safetensors")
     toy.weights.unlink()
@@ -91,6 +101,17 @@ def test_weights_of_ones_own(some_systems, tmp_path):
 def test_unknown_names(some_systems, name, refine, needle):
     with pytest.raises(InputError, match=needle):
         load_lifter(name, refine=refine)
+
+
+def test_a_lifter_that_learns_nothing(some_systems):
+    rule = {"Config": some_systems["toy"].module.Config, "build": lambda config: "a rule"}
+    rule["lifter"] = lambda model, config: Lifter(model, lambda given: given)
+    some_systems["rule"] = Entry(
+        types.SimpleNamespace(id="rule", tasks=("lift",)), types.SimpleNamespace(**rule), some_systems["toy"].path
+    )
+    assert load_lifter("rule").name == "a rule"
+    with pytest.raises(InputError, match="'rule' learns nothing; leave weights='x' out"):
+        load_lifter("rule", weights="x")
 
 
 def test_what_fits_the_picture_by_itself_is_not_refined():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ def load_lifter(name: str, *, refine: str | None = None, weights: str | Path | N
             ``lifter(model, config)``.
         refine: the id of a system whose file has ``refine(network, given)``, which betters what the network says at
             test time; such as ``"uao"``.
-        weights: a file that ``marrow train NAME`` wrote, instead of the weights that come with marrow.
+        weights: a file that ``marrow train NAME`` wrote (of frame and time: benchmarks/lifting.py), instead of the
+            weights that come with marrow.
 
     Returns:
         :class:`marrow.lift.lifter.Lifter`: call it with keypoints, or hand it to ``marrow.capture(…, lifter=…)``.
@@ -44,7 +46,8 @@ def load_lifter(name: str, *, refine: str | None = None, weights: str | Path | N
         else:
             lifter = _loaded(_system(name, "lifter", "lifter", known_lifters()), weights)
     if weights is not None:
-        lifter = dataclasses.replace(lifter, name=f"{name} with {Path(weights).name}")
+        known = hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:8]
+        lifter = dataclasses.replace(lifter, name=f"{name} with {Path(weights).name} (sha256 {known}…)")
     if refine is None:
         return lifter
     better = _system(refine, "refine", "refinement", _systems_with("refine")).module.refine
@@ -66,11 +69,18 @@ def _loaded(entry: Entry, weights: str | Path | None) -> Lifter:
     """The lifter of a system with the weights that come along, or with others."""
     from marrow.lift.shipped import coming_along
 
+    if not entry.learns:
+        if weights is not None:
+            raise InputError(f"the lifter {entry.system.id!r} learns nothing; leave weights={str(weights)!r} out")
+        config = entry.module.Config()
+        return entry.module.lifter(entry.module.build(config), config)
     path = entry.weights if weights is None else Path(weights)
     with coming_along(entry.system.id, path) if weights is None else nullcontext():
         config = entry.config_of(path)
         model = entry.load(path, config)
-    return entry.module.lifter(model.requires_grad_(False), config)
+    if hasattr(model, "requires_grad_"):  # a model may be no network
+        model.requires_grad_(False)
+    return entry.module.lifter(model, config)
 
 
 def _systems_with(function: str) -> tuple[str, ...]:

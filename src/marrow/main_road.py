@@ -32,7 +32,7 @@ from marrow.geometry.rotations import log
 from marrow.io.keypoints import is_keypoint_source
 from marrow.lift import lift
 from marrow.lift.shipped import DEFAULT as DEFAULT_LIFTER
-from marrow.lift.shipped import NETWORKS, coming_along, load_shipped, path_of
+from marrow.lift.shipped import NETWORKS, load_shipped, path_of, require_weights
 from marrow.lift.timing import lift_in_time
 from marrow.perception import Seen, Told, look, runs
 from marrow.person import Person, standing_height_px
@@ -374,8 +374,8 @@ def _check_lifter(lifter: Lifter | str | None) -> None:
     if lifter is None or (callable(lifter) and isinstance(getattr(lifter, "name", None), str)):
         return
     if isinstance(lifter, str) and lifter in NETWORKS:
-        with coming_along(lifter, path_of(lifter)):  # before anything that takes long
-            return
+        require_weights(lifter, path_of(lifter))  # before anything that takes long
+        return
     write = f"lifter=marrow.load_lifter({lifter!r})" if isinstance(lifter, str) else "lifter='time'"
     raise InputError(
         f"lifter: expected {', '.join(map(repr, NETWORKS))}, what marrow.load_lifter(NAME) gives, or None, got "

@@ -8,6 +8,7 @@ import torch
 
 from marrow.bench.lifter_scores import Scores, of_equal_size, parameters, trained
 from marrow.bench.lifting import HeldOut, without_joints
+from marrow.errors import InputError
 
 
 def some(count: int, clips: int) -> HeldOut:
@@ -76,3 +77,5 @@ def test_a_network_of_equal_size(width):
     near = of_equal_size(lambda wide: torch.nn.Linear(wide, wide), small)
     assert parameters(small) == 40
     assert near == 6  # 42; 5 has 30
+    with pytest.raises(InputError, match="a width of more than 3"):
+        of_equal_size(lambda wide: torch.nn.Linear(wide, wide), small, widest=3)

@@ -1,5 +1,7 @@
 """Synthetic truth: bodies on the floor, cameras as stated, errors that see both readings of a ball joint's angles."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -144,6 +146,7 @@ def test_exact_evidence_is_reconstructed_and_noise_costs(walk):
     assert whole.mpjpe.mean() < 0.035
     assert np.all(whole.pa_mpjpe <= whole.mpjpe + 1e-9)
     assert np.all(whole.mpjpe <= whole.absolute + whole.root + 1e-9)
+    np.testing.assert_allclose(np.linalg.norm(whole.offset, axis=-1).mean(-1), whole.mpjpe, atol=1e-9)
     knee = bench.columns(walk.skeleton.coordinates, "knee")
     assert len(knee) == 2
     assert np.degrees(np.median(np.abs(whole.angle[:, knee]))) < 6
@@ -151,3 +154,19 @@ def test_exact_evidence_is_reconstructed_and_noise_costs(walk):
     np.testing.assert_array_equal(exact["same frames"].mpjpe, whole.mpjpe[[4, 16]])
     noisy = bench.reconstruct(shoot(walk, 0, 3, DetectorNoise(sd=0.04), WorldNoise()), bench.CONDITIONS["landmarks"])
     assert noisy["sequence"].mpjpe.mean() > whole.mpjpe.mean()
+
+
+def test_how_far_a_lifter_is_by_itself(walk):
+    shot = shoot(walk, 0, 3, *EXACT)
+    true = to_camera(shot.camera, walk.joints)
+
+    def off_by_a_cm(keypoints, camera, height, **told):
+        assert height == walk.height_m
+        assert camera.t_cam_world.tolist() == [0, 0, 0]  # where it stands is not told
+        relative = true - true[:, :1] + 0.01 * np.eye(3)[0]
+        relative[:, 0] = 0.0
+        return types.SimpleNamespace(relative=relative)
+
+    offset = bench.lifter_offset(shot, off_by_a_cm)  # type: ignore[arg-type]
+    np.testing.assert_allclose(offset[:, 1:], np.broadcast_to([0.01, 0, 0], offset[:, 1:].shape), atol=1e-9)
+    np.testing.assert_allclose(offset[:, 0], 0.0, atol=1e-9)

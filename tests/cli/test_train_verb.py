@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+import types
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from safetensors.torch import load_file
 
 from marrow.cli import main
 from marrow.errors import InputError
+from marrow.systems import Entry
+from marrow.systems._template import SYSTEM
 from marrow.train.weights import save_weights
 
 LEARNER = '''
@@ -110,9 +114,13 @@ def test_settings_of_another_version_are_told(there):
     from marrow.systems import find
 
     entry = find("learner", there[1])
-    save_weights(torch.nn.Linear(3, 1), "old.safetensors", settings={"colour": "red"})
-    with pytest.raises(InputError, match="learner has no setting 'colour'"):
-        entry.load("old.safetensors")
+    for config, needle in (
+        ({"colour": "red"}, "has no setting 'colour'"),
+        ({"rows": "many"}, "cannot be read: .*rows"),
+    ):
+        save_weights(torch.nn.Linear(3, 1), "old.safetensors", header={"owner": "learner", "config": config})
+        with pytest.raises(InputError, match=needle):
+            entry.load("old.safetensors")
     Path("torn.safetensors").write_bytes(b"torn")
     with pytest.raises(InputError, match=r"torn\.safetensors: no weights"):
         entry.load("torn.safetensors")
@@ -120,10 +128,30 @@ def test_settings_of_another_version_are_told(there):
     assert entry.config_of("plain.safetensors") == entry.module.Config()
 
 
-@pytest.mark.parametrize("words", [["--rows", "0"], ["--steps", "-3"]])
-def test_counts_below_one_are_refused(there, words, capfd):
+def test_settings_of_any_plain_type_come_back(there):
+    """And those that cannot be written are told before the training."""
+    from marrow.systems import find
+
+    @dataclass
+    class Config:
+        where: Path = Path("here")
+        widths: tuple[int, ...] = (1,)
+        share: float | None = None
+        made: int = field(default=3, init=False)
+
+    module = find("learner", there[1]).module
+    entry = Entry(SYSTEM, types.SimpleNamespace(**(vars(module) | {"Config": Config})), Path("learner.py"))
+    config = Config(Path("there/x"), (4, 5), 0.5)
+    entry.save(torch.nn.Linear(3, 1), "a.safetensors", config)
+    assert entry.config_of("a.safetensors") == config
+    with pytest.raises(InputError, match="a setting of the type Linear cannot be written"):
+        entry.header(Config(share=torch.nn.Linear(1, 1)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("words", "least"), [(["--rows", "-1"], 0), (["--steps", "-3"], 1)])
+def test_fewer_than_none_is_refused(there, words, least, capfd):
     assert main(["train", "learner", *words, *there]) == InputError.exit_code
-    assert f"{words[0]}: expected at least 1" in capfd.readouterr().err
+    assert f"{words[0]}: expected at least {least}" in capfd.readouterr().err
     assert not Path("learner.safetensors").exists()
 
 

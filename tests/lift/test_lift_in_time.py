@@ -48,12 +48,24 @@ def test_a_lifter_sees_frames_at_its_own_rate(camera, fps, given):
     assert np.abs(said.relative - plain.relative).max() < 0.01
 
 
-def test_what_is_missing_stays_so_and_its_neighbours_do_not():
+def test_between_two_frames_of_which_one_shows_it():
     time, at = np.arange(4.0), np.array([0.0, 0.4, 1.5, 2.25, 3.0])
     values = np.array([[0.0], [1.0], [np.nan], [3.0]])
-    assert between(values, time, at)[:, 0].tolist()[:2] == [0.0, 0.4]
-    assert np.isnan(between(values, time, at)[2:4, 0]).all()
-    assert between(values, time, at)[4, 0] == 3.0
+    assert between(values, time, at)[:, 0].tolist() == [0.0, 0.4, 1.0, 3.0, 3.0]
+    both = np.array([[0.0], [np.nan], [np.nan], [3.0]])
+    assert np.isnan(between(both, time, at)[2, 0])
+
+
+def test_frames_without_anybody_stay_so_at_other_rates(camera):
+    """At 60 frames a second every second one is looked at; what the others show or lack is not forgotten."""
+    xy = np.tile(300 + 200 * np.random.default_rng(0).random((1, COUNT, 2)), (60, 1, 1))
+    lifter = Lifter("watched", Watched(), rate=30.0)
+    for dark in ([21], [20, 22], [30, 31, 32, 33]):
+        gone = xy.copy()
+        gone[dark] = np.nan
+        found = lifter(gone, "h36m17", camera, fps=60)
+        for values in (found.xyz, found.relative, found.root, found.sd):
+            assert np.flatnonzero(~np.isfinite(values.reshape(60, -1)).all(1)).tolist() == dark
 
 
 def test_a_lifters_joints_are_the_first_of_the_guesses(skeleton, body, camera):

@@ -120,8 +120,9 @@ def test_missing_joints_and_frames(lifter, walk):
         ({"keypoints": [[[1.0, 2.0], [3.0]]]}, "array of numbers"),
         ({"camera": np.eye(3)}, "marrow.Camera"),
         ({"height": [1.7]}, "one number"),
-        ({"fps": 0.0}, "frames a second above 0"),
-        ({"fps": float("nan")}, "frames a second above 0"),
+        ({"fps": 0.0}, "frames a second from 1"),
+        ({"fps": float("nan")}, "frames a second from 1"),
+        ({"fps": "60"}, "frames a second from 1"),
     ],
 )
 def test_wrong_input_is_answered(lifter, walk, change, told):

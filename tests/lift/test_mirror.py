@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from marrow.bench.lifting import said_by
 from marrow.conventions import SWAP
 from marrow.lift.mirror import BothSides, mirrored, mirrored_given
 from marrow.lift.networks import FrameLifter, TimeLifter
-from marrow.lift.normalise import from_network, normalised
+from marrow.lift.normalise import normalised
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import torch
 
 from marrow.bench.refining import free_joints
 from marrow.lift.lifter import Lifter
+from marrow.lift.mirror import BothSides, mirrored, mirrored_given
 from marrow.lift.networks import FrameLifter, Said
 from marrow.lift.normalise import normalised
-from marrow.lift.refine import mirrored, mirrored_given, refine, unsure_loss
+from marrow.lift.refine import refine, unsure_loss
 from marrow.lift.reprojection import root_of, seen_at, tangents
 from marrow.lift.shipped import example
 from marrow.lifters import load_lifter
@@ -114,3 +115,17 @@ def test_the_loss_is_least_where_uncertainty_is_the_error():
     losses = [unsure_loss(Said(mean, torch.full((1, 1, 17), s)), truth) for s in (error - 0.3, error, error + 0.3)]
     assert losses[1] < losses[0]
     assert losses[1] < losses[2]
+
+
+def test_a_network_that_looks_into_a_mirror_is_not_mirrored_again(network, given):
+    both = BothSides(network)
+    asked = []
+
+    class Counted(BothSides):
+        def forward(self, given):
+            asked.append(1)
+            return super().forward(given)
+
+    found = refine(Counted(network), given, steps=3)
+    assert len(asked) == 5  # what it says first, three steps, and at the end
+    torch.testing.assert_close(found.mean, refine(both, given, steps=3, flip=False).mean)

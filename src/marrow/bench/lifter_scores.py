@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from marrow.bench.lifting import HeldOut, errors, said_by
 from marrow.bench.runner import compare
 from marrow.bench.system import Paired
+from marrow.errors import InputError
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 #: Of a network and held-out poses the joints (N, T, 17, 3), metres from the pelvis.
@@ -84,8 +85,14 @@ def parameters(network: torch.nn.Module) -> int:
 
 
 def of_equal_size(make: Callable[[int], torch.nn.Module], other: torch.nn.Module, widest: int = 1024) -> int:
-    """The width (up to ``widest``) that gives a network as many parameters as another has, as nearly as can be."""
+    """The width that gives a network as many parameters as another has, as nearly as can be.
+
+    Raises:
+        InputError: ``widest`` has too few.
+    """
     wanted = parameters(other)
+    if parameters(make(widest)) < wanted:
+        raise InputError(f"a network of {wanted:,} parameters needs a width of more than {widest}")
     reached = bisect_left(range(1, widest), wanted, key=lambda width: parameters(make(width))) + 1
     return min((max(reached - 1, 1), reached), key=lambda width: abs(parameters(make(width)) - wanted))
 

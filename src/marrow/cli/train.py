@@ -122,7 +122,8 @@ def _train(
     also = {"steps": steps, "seed": seed}
     chosen |= {f.name: also[f.name] for f in dataclasses.fields(module.Config) if also.get(f.name) is not None}
     config = module.Config(**chosen)
-    _refuse_counts(config, module.Config())
+    _refuse_counts(config)
+    entry.header(config)  # before the training, not after it
     options = {} if steps is None else {"steps": steps}
     begun = time.perf_counter()
     with show_progress(as_json=as_json, title=f"training {name}") as progress:
@@ -148,17 +149,18 @@ def _train(
     if losses:
         print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} steps")
     print(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB, {seconds:.1f} s)")
-    print(f'in Python: model = marrow.systems.find("{name}").load("{out}")')
-    if hasattr(module, "lifter"):
+    where = f'"{name}"' if folder is None else f'"{name}", "{folder}"'
+    print(f'in Python: from marrow.systems import find; model = find({where}).load("{out}")')
+    if hasattr(module, "lifter") and folder is None:
         print(f"use it: marrow capture VIDEO --lifter {name} --weights {out}")
     return 0
 
 
-def _refuse_counts(config: Any, usual: Any) -> None:
-    """Raises InputError where a number of things, such as the poses in a batch, is below 1."""
+def _refuse_counts(config: Any) -> None:
+    """Raises InputError for less than none of anything, and for no steps or nothing in a step."""
     from marrow.errors import InputError
 
     for field in dataclasses.fields(config):
-        value, one = getattr(config, field.name), getattr(usual, field.name)
-        if type(one) is int and one > 0 and value < 1:
-            raise InputError(f"--{field.name.replace('_', '-')}: expected at least 1, got {value}")
+        value, least = getattr(config, field.name), 1 if field.name in ("steps", "batch") else 0
+        if type(value) is int and value < least:
+            raise InputError(f"--{field.name.replace('_', '-')}: expected at least {least}, got {value}")

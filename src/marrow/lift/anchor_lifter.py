@@ -121,6 +121,10 @@ class AnchorLifter(nn.Module):
         around = canonical[..., None, :] + self.local(tokens).float().unflatten(-1, (-1, 3))
         return torch.cat([around.flatten(1, 2), self.grid.expand(len(flat), -1, -1)], 1)
 
+    def say(self, given: Given) -> Said:
+        """What it says without a depth cue, as other networks do."""
+        return self(given).said
+
     def forward(self, given: Given, cue: torch.Tensor | None = None) -> Voted:
         """``cue`` (B, T, 17) as from :func:`depth_cue`, or None."""
         tokens, depth = self.encoder(given, cue)

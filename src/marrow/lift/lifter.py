@@ -22,6 +22,8 @@ from marrow.types import Camera, Float32, Float64, Keypoints
 
 #: Heights that a person can have, metres.
 SHORTEST, TALLEST = 0.3, 2.8
+#: Frame rates that films have, frames a second.
+RATES = (1.0, 10_000.0)
 #: Frames that are lifted at a time, so that memory stays bounded; and how many of the next chunk are seen beside them.
 FRAMES_AT_ONCE, _BESIDE = 4096, 128
 #: A higher confidence is none; some detectors give slightly more than 1.
@@ -70,7 +72,7 @@ class Lifter:
         network: in evaluation mode.
         calibration: standard deviation of a coordinate over the distance that the network expects; for normal errors,
             alike in all directions, sqrt(pi / 8).
-        refine: changes (given, said) to better (said) at test time, or None.
+        refine: what is said instead at test time, of (network, given); or None.
         rate: frames a second of the movements that it has learnt; None where it looks at single frames.
     """
 
@@ -106,8 +108,7 @@ class Lifter:
                 has or an impossible rate.
         """
         xy, confidence = read_keypoints(keypoints, joint_set)
-        if not 0 < fps < math.inf:
-            raise InputError(f"fps: expected frames a second above 0, got {fps}")
+        _check_rate(fps)
         camera, unit, known = _camera(camera, xy), _height(height), height is not None
         points = Keypoints(JOINTS, xy.astype(np.float32), confidence)
         if self.rate is None:
@@ -227,6 +228,12 @@ def _camera(camera: Camera | None, xy: Float64) -> Camera:
         )
     require_perspective(camera, "a lifter")
     return camera
+
+
+def _check_rate(fps: float) -> None:
+    slowest, fastest = RATES
+    if not (isinstance(fps, (int, float, np.number)) and slowest <= fps <= fastest):
+        raise InputError(f"fps: expected frames a second from {slowest:g} to {fastest:g}, such as 59.94, got {fps!r}")
 
 
 def _height(height: float | None) -> float:

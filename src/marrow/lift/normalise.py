@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from marrow.lift.timing import FEWEST
+
 #: Stature that is assumed where none is told, metres.
 USUAL = 1.70
 #: Numbers told beside the joints: logarithm of the angular size, whether the stature is known, and by how much it
@@ -20,7 +22,6 @@ TOLD = 3
 #: The root mean square distance of joints to their middle, to which pictures are scaled.
 _SPREAD = 0.5
 _SIZE, _SIZE_SPREAD = -1.9, 0.4  # usual logarithm of the angular size, and its spread
-_FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def from_network(given: Given, said: torch.Tensor) -> torch.Tensor:
 
 def enough(confidence: torch.Tensor) -> torch.Tensor:
     """(B, T) bool: so many joints are seen that a pose can be told."""
-    return (confidence > 0).sum(-1) >= _FEWEST
+    return (confidence > 0).sum(-1) >= FEWEST
 
 
 def _turned(middle: torch.Tensor) -> torch.Tensor:

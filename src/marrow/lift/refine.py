@@ -13,7 +13,7 @@ import dataclasses
 import torch
 
 from marrow.lift.lifter import Network
-from marrow.lift.mirror import MIRROR, mean_of, mirrored, mirrored_given
+from marrow.lift.mirror import MIRROR, BothSides, mean_of, mirrored, mirrored_given
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given
 from marrow.lift.reprojection import root_of, seen_at, tangents
@@ -47,11 +47,11 @@ def refine(
         robust: reprojection errors beyond this (in that unit) count by their logarithm, so that outliers pull less; 0:
             by themselves, as in the paper.
         uncertain: that distance in units of the error that the network expects of each joint; otherwise in their mean.
-        flip: also in a mirror; the mean of both.
+        flip: also in a mirror; the mean of both. A network that looks into one by itself needs it not.
         root: (B, T, 3) true root in the turned camera, statures; by default it is estimated.
     """
     said = _optimised(network, given, steps, rate, prior, miss, robust, uncertain, root)
-    if not flip:
+    if not flip or isinstance(network, BothSides):
         return said
     there = None if root is None else root * MIRROR.to(root)
     other = mirrored(_optimised(network, mirrored_given(given), steps, rate, prior, miss, robust, uncertain, there))

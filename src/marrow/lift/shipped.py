@@ -6,7 +6,7 @@ Importing this is cheap: torch is imported where a network is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +25,23 @@ WEIGHTS = Path(__file__).with_name("weights")
 DEFAULT = "time"
 
 
+def require_weights(name: str, path: Path) -> None:
+    """Raises AssetError where the weights that come along with a lifter are not at ``path``."""
+    if not path.is_file():
+        raise AssetError(
+            f"the lifter {name!r} has no weights in this installation; reinstall marrow, or in its repository: python "
+            f"scripts/train_lifters.py {name} (of a system of your own: marrow train {name} --out {path})"
+        )
+
+
 @contextmanager
 def coming_along(name: str, path: Path) -> Iterator[None]:
-    """Loads the weights at ``path`` that come with a lifter.
+    """Loads the weights at ``path`` that come along with a lifter.
 
     Raises:
         AssetError: they are not there, damaged, or of another network.
     """
-    if not path.is_file():
-        raise AssetError(
-            f"the lifter {name!r} has no weights in this installation; reinstall marrow, or in its repository: python "
-            f"scripts/train_lifters.py {name}"
-        )
+    require_weights(name, path)
     try:
         yield
     except InputError as error:
@@ -53,19 +58,17 @@ def load_shipped(name: str, weights: str | Path | None = None) -> Lifter:
 
     Raises:
         AssetError: the weights that come along are missing or damaged.
-        InputError: the given ones are.
+        InputError: the given ones are, or are of another lifter.
     """
     from marrow.data.lifting import FPS
     from marrow.lift.lifter import Lifter
     from marrow.lift.mirror import BothSides
-    from marrow.train.weights import load_weights
+    from marrow.train.weights import load_weights, saved_header
 
-    network = NETWORKS[name]()
-    if weights is None:
-        with coming_along(name, path_of(name)):
-            load_weights(network, path_of(name))
-    else:
-        load_weights(network, weights)
+    network, path = NETWORKS[name](), path_of(name) if weights is None else weights
+    with coming_along(name, path_of(name)) if weights is None else nullcontext():
+        saved_header(path, name)
+        load_weights(network, path)
     network.requires_grad_(False)
     return Lifter("frame", network) if name == "frame" else Lifter("time", BothSides(network), rate=FPS)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The share by which a source's frame rate may differ from a lifter's and be taken as it is.
 _ALIKE = 0.1
+#: Fewest joints in a frame from which a pose is told.
+FEWEST = 4
 #: Seconds from a frame that shows a joint over which its place is filled in.
 _REACH = 0.5
 #: A joint is taken as sure from this confidence on: lifters read less as a detector's doubt of a hidden joint.
@@ -41,7 +43,8 @@ def lift_in_time(
 
 def at_rate(lift: Callable[[Keypoints], Lifted], keypoints: Keypoints, time: Float64, rate: float) -> Lifted:
     """What ``lift`` says of keypoints (T, 17) of ``h36m17`` at ``time`` (T,) seconds: they are put to ``rate`` frames a
-    second for it, and what it says back to their own times."""
+    second for it, and what it says back to their own times. Frames that show fewer than :data:`FEWEST` joints stay NaN.
+    """
     steps = np.diff(time)
     if not len(steps) or np.abs(steps * rate - 1.0).max() < _ALIKE:
         return lift(keypoints)
@@ -53,8 +56,12 @@ def at_rate(lift: Callable[[Keypoints], Lifted], keypoints: Keypoints, time: Flo
     evenly = Keypoints(LIFTED, xy.astype(np.float32), confidence.astype(np.float32))
     told = lift(evenly)
 
+    dark = (keypoints.confidence > 0).sum(-1) < FEWEST
+
     def back(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return between(values, even, time).astype(np.float32)
+        own = between(values, even, time).astype(np.float32)
+        own[dark] = np.nan
+        return own
 
     others = np.array([back(one) for one in told.alternatives], np.float32).reshape(-1, len(time), *told.xyz.shape[1:])
     return replace(
@@ -94,11 +101,10 @@ def without_gaps(keypoints: Keypoints, time: Float64) -> Keypoints:
 
 
 def between(values: NDArray[np.floating], time: Float64, at: Float64) -> Float64:
-    """(N, …) values (T, …) interpolated at times (N,); the nearest frame's where only one of both is a number."""
+    """(N, …) values (T, …) interpolated at times (N,); where only one of both neighbours is a number, that."""
     after = np.clip(np.searchsorted(time, at), 1, len(time) - 1)
     a, b = values[after - 1].astype(float), values[after].astype(float)
     share = np.clip((at - time[after - 1]) / (time[after] - time[after - 1]), 0.0, 1.0)
     share = share.reshape(-1, *(1,) * (values.ndim - 1))
     mixed = (1.0 - share) * a + share * b
-    near = np.where(share < 0.5, a, b)
-    return np.where(np.isfinite(mixed), mixed, near)
+    return np.where(np.isfinite(mixed), mixed, np.where(np.isfinite(a), a, b))

@@ -19,9 +19,13 @@ from marrow.train.seeds import generator as generator_of
 Batch = tuple[Given, torch.Tensor]
 
 
+#: Fewer steps are a trial.
+_TRIAL = 100
+
+
 def learnt_from(split: str, bodies: int, steps: int, mixed: bool) -> People:
-    """The :func:`marrow.data.lifting.people` for a training of so many steps: a trial of few does not wait for many."""
-    return people(split, min(bodies, 1 + steps // 100), mixed=mixed)
+    """The :func:`marrow.data.lifting.people` for a training of so many steps; a trial of few gets one of them."""
+    return people(split, bodies if steps >= _TRIAL else 1, mixed=mixed)
 
 
 @dataclass(frozen=True)

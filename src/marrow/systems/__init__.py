@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from marrow.bench.system import System, check_id
 from marrow.errors import InputError, MarrowError
 
@@ -63,13 +65,14 @@ class Entry:
 
         Raises:
             OutputError: the file cannot be written.
+            InputError: a setting cannot be, see :meth:`header`.
         """
         if hasattr(self.module, "save"):
             self.module.save(model, path)
             return
         from marrow.train.weights import save_weights
 
-        save_weights(model, path, half=half, settings=dataclasses.asdict(config))
+        save_weights(model, path, half=half, header=self.header(config))
 
     def load(self, path: str | Path, config: Any = None) -> Any:
         """The model that :meth:`save` wrote, ready to infer.
@@ -79,7 +82,7 @@ class Entry:
             config: its settings; without them those of the file, or else the usual ones.
 
         Raises:
-            InputError: the file is missing, damaged or of other settings.
+            InputError: the file is missing, damaged, of another system or of other settings.
         """
         config = self.config_of(path) if config is None else config
         if hasattr(self.module, "load"):
@@ -90,25 +93,43 @@ class Entry:
         load_weights(model, path)
         return model
 
+    def header(self, config: Any) -> dict[str, Any]:
+        """What a file of :meth:`save` tells beside the weights, plain data: the system, and its settings.
+
+        Raises:
+            InputError: a setting has a type that cannot be written.
+        """
+        try:
+            told = msgspec.to_builtins(config, enc_hook=_as_text)
+        except TypeError as error:
+            raise InputError(
+                f"{self.system.id}: {error}; settings are numbers, texts, paths and tuples of them"
+            ) from None
+        return {"owner": self.system.id, "config": told}
+
     def config_of(self, path: str | Path) -> Any:
         """The settings that a file of :meth:`save` tells; of those that it does not, the usual ones.
 
         Raises:
-            InputError: the file is missing or damaged, or has settings that this version does not know.
+            InputError: the file is missing, damaged or of another system, or has settings that this version does not
+                know.
         """
         if hasattr(self.module, "load"):
             return self.module.Config()
-        from marrow.train.weights import saved_settings
+        from marrow.train.weights import saved_header
 
-        usual = dataclasses.asdict(self.module.Config())
-        told = saved_settings(path)
-        unknown = [name for name in told if name not in usual]
+        told = saved_header(path, self.system.id).get("config", {})
+        unknown = [
+            name for name in told if name not in {field.name for field in dataclasses.fields(self.module.Config)}
+        ]
         if unknown:
             raise InputError(
                 f"{path}: {self.system.id} has no setting {unknown[0]!r}; it is of another version of marrow"
             )
-        # JSON knows no tuples
-        return self.module.Config(**{n: tuple(v) if isinstance(usual[n], tuple) else v for n, v in told.items()})
+        try:
+            return msgspec.convert(told, self.module.Config, dec_hook=lambda kind, value: kind(value))
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path}: settings of {self.system.id} that cannot be read: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -122,6 +143,12 @@ class Found:
 
     entries: dict[str, Entry]
     broken: dict[str, str]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a setting of the type {type(value).__name__} cannot be written")
 
 
 def discover(folder: str | Path | None = None) -> Found:

@@ -110,11 +110,13 @@ def bench(config: Config, tier: str) -> Paired:
     from marrow.bench import hypotheses as scored
     from marrow.bench.lifter_scores import trained
     from marrow.bench.lifting import held_out
+    from marrow.lift.training import learnt_from
 
     quick = tier == "quick"
     seeds, count = ((0,), 24) if quick else ((0, 1, 2), 150)
     if quick:
         config = dataclasses.replace(config, width=192, steps=1500, bodies=2, mixed=False)
+    learnt_from("train", config.bodies, config.steps, config.mixed)  # so that nothing but training is timed
     (model,), seconds = trained(lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed), (0,))
     model.requires_grad_(False)
     sets = {split: held_out(split, count=count) for split in "AB"}

@@ -89,8 +89,7 @@ def lifter(model: AnchorLifter, config: Config) -> Lifter:
     """The model as a lifter, which knows no depth."""
     from marrow.lift.lifter import Lifter
 
-    model.eval()
-    return Lifter("pandapose", lambda given: model(given).said)
+    return Lifter("pandapose", model.eval().say)
 
 
 def example(config: Config) -> Any:

@@ -10,9 +10,9 @@ lifter, the same one with the augmentation, and a network of equal size that is 
 (:mod:`marrow.nn.equivariant`); same motions, cameras, steps and batches. The roll is about the middle of the person, to
 which the camera is turned before, so that it is exact. Found: the augmentation cuts the error on rolled pictures (275
 to 64 mm) and costs 6 mm on upright ones; the network that is equivariant by design is better than both at equal steps
-(57 mm on either), though each of its steps takes three times as long. So half of the claim appeared. Read was the
-abstract alone: which equivariant networks and lifters the authors took, and how large, is guessed, and their data sets
-are not at hand.
+(57 mm on either), though each of its steps takes two and a half times as long. So half of the claim appeared. Read was
+the abstract alone: which equivariant networks and lifters the authors took, and how large, is guessed, and their data
+sets are not at hand.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ def bench(config: Config, tier: str) -> Paired:
     """Three lifters on held-out motions, bodies and cameras that are rolled by any angle, and on upright ones."""
     from marrow.bench.lifter_scores import Scores, parameters, trained
     from marrow.bench.lifting import held_out
+    from marrow.lift.training import learnt_from
 
     seeds = (0,) if (quick := tier == "quick") else (0, 1, 2)
     steps = config.steps // 10 if quick else config.steps
@@ -110,6 +111,7 @@ def bench(config: Config, tier: str) -> Paired:
     })  # fmt: skip
     kinds = {"augmented": (build, True), "by design": (by_design, False), "plain": (build, False)}
     facts = {}
+    learnt_from("train", config.bodies, steps, config.mixed)  # so that nothing but training is timed
     for name, (make, roll) in kinds.items():
         networks, seconds = trained(
             lambda seed, make=make: make(config, seed),

@@ -130,11 +130,13 @@ def bench(config: Config, tier: str) -> Paired:
     from marrow.bench.lifter_scores import Scores, trained
     from marrow.bench.lifting import NOISES, held_out
     from marrow.bench.refining import free_joints, saying
+    from marrow.lift.training import learnt_from
 
     quick = tier == "quick"
     seeds, count = ((0,), 60) if quick else ((0, 1, 2), 300)
     if quick:
         config = dataclasses.replace(config, steps=900, bodies=2)
+    learnt_from("train", config.bodies, config.steps, config.mixed)  # so that nothing but training is timed
     networks, seconds = trained(
         lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed), seeds
     )

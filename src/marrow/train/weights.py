@@ -1,4 +1,4 @@
-"""Weights of networks as safetensors files, with the settings of the network in their header."""
+"""Weights of networks as safetensors files, which tell in their header what they are of."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 from marrow.errors import InputError
 from marrow.io.files import write_atomically
 
-_SETTINGS = "config"
+_HEADER = "marrow"
 
 
 def save_weights(
-    model: torch.nn.Module, path: str | Path, *, half: bool = False, settings: Mapping[str, Any] | None = None
+    model: torch.nn.Module, path: str | Path, *, half: bool = False, header: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a model's weights, in 32 bits or in 16, and plain data by which the model can be made again.
+    """Write a model's weights, in 32 bits or in 16, and plain data about them.
 
     Raises:
         OutputError: the file cannot be written.
@@ -26,8 +26,9 @@ def save_weights(
     from safetensors.torch import save
 
     kept = torch.float16 if half else torch.float32
-    header = {} if settings is None else {_SETTINGS: json.dumps(dict(settings))}
-    data = save({name: tensor.to(kept).contiguous() for name, tensor in model.state_dict().items()}, header)
+    tensors = {name: tensor.to(kept).contiguous() for name, tensor in model.state_dict().items()}
+    # one entry, since safetensors writes several in any order, and one training should give one file
+    data = save(tensors, {_HEADER: json.dumps(dict(header or {}))})
     with write_atomically(path) as file:
         file.write(data)
 
@@ -51,13 +52,17 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     model.eval()
 
 
-def saved_settings(path: str | Path) -> dict[str, Any]:
-    """The settings that weights were saved with; none where the file does not tell them.
+def saved_header(path: str | Path, owner: str) -> dict[str, Any]:
+    """The ``header`` that weights were saved with; its ``"owner"``, if it has one, is the system or lifter they are of.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing, damaged or of another owner.
     """
-    return _read(path)[1]
+    header = _read(path)[1]
+    other = header.get("owner", owner)
+    if other != owner:
+        raise InputError(f"{path}: these are weights of {other!r}, not of {owner!r}; give them to {other!r}")
+    return header
 
 
 def _read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -65,8 +70,8 @@ def _read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
     try:
         with safe_open(path, "pt") as file:
-            settings = json.loads((file.metadata() or {}).get(_SETTINGS, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, settings  # noqa: SIM118 (it is no mapping)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            return tensors, json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path}: no weights of this model, nor of any other ({str(error).splitlines()[0]})") from None
 
