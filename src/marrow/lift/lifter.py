@@ -18,6 +18,7 @@ from marrow.lift.networks import Said
 from marrow.lift.normalise import USUAL, Given, enough, from_network, normalised
 from marrow.lift.root import solve_root
 from marrow.lift.timing import at_rate
+from marrow.nn.threads import one_thread
 from marrow.types import Camera, Float32, Float64, Keypoints
 
 #: Heights that a person can have, metres.
@@ -140,7 +141,7 @@ class Lifter:
             stature: (1,) metres, NaN where unknown.
         """
         where, sd = [], []
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():
             for start in range(0, len(xy), FRAMES_AT_ONCE):
                 first, end = max(start - _BESIDE, 0), min(start + FRAMES_AT_ONCE, len(xy))
                 part = slice(first, min(end + _BESIDE, len(xy)))
