@@ -56,7 +56,7 @@ def test_figures_of_a_denoiser_name_m_and_who_chose(data):
     denoiser = Denoiser(NUMBERS, SPREAD, 16, 1).eval().requires_grad_(False)
     runs = drawn(denoiser, data, from_keypoints(data.given()), 3, 0, sampling=Sampling(steps=2))
     assert runs.relative.shape == (3, 8, 17, 3)
-    found = facts(denoiser, None, {"B": data}, 6, (0,))
+    found = facts([denoiser], None, {"B": data}, 6, (0,))
     assert {"best of 6, oracle", "mean of 6"} <= set(found["B"])
     assert "B, one limb hidden, its joints" in found
     assert found["processor ms for 20 hypotheses of one pose"] > 0

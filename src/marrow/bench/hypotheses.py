@@ -114,13 +114,17 @@ def best_and_chosen(runs: Sequence[Drawn], m: int) -> dict[str, float]:
 
 
 def facts(
-    denoiser: Denoiser, regression: torch.nn.Module | None, sets: Mapping[str, HeldOut], m: int, seeds: Sequence[int]
+    denoisers: Sequence[Denoiser],
+    regression: torch.nn.Module | None,
+    sets: Mapping[str, HeldOut],
+    m: int,
+    seeds: Sequence[int],
 ) -> dict[str, Any]:
-    """Further figures of a denoiser, MPJPE in millimetres unless their names say otherwise. It is told that keypoints
+    """Further figures of denoisers, MPJPE in millimetres unless their names say otherwise. They are told that keypoints
     are exact (:data:`EXACT_SD`), which a lifter of pairs is not.
 
     Args:
-        denoiser: trained on poses.
+        denoisers: trained on poses, one for each seed.
         regression: a lifter that was trained for as long on pairs, if there is one.
         sets: of each name, held-out poses.
         m: hypotheses.
@@ -129,21 +133,24 @@ def facts(
     out: dict[str, Any] = {}
     for name, data in sets.items():
         own = from_keypoints(data.given(), EXACT_SD)
-        rows = best_and_chosen([drawn(denoiser, data, own, m, seed) for seed in seeds], m)
+        rows = best_and_chosen([drawn(net, data, own, m, seed) for net, seed in zip(denoisers, seeds, strict=True)], m)
         if regression is not None:
             rows["plain lifter of pairs"] = round(float(errors(said_by(regression, data), data).mean()), 1)
         out[name] = rows
         hidden, gone = _hidden(data)
-        runs = [drawn(denoiser, data, from_keypoints(hidden, EXACT_SD), m, seed, joints=gone) for seed in seeds]
+        told = from_keypoints(hidden, EXACT_SD)
+        runs = [drawn(net, data, told, m, seed, joints=gone) for net, seed in zip(denoisers, seeds, strict=True)]
         rows = best_and_chosen(runs, m)
         if regression is not None:
             with torch.no_grad():
                 said = from_network(hidden, regression(hidden).mean)[:, 0]
             rows["plain lifter of pairs"] = round(float(runs[0].errors(said).mean()), 1)
         out[f"{name}, one limb hidden, its joints"] = rows
-    free = generated(denoiser, 500, torch.Generator().manual_seed(0))
+    free = generated(denoisers[0], 500, torch.Generator().manual_seed(0))
     out["sides of generated poses differ in length, % of the bone"] = round(_uneven(free), 1)
-    out["processor ms for 20 hypotheses of one pose"] = round(1000 * _seconds(denoiser, next(iter(sets.values()))), 1)
+    out["processor ms for 20 hypotheses of one pose"] = round(
+        1000 * _seconds(denoisers[0], next(iter(sets.values()))), 1
+    )
     return out
 
 

@@ -117,28 +117,32 @@ def bench(config: Config, tier: str) -> Paired:
     if quick:
         config = dataclasses.replace(config, width=192, steps=1500, bodies=2, mixed=False)
     learnt_from("train", config.bodies, config.steps, config.mixed)  # so that nothing but training is timed
-    (model,), seconds = trained(lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed), (0,))
-    model.requires_grad_(False)
+    models, seconds = trained(lambda seed: build(config, seed), lambda net, seed: train(net, config, seed=seed), seeds)
+    for model in models:
+        model.requires_grad_(False)
     sets = {split: held_out(split, count=count) for split in "AB"}
     details: dict[str, Any] = {"m": M, "processor seconds of the training": seconds}
     runs: dict[str, dict[str, list[scored.Drawn]]] = {}
     for name, evidence in (("heat-maps", lambda e: e), ("highest peaks", scored.highest)):
         runs[name] = {
-            split: [scored.drawn(model, data, evidence(scored.ambiguous(data, seed)), M, seed) for seed in seeds]
+            split: [
+                scored.drawn(model, data, evidence(scored.ambiguous(data, seed)), M, seed)
+                for model, seed in zip(models, seeds, strict=True)
+            ]
             for split, data in sets.items()
         }
         rows = {split: scored.best_and_chosen(found, M) for split, found in runs[name].items()}
         details[f"wrong peaks, guided by {name}, MPJPE mm"] = rows
     if not quick:
         pairs = scored.regression(config.bodies, config.steps, config.batch)
-        details["keypoints without errors, MPJPE mm"] = scored.facts(model, pairs, sets, M, seeds)
+        details["keypoints without errors, MPJPE mm"] = scored.facts(models, pairs, sets, M, seeds)
     with_, without = (
         np.concatenate([runs[name][split][k].best(M) for k in range(len(seeds)) for split in sets]) for name in runs
     )
     data = (
         "held-out motions (A: unseen clips, B: an unseen subject) on unseen bodies; heat-maps that show "
-        f"{scored.WRONG:.0%} of the limbs at the other side's place too; height told, root estimated; one denoiser of "
-        f"{config.steps} steps of {config.batch} poses, {len(seeds)} seeds of maps and noise"
+        f"{scored.WRONG:.0%} of the limbs at the other side's place too; height told, root estimated; {config.steps} "
+        f"steps of {config.batch} poses"
     )
     clips = np.tile(np.concatenate([data.clip for data in sets.values()]), len(seeds))
     return Paired(with_, without, clips, seeds=seeds, data=data, details=details)
