@@ -351,7 +351,7 @@ class GuidedLifter:
             return Said(mean, spread.clamp(min=1e-3).log())
 
         # the spread is a distance, of which a coordinate has its third in variance
-        one = Lifter(self.name, network, calibration=3**-0.5)(told, JOINTS, camera, height)
+        one = Lifter(self.name, network, calibration=3**-0.5, completes=False)(told, JOINTS, camera, height)
         relative, energy = kept
         seen = np.isfinite(one.relative[:, 0, 0])
         pixels = np.where(told[..., 2:] > 0, told[..., :2], np.nan).astype(float)

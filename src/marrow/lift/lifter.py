@@ -14,6 +14,7 @@ from marrow.conventions import convert_joints, joint_names
 from marrow.data.lifting import FPS, JOINTS
 from marrow.errors import InputError
 from marrow.geometry.projection import require_perspective, to_normalised
+from marrow.lift.completion import completed
 from marrow.lift.networks import Said
 from marrow.lift.normalise import USUAL, Given, enough, from_network, normalised
 from marrow.lift.root import solve_root
@@ -75,6 +76,8 @@ class Lifter:
             alike in all directions, sqrt(pi / 8).
         refine: what is said instead at test time, of (network, given); or None.
         rate: frames a second of the movements that it has learnt; None where it looks at single frames.
+        completes: joints that are missing are told to the network where they usually are
+            (:func:`marrow.lift.completion.completed`); otherwise as missing.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Lifter:
     calibration: float = math.sqrt(math.pi / 8)
     refine: Callable[[Network, Given], Said] | None = None
     rate: float | None = None
+    completes: bool = True
 
     def __call__(
         self,
@@ -141,6 +145,9 @@ class Lifter:
             stature: (1,) metres, NaN where unknown.
         """
         where, sd = [], []
+        open_ = torch.zeros_like(confidence)
+        if self.completes:
+            xy, confidence, open_ = completed(xy, confidence)
         with torch.no_grad(), one_thread():
             for start in range(0, len(xy), FRAMES_AT_ONCE):
                 first, end = max(start - _BESIDE, 0), min(start + FRAMES_AT_ONCE, len(xy))
@@ -150,7 +157,8 @@ class Lifter:
                 kept = slice(start - first, end - first)
                 seen = torch.where(enough(given.confidence), 1.0, math.nan)[0, kept, None]
                 where.append(from_network(given, said.mean)[0, kept] * seen[..., None])
-                own = said.log_error[0, kept].exp() * self.calibration * given.stature * seen
+                known = said.log_error[0, kept].exp() * self.calibration
+                own = (known.square() + open_[start : start + len(known)]).sqrt() * given.stature * seen
                 own[:, 0] = 0.0 * seen[:, 0]  # the root is where it is, and networks learn nothing of its error
                 sd.append(own)
         return torch.cat(where), torch.cat(sd)

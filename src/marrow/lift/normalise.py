@@ -20,7 +20,7 @@ USUAL = 1.70
 TOLD = 3
 
 #: The root mean square distance of joints to their middle, to which pictures are scaled.
-_SPREAD = 0.5
+SPREAD = 0.5
 _SIZE, _SIZE_SPREAD = -1.9, 0.4  # usual logarithm of the angular size, and its spread
 
 
@@ -67,7 +67,7 @@ def normalised(xy: torch.Tensor, confidence: torch.Tensor, stature: torch.Tensor
     ray = torch.cat([xy, torch.ones_like(xy[..., :1])], -1) @ R_cam
     x = ray[..., :2] / ray[..., 2:].clamp(min=0.05)
     x = w * (x - ((w * x).sum(-2) / count)[..., None, :])
-    size = ((x.square().sum(-1).sum(-1) / count[..., 0]).sqrt() / _SPREAD).clamp(min=1e-4)
+    size = ((x.square().sum(-1).sum(-1) / count[..., 0]).sqrt() / SPREAD).clamp(min=1e-4)
     known = stature.isfinite()
     unit = torch.where(known, stature, USUAL)
     beyond = (unit - USUAL) / 0.2
