@@ -11,8 +11,10 @@ Adam on reprojection and the uncertainty-weighted distance, the mirror. Other th
 of graph convolutions mixed with perceptrons; more and larger steps; the distance weighs as much as the keypoints seem
 noisy, by how far the first answer misses them, and far reprojection errors count by their logarithm: without both,
 keypoints with errors of 3 % made it worse than no optimisation; and the root is estimated in closed form at each step,
-where the released code takes the true one to project with (all of these are in ``details``). Read were the abstract and
-a description of the released code.
+where the released code takes the true one to project with (all of these are in ``details``). Found: no difference from
+reprojection alone without errors and at 1 %, 6 mm less at 3 % and 4 mm with a detector's errors; one prior for all
+joints does as well, so what helps is to stay near the first answer, not how unsure the network is of each joint. Read
+were the abstract and a description of the released code.
 """
 
 from __future__ import annotations
