@@ -130,6 +130,7 @@ def test_missing_joints_and_frames(lifter, walk):
         ({"height": [1.7]}, "one number"),
         ({"fps": 0.0}, "frames a second from 1"),
         ({"fps": float("nan")}, "frames a second from 1"),
+        ({"fps": True}, "frames a second from 1.*got True"),
         ({"fps": "60"}, "frames a second from 1"),
     ],
 )

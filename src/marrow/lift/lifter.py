@@ -47,7 +47,8 @@ class Lifted:
     Attributes:
         xyz: (T, 17, 3) float32 metres from the camera; NaN in frames with too few joints.
         relative: (T, 17, 3) float32 metres from the pelvis.
-        sd: (T, 17) float32 metres: standard deviation of each of the three coordinates of ``relative``.
+        sd: (T, 17) float32 metres: standard deviation of each of the three coordinates of ``relative``; NaN where the
+            lifter cannot tell it.
         root: (T, 3) float32 metres: where the pelvis is, as the picture and ``relative`` give it; where those do not
             fit each other at all, by the size of the person in the picture.
         height: metres, as told, or what was assumed.
@@ -114,7 +115,7 @@ class Lifter:
                 metres given for pixels, a height that nobody has or an impossible rate.
         """
         xy, confidence = read_keypoints(keypoints, joint_set)
-        _check_rate(fps)
+        check_rate(fps)
         camera, unit, known = _camera(camera, xy[confidence > 0]), _height(height), height is not None
         points = Keypoints(JOINTS, xy.astype(np.float32), confidence)
         if self.rate is None:
@@ -252,15 +253,17 @@ def _camera(camera: Camera | None, xy: Float64) -> Camera:
         low, high = np.percentile(xy, (5, 95), axis=0)
         raise InputError(
             f"camera: {100 * out.mean():.0f} % of the keypoints lie far outside of its picture of {width}×{height} "
-            f"pixels (they reach from {low[0]:.0f}, {low[1]:.0f} to {high[0]:.0f}, {high[1]:.0f}); give the camera of these "
-            "pictures, such as marrow.camera_from_fov((WIDTH, HEIGHT), 60)"
+            f"pixels (they reach from {low[0]:.0f}, {low[1]:.0f} to {high[0]:.0f}, {high[1]:.0f}); give the camera of "
+            "these pictures, such as marrow.camera_from_fov((WIDTH, HEIGHT), 60)"
         )
     return camera
 
 
-def _check_rate(fps: float) -> None:
+def check_rate(fps: float) -> None:
+    """Raises InputError for what is no frame rate of a film."""
     slowest, fastest = RATES
-    if not (isinstance(fps, (int, float, np.number)) and slowest <= fps <= fastest):
+    number = isinstance(fps, (int, float, np.number)) and not isinstance(fps, bool)
+    if not (number and slowest <= fps <= fastest):
         raise InputError(f"fps: expected frames a second from {slowest:g} to {fastest:g}, such as 59.94, got {fps!r}")
 
 
