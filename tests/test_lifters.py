@@ -168,10 +168,15 @@ def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("lifter", "needle"),
-    [("posekan", r"got 'posekan'; write lifter=marrow.load_lifter\('posekan'\)"), (3, "got 3; write lifter='time'")],
+    [
+        ("posekan", r"got 'posekan'; of a system: lifter=marrow.load_lifter\(ID\)"),
+        ("Tiem", "got 'Tiem'; did you mean 'time'"),
+        ("none", "got 'none'; for no lifter write lifter=None"),
+        (3, "got 3; write lifter='time'"),
+    ],
 )
 def test_what_is_no_lifter(tmp_path, lifter, needle):
-    with pytest.raises(InputError, match=r"expected 'frame', 'time', what marrow.*" + needle):
+    with pytest.raises(InputError, match=r"expected 'frame', 'time', a lifter or None, " + needle):
         marrow.capture(tmp_path / "nothing.json", lifter=lifter)
 
 
