@@ -1,8 +1,8 @@
 """The small frozen dataclasses that travel between the stages of the main road.
 
-Pure data: no method does more than select or count; lists for a camera become arrays. Arrays are numpy. Images are uint8; keypoints, vertices and masks
-are float32 or uint8; time, camera matrices and skeleton coordinates are float64. Units are metres, radians, seconds and
-pixels; axes are those of :mod:`marrow.conventions`.
+Pure data: no method does more than select or count; lists given for a camera's arrays become arrays. Arrays are numpy.
+Images are uint8; keypoints, vertices and masks are float32 or uint8; time, camera matrices and skeleton coordinates are
+float64. Units are metres, radians, seconds and pixels; axes are those of :mod:`marrow.conventions`.
 """
 
 from __future__ import annotations
