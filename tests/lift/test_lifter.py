@@ -148,6 +148,11 @@ def test_people_partly_outside_are_lifted(lifter, walk, size):
     np.testing.assert_array_equal(found.xyz, lifter(points, "h36m17", camera).xyz)
 
 
+@pytest.mark.parametrize("fov", [1.0, 175.0])
+def test_the_widest_and_the_narrowest_camera_are_taken(lifter, walk, fov):
+    assert np.isfinite(lifter(walk[0], "h36m17", camera_from_fov((1280, 720), fov)).relative).all()
+
+
 def test_nothing_seen_gives_nothing(lifter, walk):
     assert np.isnan(lifter(np.full((3, 17, 2), np.nan), "h36m17", walk[1]).xyz).all()
 

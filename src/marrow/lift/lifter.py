@@ -241,7 +241,7 @@ def _camera(camera: Camera | None, xy: Float64) -> Camera:
         return camera
     width, height = camera.size
     # K of another order of magnitude makes every person tiny or huge, and nothing else would tell
-    fov = fov_deg(camera)
+    fov = round(fov_deg(camera), 6)  # the ends are allowed, whatever the arithmetic makes of them
     if not _FOV[0] <= fov <= _FOV[1]:
         raise InputError(
             f"camera: its field of view along the long side is {fov:.3g} degrees, expected {_FOV[0]:g} to {_FOV[1]:g}; "
