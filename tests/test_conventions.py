@@ -162,6 +162,8 @@ def test_without_world_there_is_none() -> None:
 
 
 def test_mistakes_are_told_with_a_way_out() -> None:
+    with pytest.raises(InputError, match=r"got ndarray; .*write marrow\.Keypoints\('coco17', xy, confidence\)"):
+        convert_joints(np.zeros((2, 17, 2)), "coco17", "h36m17")  # type: ignore[arg-type]
     k = random_keypoints("coco17", 7)
     with pytest.raises(InputError, match="nearest: blazepose33"):
         convert_joints(k, "coco17", "blazepos")

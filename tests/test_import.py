@@ -21,7 +21,7 @@ def loaded_after(code: str) -> set[str]:
     "code",
     [
         "import marrow",
-        "import marrow; marrow.Camera, marrow.convert_joints",
+        "import marrow; marrow.Camera, marrow.camera_from_fov, marrow.convert_joints",
         "import marrow.geometry.rotations, marrow.geometry.triangulation, marrow.progress, marrow.errors",
         "from marrow.cli import main; assert main(['--help']) == 0",
         "from marrow.cli import main; assert main(['--version']) == 0",

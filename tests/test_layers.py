@@ -40,6 +40,7 @@ ALLOWED = {
     ("recover", "detect"),  # crops are cut around people; a detector's landmarks as hints
     ("recover", "lift"),  # where a body stands, from its joints in the picture
     ("train", "data"),
+    ("types", "errors"),
     ("view", "clinical"),
 }
 #: The public names of ``marrow/__init__.py`` are loaded lazily, so it may name any area.

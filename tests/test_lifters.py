@@ -81,7 +81,7 @@ def test_weights_of_ones_own(some_systems, tmp_path):
     save_weights(FrameLifter(8, 1), tmp_path / "narrow.safetensors")  # of nobody in particular
     with pytest.raises(InputError, match=r"narrow\.safetensors: no weights of this model"):
         load_lifter("time", weights=tmp_path / "narrow.safetensors")
-    with pytest.raises(InputError, match=r"nowhere\.safetensors: no weights"):
+    with pytest.raises(InputError, match=r"nowhere\.safetensors: there is no such file"):
         load_lifter("toy", weights=tmp_path / "nowhere.safetensors")
     toy.weights.unlink()
     with pytest.raises(AssetError, match="'toy' has no weights in this"):
@@ -156,7 +156,7 @@ def test_weights_that_come_along(tmp_path, monkeypatch):
         (["--lifter", "tiem"], "nearest: time"),
         (["--lifter", "none", "--refine", "uao"], "take one, such as --lifter time"),
         (["--lifter", "none", "--weights", "own.safetensors"], "take one, such as --lifter time"),
-        (["--weights", "own.safetensors"], "own.safetensors: no weights"),
+        (["--weights", "own.safetensors"], "own.safetensors: there is no such file"),
     ],
 )
 def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
@@ -168,10 +168,15 @@ def test_the_command_line_says_so(words, needle, capfd, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("lifter", "needle"),
-    [("posekan", r"got 'posekan'; write lifter=marrow.load_lifter\('posekan'\)"), (3, "got 3; write lifter='time'")],
+    [
+        ("posekan", r"got 'posekan'; of a system: lifter=marrow.load_lifter\(ID\)"),
+        ("Tiem", "got 'Tiem'; did you mean 'time'"),
+        ("none", "got 'none'; for no lifter write lifter=None"),
+        (3, "got 3; write lifter='time'"),
+    ],
 )
 def test_what_is_no_lifter(tmp_path, lifter, needle):
-    with pytest.raises(InputError, match=r"expected 'frame', 'time', what marrow.*" + needle):
+    with pytest.raises(InputError, match=r"expected 'frame', 'time', a lifter or None, " + needle):
         marrow.capture(tmp_path / "nothing.json", lifter=lifter)
 
 

@@ -18,6 +18,7 @@ _HOME = {
     "Person": "marrow.results",
     "Skeleton": "marrow.skeleton",
     "Track": "marrow.types",
+    "camera_from_fov": "marrow.geometry.projection",
     "capture": "marrow.main_road",
     "convert": "marrow.conversion",
     "convert_joints": "marrow.conventions",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from marrow.body import load_body as load_body
     from marrow.conventions import convert_joints as convert_joints
     from marrow.conversion import convert as convert
+    from marrow.geometry.projection import camera_from_fov as camera_from_fov
     from marrow.lifters import load_lifter as load_lifter
     from marrow.main_road import capture as capture
     from marrow.results import Capture as Capture

@@ -444,7 +444,7 @@ def convert_joints(keypoints: Keypoints, src: str, dst: str, *, learned: bool = 
         Keypoints of the set ``dst``, with the same leading dimensions; ``world`` only if the source had it.
 
     Raises:
-        InputError: an unknown set, or arrays that do not have the shape of ``src``.
+        InputError: an unknown set, no :class:`marrow.Keypoints`, or arrays that do not have the shape of ``src``.
     """
     source = joint_names(src)
     way, plain = joint_conversion(src, dst), conversion(src, dst)
@@ -478,6 +478,11 @@ def _weighted(points: NDArray[Any], parts: NDArray[Any], weights: NDArray[Any]) 
 
 
 def _check(keypoints: Keypoints, src: str, count: int) -> None:
+    if not isinstance(keypoints, Keypoints):
+        raise InputError(
+            f"keypoints: expected marrow.Keypoints, got {type(keypoints).__name__}; of pixels xy (..., {count}, 2) and "
+            f"confidence (..., {count}) write marrow.Keypoints({src!r}, xy, confidence)"
+        )
     if keypoints.joint_set != src:
         raise InputError(
             f"these keypoints are {keypoints.joint_set!r}, not {src!r}; "

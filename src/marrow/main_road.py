@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -376,11 +377,15 @@ def _check_lifter(lifter: Lifter | str | None) -> None:
     if isinstance(lifter, str) and lifter in NETWORKS:
         require_weights(lifter, path_of(lifter))  # before anything that takes long
         return
-    write = f"lifter=marrow.load_lifter({lifter!r})" if isinstance(lifter, str) else "lifter='time'"
-    raise InputError(
-        f"lifter: expected {', '.join(map(repr, NETWORKS))}, what marrow.load_lifter(NAME) gives, or None, got "
-        f"{lifter!r}; write {write}"
-    )
+    own = "of a system: lifter=marrow.load_lifter(ID)"
+    if not isinstance(lifter, str):
+        write = f"write lifter='time', or {own}"
+    elif lifter.strip().lower() in ("none", ""):
+        write = "for no lifter write lifter=None"
+    else:
+        near = difflib.get_close_matches(lifter.lower(), NETWORKS, n=1)
+        write = f"did you mean {near[0]!r}? Or {own}" if near else own
+    raise InputError(f"lifter: expected {', '.join(map(repr, NETWORKS))}, a lifter or None, got {lifter!r}; {write}")
 
 
 def _loaded(lifter: Lifter | str | None) -> Lifter | None:

@@ -1,8 +1,8 @@
 """The small frozen dataclasses that travel between the stages of the main road.
 
-Pure data: no method does more than select or count. Arrays are numpy. Images are uint8; keypoints, vertices and masks
-are float32 or uint8; time, camera matrices and skeleton coordinates are float64. Units are metres, radians, seconds and
-pixels; axes are those of :mod:`marrow.conventions`.
+Pure data: no method does more than select or count; lists given for a camera's arrays become arrays. Arrays are numpy.
+Images are uint8; keypoints, vertices and masks are float32 or uint8; time, camera matrices and skeleton coordinates are
+float64. Units are metres, radians, seconds and pixels; axes are those of :mod:`marrow.conventions`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from marrow.errors import InputError
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -33,6 +35,11 @@ class Camera:
         lens: ``perspective``; ``orthographic`` (``K`` then acts on ``x_cam, y_cam`` in metres: its diagonal is pixels
             per metre); or ``fisheye``, equidistant (a ray at the angle theta from the axis is ``fx theta`` pixels from
             the middle).
+
+    Lists of numbers in place of arrays become arrays.
+
+    Raises:
+        InputError: lists that are no array of numbers.
     """
 
     K: Float64
@@ -41,6 +48,17 @@ class Camera:
     t_cam_world: Float64 = field(default_factory=lambda: np.zeros(3))
     distortion: Float64 = field(default_factory=lambda: np.zeros(0))
     lens: str = "perspective"
+
+    def __post_init__(self) -> None:
+        for name in ("K", "R_cam_world", "t_cam_world", "distortion"):
+            value = getattr(self, name)
+            if isinstance(value, list | tuple):
+                try:
+                    object.__setattr__(self, name, np.asarray(value, np.float64))
+                except (TypeError, ValueError) as error:
+                    raise InputError(
+                        f"camera: expected {name} as an array of numbers, got {value!r}: {error}"
+                    ) from None
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,16 @@ class Config:
         steps: of the optimiser.
         pause: seconds a batch takes.
         widths: of nothing at all.
+        moves: at test time.
+        none: of usually no use.
     """
 
     rows: int = 20
     steps: int = 12
     pause: float = 0.0
     widths: tuple[int, ...] = (1, 2)
+    moves: int = 3
+    none: int = 0
 
 
 def build(config):
@@ -148,7 +152,16 @@ def test_settings_of_any_plain_type_come_back(there):
         entry.header(Config(share=torch.nn.Linear(1, 1)))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("words", "least"), [(["--rows", "-1"], 0), (["--steps", "-3"], 1)])
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [
+        (["--rows", "-1"], 1),
+        (["--rows", "0"], 1),
+        (["--steps", "-3"], 1),
+        (["--moves", "-1"], 0),
+        (["--none", "-1"], 0),
+    ],
+)
 def test_fewer_than_none_is_refused(there, words, least, capfd):
     assert main(["train", "learner", *words, *there]) == InputError.exit_code
     assert f"{words[0]}: expected at least {least}" in capfd.readouterr().err
@@ -182,6 +195,7 @@ def test_killed_and_gone_on_with(there, capsys):
     assert main([*words, "--out", "a.safetensors"]) == 4, "a checkpoint is not lost by chance"
     assert "--resume" in capsys.readouterr().err
     assert main([*words, "--out", "a.safetensors", "--resume"]) == 0
+    assert "from the beginning" not in capsys.readouterr().err
     assert main([*words, "--out", "b.safetensors", "--force"]) == 0
     assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
     assert main([*words, "--rows", "30", "--out", "c.safetensors", "--resume"]) == 2
@@ -193,6 +207,8 @@ def test_killed_and_gone_on_with(there, capsys):
     [
         (["still"], 2, "still learns nothing: its file has no train"),
         (["nothing"], 2, "there is no system 'nothing'"),
+        (["time"], 2, "python scripts/train_lifters.py time"),
+        (["frame"], 2, "python benchmarks/lifting.py"),
         (["--seed", "1", "learner"], 2, "comes before all options"),
         (["learner", "--resume"], 2, "--keep FILE"),
         (["learner", "--out", "no/such/file.safetensors"], 4, "create it first"),
@@ -207,6 +223,26 @@ def test_what_cannot_be_trained(there, capsys, words, code, text):
     assert main(["train", *words, *there]) == code
     assert text in capsys.readouterr().err
     assert not list(Path().glob("*.safetensors"))
+
+
+def test_nothing_to_go_on_from_is_told(there, capsys):
+    assert main(["train", "learner", "--keep", "kept", "--resume", "--moves", "0", *there]) == 0
+    told, said = capsys.readouterr()
+    assert "kept is not there: the training starts from the beginning" in said
+    assert f'find("learner", "{there[1]}").load("learner.safetensors")' in told
+
+
+def test_the_weights_of_a_lifter_are_loaded_by_its_name(tmp_path, capsys, monkeypatch):
+    import marrow.systems.posekan as posekan
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(posekan, "train", lambda model, config, steps=None, seed=0, **told: [])
+    assert main(["train", "posekan", "--width", "8"]) == 0
+    line = 'lifter = marrow.load_lifter("posekan", weights="posekan.safetensors")'
+    assert f"in Python: import marrow; {line}" in capsys.readouterr().out
+    import marrow
+
+    assert marrow.load_lifter("posekan", weights="posekan.safetensors").name.startswith("posekan with")
 
 
 def test_files_are_not_replaced_unasked(there, capsys):

@@ -143,6 +143,17 @@ def test_undistort_tells_places_that_no_ray_reaches() -> None:
     assert np.isnan(out[1]).all()
 
 
+def test_lists_serve_as_arrays() -> None:
+    K = [[800.0, 0, 320], [0, 800, 240], [0, 0, 1]]
+    camera = Camera(K, (640, 480), distortion=(0.1, 0.0, 0.0, 0.0))  # type: ignore[arg-type]
+    same = Camera(np.array(K), (640, 480), distortion=np.array([0.1, 0.0, 0.0, 0.0]))
+    x = np.array([[0.3, -0.2, 2.0]])
+    np.testing.assert_array_equal(pro.project(camera, x), pro.project(same, x))
+    for wrong in ([[1, 0], [0]], [["a"]], [None, {}]):
+        with pytest.raises(InputError, match="expected K as an array of numbers"):
+            Camera(wrong, (640, 480))  # type: ignore[arg-type]
+
+
 def test_mistakes_are_told() -> None:
     camera = pro.camera_from_fov((64, 48))
     with pytest.raises(InputError, match="0, 4, 5 or 8"):

@@ -1,5 +1,7 @@
 """Poses of the shipped denoiser: they agree with the picture, differ where it says nothing, and come again."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,9 @@ def test_many_frames_with_one_hypothesis(lifter, walk, monkeypatch):
     monkeypatch.setattr("marrow.lift.lifter.FRAMES_AT_ONCE", 2)
     found = lifter(walk[0], "h36m17", walk[1], 1.75, hypotheses=1)
     assert found.alternatives.shape == (1, 3, 17, 3)
+    assert np.isfinite(found.xyz).all()
+    assert (found.sd[:, 0] == 0).all()
+    assert np.isnan(found.sd[:, 1:]).all(), "one hypothesis has no spread"
 
 
 def test_a_hypothesis_goes_on_from_frame_to_frame(lifted):
@@ -99,12 +104,25 @@ def test_frames_without_joints_have_no_pose(lifter, walk):
 
 def test_errors_say_what_to_do(lifter, walk, heatmaps):
     pixels, camera = walk
-    with pytest.raises(InputError, match="at least 1"):
-        lifter(pixels, "h36m17", camera, hypotheses=0)
+    for count in (0, 1001, 2.5, True, "6", None):
+        with pytest.raises(InputError, match="hypotheses: expected a whole number of at least 1"):
+            lifter(pixels, "h36m17", camera, hypotheses=count)
+    with pytest.raises(InputError, match="fps: expected frames a second"):
+        lifter(pixels, "h36m17", camera, fps=0.0)
     with pytest.raises(InputError, match="camera"):
         lifter(pixels, "h36m17")
     with pytest.raises(InputError, match="3 frames"):
         lifter(pixels, "h36m17", camera, heatmaps=heatmaps(pixels[:2]))
+    maps = heatmaps(pixels)
+    with pytest.raises(InputError, match=r"marrow\.lift\.evidence\.Heatmaps, got ndarray"):
+        lifter(pixels, "h36m17", camera, heatmaps=maps.values)
+    for wrong, told in ((np.nan, "got nan"), (-0.1, "got -0.1"), (255.0, "to 255; .*divide")):
+        values = maps.values.copy()
+        values[1, 2, 3, 4] = wrong
+        with pytest.raises(InputError, match=f"heat-maps: expected values from 0 to 1, .*{told}"):
+            lifter(pixels, "h36m17", camera, heatmaps=dataclasses.replace(maps, values=values))
+    with pytest.raises(InputError, match="heat-maps: all are zero"):
+        lifter(pixels, "h36m17", camera, heatmaps=dataclasses.replace(maps, values=np.zeros_like(maps.values)))
     with pytest.raises(InputError, match="mean"):
         chosen(torch.zeros(2, 1, 1, 17, 3), torch.ones(2, 1, 1), "best")
 

@@ -1,18 +1,21 @@
 """Lifters as a user calls them."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from marrow.data.lifting import people
 from marrow.errors import InputError
-from marrow.geometry.projection import project_camera
+from marrow.geometry.projection import camera_from_fov, project_camera
 from marrow.lift.lifter import Lifter
 from marrow.lift.networks import FrameLifter, PlanarLifter, Said, TimeLifter
 from marrow.lift.normalise import to_network
 from marrow.lift.shipped import example
 from marrow.lift.training import Recipe, batches
-from marrow.types import Keypoints
+from marrow.types import Camera, Keypoints
 
 
 @pytest.fixture
@@ -119,9 +122,15 @@ def test_missing_joints_and_frames(lifter, walk):
         ({"keypoints": np.full((3, 17, 3), 95.0)}, "from 0 to 1"),
         ({"keypoints": [[[1.0, 2.0], [3.0]]]}, "array of numbers"),
         ({"camera": np.eye(3)}, "marrow.Camera"),
+        ({"camera": camera_from_fov((320, 180), 60.0)}, "100 % of the keypoints lie far outside.*320×180.*reach from"),
+        ({"camera": camera_from_fov((1280, 720), math.radians(50))}, "0.873 degrees.*takes degrees"),
+        ({"camera": Camera(np.diag([1.0, 1.0, 1.0]), (1280, 720))}, "180 degrees.*in pixels"),
+        ({"camera": Camera(np.full((3, 3), np.nan), (1280, 720))}, "nan degrees"),
+        ({"camera": Camera(np.eye(4), (1280, 720))}, r"\(3, 3\), pixels, got \(4, 4\)"),
         ({"height": [1.7]}, "one number"),
         ({"fps": 0.0}, "frames a second from 1"),
         ({"fps": float("nan")}, "frames a second from 1"),
+        ({"fps": True}, "frames a second from 1.*got True"),
         ({"fps": "60"}, "frames a second from 1"),
     ],
 )
@@ -129,6 +138,19 @@ def test_wrong_input_is_answered(lifter, walk, change, told):
     options = {"keypoints": walk[0], "joint_set": "h36m17", "camera": walk[1], "height": 1.7} | change
     with pytest.raises(InputError, match=told):
         lifter(**options)
+
+
+@pytest.mark.parametrize("size", [(640, 720), (1280, 360), (0, 0)])
+def test_people_partly_outside_are_lifted(lifter, walk, size):
+    """The walker stands near (640, 360); of (0, 0) nothing is known."""
+    points, camera = walk
+    found = lifter(points, "h36m17", dataclasses.replace(camera, size=size))
+    np.testing.assert_array_equal(found.xyz, lifter(points, "h36m17", camera).xyz)
+
+
+@pytest.mark.parametrize("fov", [1.0, 175.0])
+def test_the_widest_and_the_narrowest_camera_are_taken(lifter, walk, fov):
+    assert np.isfinite(lifter(walk[0], "h36m17", camera_from_fov((1280, 720), fov)).relative).all()
 
 
 def test_nothing_seen_gives_nothing(lifter, walk):

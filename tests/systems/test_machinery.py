@@ -51,8 +51,14 @@ def test_a_file_is_the_registration(folder):
     assert "umeyama" in found.entries
     assert found.broken == {}
     assert find("umeyama", folder).system.paper.year == 1991
-    with pytest.raises(InputError, match="did you mean 'umeyama'"):
-        find("umeyma", folder)
+    for name, told in (
+        ("umeyma", "did you mean 'umeyama'"),
+        ("UMEYAMA", "did you mean 'umeyama'"),
+        ("zzzz", "marrow new zzzz$"),
+        ("7 ?!", "marrow new ID$"),
+    ):
+        with pytest.raises(InputError, match=told):
+            find(name, folder)
     with pytest.raises(InputError, match="no such folder"):
         discover(folder / "none")
 
@@ -282,6 +288,10 @@ def test_verbs_refuse_what_is_not_there(folder, capsys):
         assert capsys.readouterr().err.startswith("marrow: ")
     before = (folder / "umeyama.py").read_text()
     assert main(["new", "umeyama", "--folder", str(folder)]) == 4
+    told = capsys.readouterr().err
+    assert "exists; nothing was overwritten" in told
+    assert "--force" not in told, "the verb has none"
+    assert main(["new", "umeyama", "--folder", str(folder / "umeyama.py")]) == 4
     assert (folder / "umeyama.py").read_text() == before
     assert main(["bench", "umeyama", "--tier", "slow", "--folder", str(folder)]) == 2
 
@@ -309,6 +319,11 @@ def test_a_new_system_goes_among_marrows_own(monkeypatch, tmp_path, capsys):
     (tmp_path / "pyproject.toml").unlink()
     assert main(["new", "other"]) == 2
     assert "--folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    assert main(["new", "mine", "--folder", str(tmp_path / "a" / "b")]) == 0
+    assert "mine" in discover(tmp_path / "a" / "b").entries
 
 
 def test_the_template_names_itself_nowhere_else():

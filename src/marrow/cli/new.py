@@ -13,15 +13,17 @@ from marrow.cli._options import option
 
 def run(
     id: Annotated[str, tyro.conf.Positional, option("Of the system: lower-case letters, digits, underscores.", "ID")],
-    folder: Annotated[Path | None, option("Where to put it; without it among marrow's own systems.", "DIR")] = None,
+    folder: Annotated[
+        Path | None, option("Where to put it, made if need be; without it among marrow's own systems.", "DIR")
+    ] = None,
 ) -> int:
     """Begin a system: copy the template, which is a whole working system, under a new name.
 
     Nothing else has to be edited: the file is the registration.
     """
     from marrow.bench.system import check_id
-    from marrow.errors import InputError
-    from marrow.io.files import refuse_existing, write_atomically
+    from marrow.errors import InputError, OutputError
+    from marrow.io.files import output_error, write_atomically
     from marrow.systems import HERE, TEMPLATE, discover
 
     check_id(id)
@@ -32,7 +34,12 @@ def run(
     if id in taken:
         raise InputError(f"there is a system {id!r} already; choose another id, or see: marrow show {id}")
     path = (HERE if folder is None else folder) / f"{id}.py"
-    refuse_existing(path)
+    if path.exists():
+        raise OutputError(f"{path} exists; nothing was overwritten. Give another id or another --folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, path) from None
     with write_atomically(path, "w") as file:
         file.write(TEMPLATE.read_text(encoding="utf-8").replace("_template", id))
     more = "" if own else f" --folder {folder}"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import sys
 import time
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from marrow.cli._options import option
 from marrow.cli._report import run_guarded, write_event
+
+if TYPE_CHECKING:
+    from marrow.systems import Entry
 
 
 def run(
@@ -53,11 +57,9 @@ def runner(words: Sequence[str]) -> Callable[..., int]:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if not words or words[0].startswith("-"):
         return run
-    from marrow.systems import find
-
     given = [word.partition("=")[2] or after for word, after in zip(words, [*words[1:], ""], strict=True)
              if word.partition("=")[0] == "--folder"]  # fmt: skip
-    own = _settings(find(words[0], Path(given[-1]) if given else None).module.Config)
+    own = _settings(_found(words[0], Path(given[-1]) if given else None).module.Config)
 
     def verb(*given: Any, **options: Any) -> int:
         return run(*given, **options)
@@ -71,6 +73,23 @@ def runner(words: Sequence[str]) -> Callable[..., int]:
     verb.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
     verb.__doc__ = run.__doc__
     return verb
+
+
+def _found(name: str, folder: Path | None) -> Entry:
+    """The system; raises InputError where there is none."""
+    from marrow.errors import InputError
+    from marrow.lift.shipped import NETWORKS
+    from marrow.systems import find
+
+    try:
+        return find(name, folder)
+    except InputError:
+        if name not in NETWORKS:
+            raise
+        raise InputError(
+            f"{name!r} is no system; in marrow's repository, python benchmarks/lifting.py trains and measures frame "
+            f"and time, and python scripts/train_lifters.py {name} trains the one that ships"
+        ) from None
 
 
 def _settings(config: type) -> type:
@@ -118,6 +137,9 @@ def _train(
     files = [path.absolute() for path in (out, keep, told["log"]) if path is not None]
     if len(set(files)) < len(files):
         raise InputError("--out, --keep and --log have to be different files")
+    if keep is not None and resume and not keep.exists():
+        # the results go to the other stream
+        print(f"{keep} is not there: the training starts from the beginning", file=sys.stderr)
     chosen = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     also = {"steps": steps, "seed": seed}
     chosen |= {f.name: also[f.name] for f in dataclasses.fields(module.Config) if also.get(f.name) is not None}
@@ -149,18 +171,22 @@ def _train(
     if losses:
         print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} steps")
     print(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB, {seconds:.1f} s)")
+    if hasattr(module, "lifter") and folder is None:
+        print(f'in Python: import marrow; lifter = marrow.load_lifter("{name}", weights="{out}")')
+        print(f"use it: marrow capture VIDEO --lifter {name} --weights {out}")
+        return 0
     where = f'"{name}"' if folder is None else f'"{name}", "{folder}"'
     print(f'in Python: from marrow.systems import find; model = find({where}).load("{out}")')
-    if hasattr(module, "lifter") and folder is None:
-        print(f"use it: marrow capture VIDEO --lifter {name} --weights {out}")
     return 0
 
 
 def _refuse_counts(config: Any) -> None:
-    """Raises InputError for less than none of anything, and for no steps or nothing in a step."""
+    """Raises InputError for a number of nothing; 0 only where that is usual, or no moves at test time."""
     from marrow.errors import InputError
 
+    usual = type(config)()
     for field in dataclasses.fields(config):
-        value, least = getattr(config, field.name), 1 if field.name in ("steps", "batch") else 0
+        value = getattr(config, field.name)
+        least = 0 if field.name == "moves" or not getattr(usual, field.name) else 1
         if type(value) is int and value < least:
             raise InputError(f"--{field.name.replace('_', '-')}: expected at least {least}, got {value}")

@@ -22,7 +22,7 @@ from marrow.data.lifting import FPS, JOINTS, People, views
 from marrow.errors import InputError
 from marrow.lift.agreement import agreement
 from marrow.lift.evidence import Evidence, Heatmaps, as_normal, from_heatmaps, from_keypoints, shares
-from marrow.lift.lifter import FRAMES_AT_ONCE, Lifted, Lifter, read_keypoints
+from marrow.lift.lifter import FRAMES_AT_ONCE, Lifted, Lifter, check_rate, read_keypoints
 from marrow.lift.networks import Said
 from marrow.lift.normalise import Given, from_network
 from marrow.lift.reprojection import NEAREST, depth_of, root_at, seen_at
@@ -40,6 +40,8 @@ _FAR, _FAR_SPREAD = 0.504, 0.14
 _REACH = 1.4
 #: Poses by which a denoiser's doubt is measured, at most: no more than it has learnt from.
 _MEASURED = 4096
+#: Hypotheses that can be asked for.
+MOST = 1000
 #: Poses that are sampled at a time, so that memory stays bounded.
 _CHUNK = 8192
 
@@ -308,18 +310,22 @@ class GuidedLifter:
 
         Args:
             fps: does not matter here: single frames are looked at.
-            hypotheses: how many; ``alternatives`` of the answer holds them, those of low energy first (of the whole
-                sequence). Its other poses are one made of them by :attr:`choice`, its ``sd`` their spread.
+            hypotheses: how many, at most :data:`MOST`; ``alternatives`` of the answer holds them, those of low energy
+                first (of the whole sequence). Its other poses are one made of them by :attr:`choice`, its ``sd`` their
+                spread. One alone has no spread: ``sd`` is then NaN, but for the pelvis, which is 0 as ever.
             heatmaps: of the same frames, which then count instead of the keypoints of the joints that they have.
 
         Raises:
-            InputError: as there; fewer than one hypothesis; heat-maps of another number of frames.
+            InputError: as there; a number of hypotheses that is not whole or out of range; heat-maps of another number
+                of frames, or that are none.
         """
-        if hypotheses < 1:
-            raise InputError(f"hypotheses: expected at least 1, got {hypotheses}")
+        if isinstance(hypotheses, bool) or hypotheses not in range(1, MOST + 1):
+            raise InputError(f"hypotheses: expected a whole number of at least 1, at most {MOST}, got {hypotheses!r}")
+        hypotheses = int(hypotheses)
+        check_rate(fps)
         xy, confidence = read_keypoints(keypoints, joint_set)
-        if heatmaps is not None and len(heatmaps.values) != len(xy):
-            raise InputError(f"heat-maps: expected those of {len(xy)} frames, got {len(heatmaps.values)}")
+        if heatmaps is not None:
+            _check_maps(heatmaps, len(xy))
         told = np.concatenate([xy, confidence[..., None]], -1).astype(np.float32)
         size = min(max(_CHUNK // hypotheses, 1), FRAMES_AT_ONCE)
         parts: list[Lifted] = []
@@ -348,7 +354,8 @@ class GuidedLifter:
             kept.extend([from_network(given, relative)[:, 0], energy[:, 0]])
             mean = chosen(relative, energy, self.choice)
             spread = (relative - mean).square().sum(-1).mean(0).sqrt()
-            return Said(mean, spread.clamp(min=1e-3).log())
+            # one hypothesis tells nothing of its error
+            return Said(mean, spread.clamp(min=1e-3).log() if count > 1 else torch.full_like(spread, math.nan))
 
         # the spread is a distance, of which a coordinate has its third in variance
         one = Lifter(self.name, network, calibration=3**-0.5, completes=False)(told, JOINTS, camera, height)
@@ -363,6 +370,24 @@ class GuidedLifter:
             root = np.where(np.isfinite(root), root, one.root)
             where.append(np.where(seen[:, None, None], root[:, None] + hypothesis, np.nan))
         return dataclasses.replace(one, alternatives=np.stack(where).astype(np.float32)), energy
+
+
+def _check_maps(heatmaps: Heatmaps, frames: int) -> None:
+    if not isinstance(heatmaps, Heatmaps):
+        raise InputError(
+            f"heatmaps: expected a marrow.lift.evidence.Heatmaps, got {type(heatmaps).__name__}; write "
+            "Heatmaps(joint_set, values, image_from_map)"
+        )
+    values = np.asarray(heatmaps.values)
+    if len(values) != frames:
+        raise InputError(f"heat-maps: expected those of {frames} frames, got {len(values)}")
+    if not ((values >= 0) & (values <= 1)).all():  # NaN too
+        raise InputError(
+            f"heat-maps: expected values from 0 to 1, got {values.min():.3g} to {values.max():.3g}; write 0 for NaN, "
+            "divide by the highest value that there can be, and clip: np.clip(values, 0, 1)"
+        )
+    if not values.any():
+        raise InputError("heat-maps: all are zero everywhere; leave heatmaps= out where there are none")
 
 
 def _frames(heatmaps: Heatmaps, part: slice) -> Heatmaps:

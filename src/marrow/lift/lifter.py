@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from marrow.conventions import convert_joints, joint_names
 from marrow.data.lifting import FPS, JOINTS
 from marrow.errors import InputError
-from marrow.geometry.projection import require_perspective, to_normalised
+from marrow.geometry.projection import fov_deg, require_perspective, to_normalised
 from marrow.lift.completion import completed
 from marrow.lift.networks import Said
 from marrow.lift.normalise import USUAL, Given, enough, from_network, normalised
@@ -32,6 +32,11 @@ FRAMES_AT_ONCE, _BESIDE = 4096, 128
 _SUREST = 2.0
 #: Keypoints that all lie nearer to the corner of the picture are no pixels.
 _PIXELS = 8.0
+#: Fields of view along the long side that a camera can have, degrees.
+_FOV = (1.0, 175.0)
+#: Most keypoints farther out of the picture than this share of its size are of another picture. People who are partly
+#: outside of it are not meant.
+_OUT = 0.5
 #: Usual root mean square distance of joints to their middle across the line of sight, statures.
 _SPREAD = 0.21
 
@@ -43,7 +48,8 @@ class Lifted:
     Attributes:
         xyz: (T, 17, 3) float32 metres from the camera; NaN in frames with too few joints.
         relative: (T, 17, 3) float32 metres from the pelvis.
-        sd: (T, 17) float32 metres: standard deviation of each of the three coordinates of ``relative``.
+        sd: (T, 17) float32 metres: standard deviation of each of the three coordinates of ``relative``; NaN where the
+            lifter cannot tell it.
         root: (T, 3) float32 metres: where the pelvis is, as the picture and ``relative`` give it; where those do not
             fit each other at all, by the size of the person in the picture.
         height: metres, as told, or what was assumed.
@@ -109,12 +115,12 @@ class Lifter:
             NaN in frames with too few joints.
 
         Raises:
-            InputError: wrong shapes, an unknown joint set, no camera, metres given for pixels, a height that nobody
-                has or an impossible rate.
+            InputError: wrong shapes, an unknown joint set, no camera, an impossible one or that of other pictures,
+                metres given for pixels, a height that nobody has or an impossible rate.
         """
         xy, confidence = read_keypoints(keypoints, joint_set)
-        _check_rate(fps)
-        camera, unit, known = _camera(camera, xy), _height(height), height is not None
+        check_rate(fps)
+        camera, unit, known = _camera(camera, xy[confidence > 0]), _height(height), height is not None
         points = Keypoints(JOINTS, xy.astype(np.float32), confidence)
         if self.rate is None:
             return self._lifted(points, camera, unit, known)
@@ -226,6 +232,7 @@ def _as_keypoints(points: Float32, joint_set: str | None) -> Keypoints:
 
 
 def _camera(camera: Camera | None, xy: Float64) -> Camera:
+    """The camera, if pixels (N, 2) can be of its pictures."""
     if camera is None:
         raise InputError(
             "camera: pixels alone do not say how large anything is; give the camera, such as "
@@ -236,12 +243,35 @@ def _camera(camera: Camera | None, xy: Float64) -> Camera:
             f"camera: expected a marrow.Camera, got {type(camera).__name__}; write marrow.Camera(K, (width, height))"
         )
     require_perspective(camera, "a lifter")
+    if np.shape(camera.K) != (3, 3):
+        raise InputError(f"camera: expected K of the shape (3, 3), pixels, got {np.shape(camera.K)}")
+    if min(camera.size) < 1:  # some data sets do not tell it
+        return camera
+    width, height = camera.size
+    # K of another order of magnitude makes every person tiny or huge, and nothing else would tell
+    fov = round(fov_deg(camera), 6)  # the ends are allowed, whatever the arithmetic makes of them
+    if not _FOV[0] <= fov <= _FOV[1]:
+        raise InputError(
+            f"camera: its field of view along the long side is {fov:.3g} degrees, expected {_FOV[0]:g} to {_FOV[1]:g}; "
+            f"K has to be in pixels of the {width}×{height} picture, and marrow.camera_from_fov takes degrees"
+        )
+    size = np.array(camera.size)
+    out = ((xy < -_OUT * size) | (xy > (1 + _OUT) * size)).any(-1)
+    if len(xy) and out.mean() > 0.5:
+        low, high = np.percentile(xy, (5, 95), axis=0)
+        raise InputError(
+            f"camera: {100 * out.mean():.0f} % of the keypoints lie far outside of its picture of {width}×{height} "
+            f"pixels (they reach from {low[0]:.0f}, {low[1]:.0f} to {high[0]:.0f}, {high[1]:.0f}); give the camera of "
+            "these pictures, such as marrow.camera_from_fov((WIDTH, HEIGHT), 60)"
+        )
     return camera
 
 
-def _check_rate(fps: float) -> None:
+def check_rate(fps: float) -> None:
+    """Raises InputError for what is no frame rate of a film."""
     slowest, fastest = RATES
-    if not (isinstance(fps, (int, float, np.number)) and slowest <= fps <= fastest):
+    number = isinstance(fps, (int, float, np.number)) and not isinstance(fps, bool)
+    if not (number and slowest <= fps <= fastest):
         raise InputError(f"fps: expected frames a second from {slowest:g} to {fastest:g}, such as 59.94, got {fps!r}")
 
 

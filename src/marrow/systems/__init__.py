@@ -190,11 +190,19 @@ def find(name: str, folder: str | Path | None = None) -> Entry:
         return found.entries[name]
     if name in found.broken:
         raise InputError(f"the system {name!r} cannot be used: {found.broken[name]}")
-    near = difflib.get_close_matches(name, found.entries, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), found.entries, n=1, cutoff=0.4)
     if near:
         raise InputError(f"there is no system {name!r}; did you mean {near[0]!r}?")
     known = f"there are {', '.join(found.entries)}" if found.entries else "there is none yet"
-    raise InputError(f"there is no system {name!r}; {known}. A new one begins with: marrow new {name}")
+    raise InputError(f"there is no system {name!r}; {known}. A new one begins with: marrow new {_possible_id(name)}")
+
+
+def _possible_id(name: str) -> str:
+    """The name, or the word ID where it can be none."""
+    try:
+        return check_id(name)
+    except InputError:
+        return "ID"
 
 
 def load_file(path: str | Path) -> Entry:

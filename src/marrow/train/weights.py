@@ -37,7 +37,7 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     """Read what :func:`save_weights` wrote into a model of the same form, which is then ready to read.
 
     Raises:
-        InputError: missing, damaged, or of another model.
+        InputError: missing, damaged (numbers that are not finite among that), a checkpoint, or of another model.
     """
     stored, _ = _read(path)
     own = model.state_dict()
@@ -46,7 +46,12 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
         if one != other:
             raise InputError(
                 f"{path}: no weights of this model: {name} has the shape {other} there and {one} here (None: it is not "
-                f"there); load them into the same network with the same settings{_checkpoint_hint(stored)}"
+                f"there); load them into the same network with the same settings"
+            )
+    for name, tensor in stored.items():
+        if not torch.isfinite(tensor).all():  # every answer would be NaN
+            raise InputError(
+                f"{path}: damaged weights: {name} has NaN or infinite numbers; train anew, or fetch the file anew"
             )
     model.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
     model.eval()
@@ -68,15 +73,18 @@ def saved_header(path: str | Path, owner: str) -> dict[str, Any]:
 def _read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
+    for wrong, told in ((not Path(path).exists(), "there is no such file"), (Path(path).is_dir(), "that is a folder")):
+        if wrong:
+            raise InputError(f"{path}: {told}; give the file of weights, such as marrow train writes")
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-            return tensors, json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path}: no weights of this model, nor of any other ({str(error).splitlines()[0]})") from None
-
-
-def _checkpoint_hint(stored: Mapping[str, torch.Tensor]) -> str:
-    if any(name.startswith("optimiser.") for name in stored):
-        return ". The file is the checkpoint of a training; its weights are those that it writes at its end"
-    return ""
+    if any(name.startswith("optimiser.") for name in tensors):
+        raise InputError(
+            f"{path}: this is the checkpoint of a training, not weights; give the file that the training writes at its "
+            "end (--out), or go on with it: marrow train ID --keep FILE --resume"
+        )
+    return tensors, header
