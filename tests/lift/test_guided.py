@@ -9,6 +9,7 @@ import torch
 from marrow.conventions import joint_names
 from marrow.errors import InputError
 from marrow.geometry.projection import project_camera
+from marrow.lift import guided
 from marrow.lift.evidence import from_keypoints
 from marrow.lift.guided import CHOICES, Sampling, chosen, generated, hypotheses
 from marrow.lift.normalise import normalised
@@ -171,3 +172,25 @@ def test_hypotheses_that_disagree_give_way(lifter, walk):
         for heed in (0.0, Sampling().heed)
     ]
     assert energies[1] < energies[0]
+
+
+def test_windows_that_went_wrong_are_drawn_again(lifter, monkeypatch):
+    """Those alone, and the new hypotheses count where they agree better with the picture."""
+    given = normalised(torch.randn(4, 1, 17, 2) * 0.1, torch.ones(4, 1, 17), torch.full((4,), 1.7))
+    asked = []
+
+    def drawn(denoiser, evidence, count, generator, how):
+        rows = len(evidence.area)
+        asked.append(rows)
+        energy = torch.full((count, rows, 1), 20.0)
+        if len(asked) == 1:
+            energy[:, 1], energy[:, 3] = 400.0, 500.0
+        if len(asked) == 2:
+            energy[:, 0], energy[:, 1] = 900.0, 30.0  # the first went wrong again
+        return torch.full((count, rows, 1, 17, 3), float(len(asked))), energy
+
+    monkeypatch.setattr(guided, "_drawn", drawn)
+    found, energy = guided.hypotheses(lifter.denoiser, from_keypoints(given), 2, torch.Generator())
+    assert asked == [4, 2, 1]
+    assert found[0, :, 0, 0, 0].tolist() == [1, 3, 1, 2]
+    assert energy[0, :, 0].tolist() == [20, 20, 20, 30]

@@ -61,6 +61,9 @@ class Sampling:
         heed: power of the likelihood by which hypotheses are selected; less than 1, as that of an early step is rough.
         fewest: they are selected when fewer than this share of them count.
         sorted_out: noise above and below which they are not selected, statures.
+        doubtful: windows are drawn again where even the best hypothesis has this energy for each number that is seen
+            in the picture: all of them went the wrong way, such as upside down.
+        again: at most so many times.
     """
 
     steps: int = 22
@@ -72,6 +75,8 @@ class Sampling:
     heed: float = 0.25
     fewest: float = 0.5
     sorted_out: tuple[float, float] = (0.6, 0.01)
+    doubtful: float = 1.5
+    again: int = 3
 
 
 def poses(seen: People, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -145,6 +150,23 @@ def hypotheses(
         picture and model agree.
     """
     how = sampling or Sampling()
+    found, energy = _drawn(denoiser, evidence, count, generator, how)
+    for _ in range(how.again):
+        least = energy.amin(0).mean(-1)
+        rows = torch.nonzero(least > how.doubtful * 2 * evidence.weight.shape[-2])[:, 0]
+        if not len(rows):
+            break
+        part = Evidence(*(value[rows] for value in vars(evidence).values()))
+        other, lower = _drawn(denoiser, part, count, generator, how)
+        better = lower.amin(0).mean(-1) < least[rows]
+        found[:, rows[better]], energy[:, rows[better]] = other[:, better], lower[:, better]
+    return found, energy
+
+
+def _drawn(
+    denoiser: Denoiser, evidence: Evidence, count: int, generator: torch.Generator, how: Sampling
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """:func:`hypotheses`, drawn once."""
     windows, frames = evidence.area.shape
 
     def draw() -> torch.Tensor:
