@@ -121,7 +121,7 @@ def test_size_and_rate_of_keypoints_can_be_given(walk, tmp_path):
     assert (given.camera.size, given.fps) == (SIZE, 30)
     assert not any("assumed" in text for text in given.warnings if "camera at rest" not in text)
     assert given.provenance()["settings"]["size"] == list(SIZE)
-    for wrong in ({"size": (8, 8)}, {"size": (640.5, 480)}, {"fps": 0.0}, {"fps": float("nan")}):
+    for wrong in ({"size": (8, 8)}, {"size": (640.5, 480)}, {"fps": 0.0}, {"fps": float("nan")}, {"fov_deg": 0.9}):
         with pytest.raises(InputError, match="expected"):
             marrow.capture(bare, **wrong)
 

@@ -101,6 +101,7 @@ def capture(
     options = _options(hypotheses)
     heights = _heights(height)
     licences = _licences(source, commercial)
+    _check_fov(fov_deg)
     told = Told(_size(size), _fps(fps))
     body = load_body("default")
     seen = look(source, max_people, told, progress, meanwhile=_warming_up(body, lifter))
@@ -418,6 +419,11 @@ def _size(size: tuple[int, int] | None) -> tuple[int, int] | None:
     if len(size) != 2 or any(int(side) != side or not 16 <= side <= 100_000 for side in size):
         raise InputError(f"size: expected width and height in whole pixels, such as 1920 1080, got {tuple(size)}")
     return int(size[0]), int(size[1])
+
+
+def _check_fov(fov_deg: float | None) -> None:
+    if fov_deg is not None and not 1 <= fov_deg <= 175:
+        raise InputError(f"fov_deg: expected degrees from 1 to 175, such as 60, got {fov_deg:g}")
 
 
 def _fps(fps: float | None) -> float | None:
