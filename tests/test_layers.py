@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "marrow"
 #: An area may import areas of lower rank, and those named beside it. Areas of one rank do not import each other.
 RANK = {
     **{"errors": 0, "types": 0, "cache": 0, "progress": 0},
-    "_compile": 1,
+    **{"_compile": 1, "_threads": 1},
     "conventions": 1,
     **{"assets": 2, "geometry": 2},
     "skeleton": 3,
@@ -45,8 +45,6 @@ ALLOWED = {
 }
 #: The public names of ``marrow/__init__.py`` are loaded lazily, so it may name any area.
 TOP = {"__init__", "__main__"}
-#: Areas that may import torch.
-TORCH = ("body", "nn", "render", "data", "train", "lift", "bench", "systems", "recover", "avatar", "generate")
 
 
 def area_of(module: str) -> str:
@@ -113,7 +111,20 @@ def test_geometry_and_conventions_need_numpy_alone() -> None:
 
 
 #: Areas in which something learns, or is drawn with derivatives.
-TORCH = ("body", "nn", "render", "train", "systems", "recover", "lift", "data", "bench", "avatar", "generate")
+TORCH = (
+    "body",
+    "nn",
+    "render",
+    "train",
+    "systems",
+    "recover",
+    "lift",
+    "data",
+    "bench",
+    "avatar",
+    "generate",
+    "_threads",
+)
 
 
 def test_torch_is_imported_only_where_it_lives_and_never_at_the_top() -> None:

@@ -7,14 +7,14 @@ follow the pose, which moves the skin by millimetres; the residual does not.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from marrow._threads import one_thread
 from marrow.body.linear import LinearBody
 from marrow.body.procrustes import nearest_rotation
 from marrow.geometry.rotations import log
@@ -72,7 +72,7 @@ def fit_to_points(
     """
     solver = _Solver(body, vertex_ids, min(shapes, body.identity - body.expressions), still)
     tell, seen = progress or silent, torch.from_numpy(np.asarray(points, np.float32))
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread():
         pick = torch.from_numpy(np.unique(np.linspace(0, len(seen) - 1, _SHAPE_FRAMES).astype(int)))
         shape = solver.shape(seen[pick])
         turns, shifts = [], []
@@ -82,17 +82,6 @@ def fit_to_points(
             turns.append(turn.numpy())
             shifts.append(shift.numpy())
     return LinearFit(shape.numpy().astype(float), log(np.concatenate(turns)), np.concatenate(shifts).astype(float))
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: the matrices are small, and threads would wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Solver:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from marrow._threads import one_thread
 from marrow.conventions import convert_joints, joint_names
 from marrow.data.lifting import FPS, JOINTS
 from marrow.errors import InputError
@@ -19,7 +20,6 @@ from marrow.lift.networks import Said
 from marrow.lift.normalise import USUAL, Given, enough, from_network, normalised
 from marrow.lift.root import solve_root
 from marrow.lift.timing import at_rate
-from marrow.nn.threads import one_thread
 from marrow.types import Camera, Float32, Float64, Keypoints
 
 #: Heights that a person can have, metres.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from marrow.nn.threads import one_thread
+from marrow._threads import one_thread
 
 
 def test_threads_come_back():
