@@ -43,7 +43,7 @@ def ship_plain(name: str, steps: int | None, seed: int, start_from: Path | None)
     """``frame`` or ``time``."""
     network = NETWORKS[name]()
     if start_from is not None:
-        load_weights(network, start_from)
+        load_weights(network, start_from, name)
     if isinstance(network, TimeLifter):
         load_weights(network.single, path_of("frame"))
     train_shipped(name, network, ALL, steps, seed=seed)

@@ -78,6 +78,8 @@ def test_weights_of_ones_own(some_systems, tmp_path):
     some_systems["twin"] = Entry(types.SimpleNamespace(id="twin", tasks=("lift",)), toy.module, toy.path)
     with pytest.raises(InputError, match="weights of 'toy', not of 'twin'"):  # whose network is the same
         load_lifter("twin", weights=own)
+    with pytest.raises(InputError, match="weights of 'toy', not of 'twin'"):
+        some_systems["twin"].load(own, toy.module.Config(24))
     save_weights(FrameLifter(8, 1), tmp_path / "narrow.safetensors")  # of nobody in particular
     with pytest.raises(InputError, match=r"narrow\.safetensors: no weights of this model"):
         load_lifter("time", weights=tmp_path / "narrow.safetensors")

@@ -145,7 +145,8 @@ def _train(
     chosen |= {f.name: also[f.name] for f in dataclasses.fields(module.Config) if also.get(f.name) is not None}
     config = module.Config(**chosen)
     _refuse_counts(config)
-    entry.header(config)  # before the training, not after it
+    if not hasattr(module, "save"):
+        entry.header(config)  # what cannot be written is told before the training, not after it
     options = {} if steps is None else {"steps": steps}
     begun = time.perf_counter()
     with show_progress(as_json=as_json, title=f"training {name}") as progress:

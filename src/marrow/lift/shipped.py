@@ -63,12 +63,11 @@ def load_shipped(name: str, weights: str | Path | None = None) -> Lifter:
     from marrow.data.lifting import FPS
     from marrow.lift.lifter import Lifter
     from marrow.lift.mirror import BothSides
-    from marrow.train.weights import load_weights, saved_header
+    from marrow.train.weights import load_weights
 
     network, path = NETWORKS[name](), path_of(name) if weights is None else weights
     with coming_along(name, path_of(name)) if weights is None else nullcontext():
-        saved_header(path, name)
-        load_weights(network, path)
+        load_weights(network, path, name)
     network.requires_grad_(False)
     return Lifter("frame", network) if name == "frame" else Lifter("time", BothSides(network), rate=FPS)
 

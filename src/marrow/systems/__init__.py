@@ -90,7 +90,7 @@ class Entry:
         from marrow.train.weights import load_weights
 
         model = self.module.build(config)
-        load_weights(model, path)
+        load_weights(model, path, self.system.id)
         return model
 
     def header(self, config: Any) -> dict[str, Any]:

@@ -33,13 +33,18 @@ def save_weights(
         file.write(data)
 
 
-def load_weights(model: torch.nn.Module, path: str | Path) -> None:
+def load_weights(model: torch.nn.Module, path: str | Path, owner: str | None = None) -> None:
     """Read what :func:`save_weights` wrote into a model of the same form, which is then ready to read.
+
+    Args:
+        model: of the form that the weights have.
+        path: the file.
+        owner: the system or lifter that the weights have to be of, if their header names one.
 
     Raises:
         InputError: missing, damaged (numbers that are not finite among that), a checkpoint, or of another model.
     """
-    stored, _ = _read(path)
+    stored, _ = _read(path, owner)
     own = model.state_dict()
     for name in (*own, *stored):
         one, other = (tuple(values[name].shape) if name in values else None for values in (own, stored))
@@ -63,14 +68,12 @@ def saved_header(path: str | Path, owner: str) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, damaged or of another owner.
     """
-    header = _read(path)[1]
-    other = header.get("owner", owner)
-    if other != owner:
-        raise InputError(f"{path}: these are weights of {other!r}, not of {owner!r}; give them to {other!r}")
-    return header
+    return _read(path, owner, header_only=True)[1]
 
 
-def _read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _read(
+    path: str | Path, owner: str | None, header_only: bool = False
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     for wrong, told in ((not Path(path).exists(), "there is no such file"), (Path(path).is_dir(), "that is a folder")):
@@ -78,13 +81,17 @@ def _read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             raise InputError(f"{path}: {told}; give the file of weights, such as marrow train writes")
     try:
         with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            names = list(file.keys())
+            tensors = {} if header_only else {name: file.get_tensor(name) for name in names}
             header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path}: no weights of this model, nor of any other ({str(error).splitlines()[0]})") from None
-    if any(name.startswith("optimiser.") for name in tensors):
+    if any(name.startswith("optimiser.") for name in names):
         raise InputError(
             f"{path}: this is the checkpoint of a training, not weights; give the file that the training writes at its "
             "end (--out), or go on with it: marrow train ID --keep FILE --resume"
         )
+    other = header.get("owner", owner)
+    if owner is not None and other != owner:
+        raise InputError(f"{path}: these are weights of {other!r}, not of {owner!r}; give them to {other!r}")
     return tensors, header
